@@ -1,0 +1,5 @@
+module github.com/castnet-go/castnet
+
+go 1.25.0
+
+require golang.org/x/sys v0.46.0 // indirect
