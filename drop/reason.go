@@ -1,0 +1,140 @@
+package drop
+
+import "fmt"
+
+// A Reason says why a datagram ended without being delivered.
+// The zero value, None, means that it was not dropped.
+type Reason uint8
+
+// The reasons, in the order in which a datagram meets them on its way: the
+// link, the frame, the packet, the route, the neighbour, the socket.
+const (
+	None Reason = iota
+
+	// On the link.
+
+	LinkLoss      // a link's random loss, or a partition, took it
+	LinkDown      // the link or the interface was down
+	LinkQueueFull // the link's transmit queue was full
+	LinkTooBig    // longer than the link's MTU
+	LinkError     // the device refused it
+	LinkNoPeer    // nothing is attached to the other end
+
+	// The frame.
+
+	BacklogFull      // the ingress ring was full while its stack was delivering
+	FrameMalformed   // too short for its header
+	MACFiltered      // the card's filter: not our address, and no group of ours
+	UnknownEtherType // neither IP nor ARP, and no handler for it
+
+	// The packet.
+
+	PacketMalformed       // an IP header that contradicts itself or the frame
+	BadChecksum           // the IP, UDP or ICMP checksum is wrong
+	MissingChecksum       // a UDP checksum of zero over IPv6 (RFC 8200, 8.1)
+	OptionsRejected       // IP options that are malformed or not accepted
+	MartianSource         // a source address that cannot be (RFC 1812, 5.3.7)
+	MartianDestination    // a destination address that cannot be
+	NotLocal              // not addressed to this host, which does not forward
+	NotAMember            // a group that nobody here has joined
+	ReassemblyUnsupported // a fragment, where fragments are not put together
+	ReassemblyTimeout     // the rest of its fragments never came
+	ReassemblyOverlap     // its fragments overlap (RFC 5722)
+	ReassemblyMemory      // the memory for fragments was used up
+	UnknownProtocol       // no handler for its IP protocol
+	ICMPUnmatched         // an ICMP error that quotes nothing of ours
+	ICMPUnsupported       // an ICMP message of a type that is not answered
+	DatagramMalformed     // a UDP or ICMP length that contradicts the packet
+
+	// The way out.
+
+	TTLExpired          // its time to live reached zero on the way
+	NoRoute             // no route to its destination
+	RouteUnreachable    // an unreachable route (EHOSTUNREACH)
+	RouteProhibited     // a prohibit route (EACCES)
+	RouteBlackhole      // a blackhole route
+	PacketTooBig        // over the MTU and not to be fragmented
+	NeighborUnreachable // nobody answered for the next hop
+	NeighborQueueFull   // too many packets waited for the next hop's address
+
+	// The socket.
+
+	NoPort           // no socket for its address and port
+	SourceFiltered   // the socket does not want this source
+	ReceiveQueueFull // the receive buffer was full
+	SocketShutdown   // the socket was shut down for reading
+	SocketClosed     // the socket was closed with the datagram unread
+	Filtered         // a hook refused it
+
+	reasonCount
+)
+
+// Count is the number of reasons, None included; every Reason is below it.
+const Count = int(reasonCount)
+
+var names = [reasonCount]string{
+	None:                  "None",
+	LinkLoss:              "LinkLoss",
+	LinkDown:              "LinkDown",
+	LinkQueueFull:         "LinkQueueFull",
+	LinkTooBig:            "LinkTooBig",
+	LinkError:             "LinkError",
+	LinkNoPeer:            "LinkNoPeer",
+	BacklogFull:           "BacklogFull",
+	FrameMalformed:        "FrameMalformed",
+	MACFiltered:           "MACFiltered",
+	UnknownEtherType:      "UnknownEtherType",
+	PacketMalformed:       "PacketMalformed",
+	BadChecksum:           "BadChecksum",
+	MissingChecksum:       "MissingChecksum",
+	OptionsRejected:       "OptionsRejected",
+	MartianSource:         "MartianSource",
+	MartianDestination:    "MartianDestination",
+	NotLocal:              "NotLocal",
+	NotAMember:            "NotAMember",
+	ReassemblyUnsupported: "ReassemblyUnsupported",
+	ReassemblyTimeout:     "ReassemblyTimeout",
+	ReassemblyOverlap:     "ReassemblyOverlap",
+	ReassemblyMemory:      "ReassemblyMemory",
+	UnknownProtocol:       "UnknownProtocol",
+	ICMPUnmatched:         "ICMPUnmatched",
+	ICMPUnsupported:       "ICMPUnsupported",
+	DatagramMalformed:     "DatagramMalformed",
+	TTLExpired:            "TTLExpired",
+	NoRoute:               "NoRoute",
+	RouteUnreachable:      "RouteUnreachable",
+	RouteProhibited:       "RouteProhibited",
+	RouteBlackhole:        "RouteBlackhole",
+	PacketTooBig:          "PacketTooBig",
+	NeighborUnreachable:   "NeighborUnreachable",
+	NeighborQueueFull:     "NeighborQueueFull",
+	NoPort:                "NoPort",
+	SourceFiltered:        "SourceFiltered",
+	ReceiveQueueFull:      "ReceiveQueueFull",
+	SocketShutdown:        "SocketShutdown",
+	SocketClosed:          "SocketClosed",
+	Filtered:              "Filtered",
+}
+
+// String returns the reason's stable name.
+func (r Reason) String() string {
+	if r < reasonCount {
+		return names[r]
+	}
+	return fmt.Sprintf("Reason(%d)", uint8(r))
+}
+
+// MarshalText returns the stable name, so that a Reason can be a JSON value
+// or a JSON object's key.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText accepts a stable name.
+func (r *Reason) UnmarshalText(text []byte) error {
+	for i, name := range names {
+		if name == string(text) {
+			*r = Reason(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("drop: no reason is called %q", text)
+}

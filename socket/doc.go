@@ -1,0 +1,62 @@
+// Package socket is the seam of castnet: what a datagram socket does, whatever
+// network carries its datagrams.
+//
+// Above the seam stand the ways to write a program (castnet.Conn, package
+// dgram, scripts); below it the networks (package host: the operating system;
+// package stack: our own kernel; a lab's hosts, which are stacks). Nothing
+// above knows which network it is on, and nothing below knows of blocking
+// reads, deadlines or events.
+//
+//	s, err := network.Open(socket.IPv4)
+//	err = s.Bind(netip.MustParseAddrPort("0.0.0.0:7"))
+//	ms := make([]socket.Message, 32)
+//	for {
+//		n, err := s.TryRecv(ms)
+//		if err == syscall.EAGAIN {
+//			err = s.Wait(socket.Readable, nil)
+//		}
+//		...
+//	}
+//
+// # The contract
+//
+// A [Socket] has the semantics of a Linux UDP socket in non-blocking mode, and
+// Linux is the oracle: the conformance suite runs each rule on the operating
+// system and on package stack, and both must say the same.
+//
+// Errors that the kernel has a word for are that word: a bare [syscall.Errno],
+// which costs no allocation, compares with == and answers [errors.Is]. Who
+// presents errors to people wraps them. Three errors are not errnos:
+// [net.ErrClosed] after Close, [ErrCancelled] from Wait, and errors that answer
+// [ErrNotSupported], for what a network cannot do. An option is honoured or
+// refused, never silently ignored.
+//
+// Work is done in batches. TryRecv and TrySend return how many messages were
+// done, and an error only if it is zero: an error that strikes in the middle of
+// a batch ends the batch, and comes back from the next call if it still holds.
+// So nothing is skipped and nothing is sent twice: the caller goes on with
+// ms[n:].
+//
+// Both buffers are real on every network. The receive buffer is charged by the
+// true size of what waits in it, bookkeeping included; what arrives when it is
+// full is dropped and counted. The send buffer is charged from TrySend until
+// the frame has left the machine; EAGAIN says that it is full and Writable
+// that there is room again.
+//
+// A pending error (ECONNREFUSED, after a port-unreachable message) is reported
+// once: by the next TryRecv or TrySend, ahead of queued data, or by reading
+// [Error].
+//
+// # Waiting
+//
+// [Socket.Wait] blocks a goroutine, or a task of a lab. [Socket.Notify] calls a
+// function once. Both are level-triggered: they look at the state before they
+// wait. A wait is ended from outside by a [Cancel], which is how deadlines are
+// made above the seam.
+//
+// # Limitations
+//
+// Datagrams only. Options are integers; what needs more (memberships, the
+// error queue) has methods of its own. Abilities that only some networks have
+// are optional interfaces of the Network ([Resolver] is one).
+package socket
