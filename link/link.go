@@ -1,0 +1,98 @@
+package link
+
+import (
+	"errors"
+
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// Kind says what the frames of a link begin with.
+type Kind uint8
+
+// The kinds of links.
+const (
+	Ethernet Kind = iota // an Ethernet header; neighbours have to be resolved
+	IP                   // an IP header; there is one neighbour or none
+	Loopback             // an IP header; what is written comes back
+)
+
+// Capabilities is a set of things that a link does by itself.
+type Capabilities uint16
+
+const (
+	// ChecksumTransmit: the link fills in UDP checksums; the stack leaves
+	// the pseudo-header's sum in the field.
+	ChecksumTransmit Capabilities = 1 << iota
+	// ChecksumVouched: frames arrive as they were sent, or marked
+	// packet.ChecksumValid only if they did: a wire in memory.
+	ChecksumVouched
+	// Segmentation: the link accepts trains (packet.Marks.SegmentSize).
+	Segmentation
+)
+
+// A Link is one end of something that carries frames. Its methods may be
+// called from any goroutine.
+type Link interface {
+	// Kind, MTU, Address, Capabilities and Queues say what the link is.
+	// They do not change, except MTU. The MTU is the longest IP packet, in
+	// bytes. A link without a hardware address has the zero Address.
+	Kind() Kind
+	MTU() int
+	Address() wire.MAC
+	Capabilities() Capabilities
+	Queues() int
+
+	// Attach makes sink the receiver of what comes in; nil detaches it, and
+	// when Attach(nil) has returned the old sink is called no more.
+	Attach(sink Sink) error
+
+	// Write sends frames, in order. It returns how many it accepted, and
+	// owns those; the rest remain the caller's, and err says why:
+	// ErrQueueFull, ErrTooBig, ErrDown, ErrClosed or what the device said.
+	// The slice is the caller's again when Write returns.
+	Write(frames []*packet.Buffer) (n int, err error)
+
+	// SetFilter programs which frames the link should hand up. A link that
+	// cannot filter hands up everything: the stack checks anyway.
+	SetFilter(f Filter) error
+
+	// Close detaches the sink and gives up the device.
+	Close() error
+}
+
+// A Sink is handed the frames that come in: a stack's interface, a switch's port.
+type Sink interface {
+	// Deliver takes over the frames, which came in by the queue of that
+	// number in this order. Each Buffer is the Sink's alone, though its
+	// bytes may be shared. The slice is the caller's again when Deliver
+	// returns. Calls for one queue come one after the other, except from
+	// links in memory, on which every sender delivers for itself.
+	Deliver(queue int, frames []*packet.Buffer)
+}
+
+// Why a link refuses a frame.
+var (
+	ErrQueueFull = errors.New("link: transmit queue is full")
+	ErrTooBig    = errors.New("link: frame is longer than the MTU allows")
+	ErrDown      = errors.New("link: down")
+	ErrNoPeer    = errors.New("link: nothing is attached to the other end")
+	ErrClosed    = errors.New("link: closed")
+)
+
+// Mode says how strictly a network card filters.
+type Mode uint8
+
+// The modes of a network card.
+const (
+	Normal       Mode = iota // its own address, broadcast and the groups listed
+	AllMulticast             // and every group
+	Promiscuous              // everything
+)
+
+// A Filter says which frames a network card hands up. The zero Filter: those
+// to its own address and to broadcast.
+type Filter struct {
+	Mode   Mode
+	Groups []wire.MAC // multicast addresses
+}
