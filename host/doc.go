@@ -1,0 +1,66 @@
+// Package host is the operating system's UDP sockets behind the seam of package
+// socket.
+//
+//	var network host.Network
+//	s, err := network.Open(socket.IPv4)
+//	err = s.Bind(netip.MustParseAddrPort("0.0.0.0:7"))
+//	ms := make([]socket.Message, 32) // each with a Buf
+//	for {
+//		n, err := s.TryRecv(ms)
+//		if err == syscall.EAGAIN {
+//			err = s.Wait(socket.Readable, nil)
+//			continue
+//		}
+//		...
+//	}
+//
+// # How it works
+//
+// The descriptor is non-blocking and belongs to an *os.File, so that the
+// runtime's poller knows it and nothing uses its number after it was closed.
+//
+// TryRecv and TrySend are one system call for up to 32 datagrams (recvmmsg,
+// sendmmsg), or recvmsg and sendmsg for one. What the calls need, headers,
+// addresses and control messages, comes from a pool: they allocate nothing. They
+// reach the descriptor by RawConn.Control, which a parked RawConn.Read does not
+// hold up.
+//
+// sendmmsg forgets the error that ended it early. For an error that stays, such
+// as EMSGSIZE, that is well: the next call meets it again. But a pending
+// ECONNREFUSED is reported by the kernel once, and would be lost. So a socket
+// that can have one, because it was connected or has ReceiveErrors set, sends
+// its batches by one sendmsg a datagram, and keeps an error that strikes in the
+// middle for the next call.
+//
+// Wait parks the goroutine in RawConn.Read or RawConn.Write. The poller is
+// edge-triggered and forgets, each time, what came before; so the function that
+// is parked asks poll(2) on every call. Only one goroutine can be parked in a
+// direction; others queue for their turn, and whoever leaves, for whatever
+// reason, lets the next one look. A Cancel wakes the parked one by a deadline in
+// the past, which only it ever sees. Notify parks a goroutine of its own, for as
+// long as something is to be notified of.
+//
+// Close wakes everybody and returns once the descriptor is closed, so the port
+// is free by then.
+//
+// # Addresses
+//
+// An address is handed to the kernel in the family it has. An IPv6 socket may
+// therefore send and connect to IPv4 addresses, but binds to them in their
+// v4-mapped form only; whatever it reports, of peers and of itself, is v4-mapped
+// (::ffff:192.0.2.1). A link-local address carries the name of its interface as
+// its zone, or the index if there is no name; to be sent to, either will do.
+//
+// # Limitations
+//
+// Linux only: elsewhere Open says that it is not supported. Which options need
+// a newer kernel is said by their errors.
+//
+// The kernel holds one pending error a socket, and so does this package: of
+// several unlike ones that come at once, one may be lost. With ReceiveErrors
+// each message of the error queue becomes one such error; what else is in the
+// queue is thrown away.
+//
+// The kernel does not tell IPv4's MulticastInterface: read, it is what was last
+// set here.
+package host

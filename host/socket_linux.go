@@ -1,0 +1,358 @@
+package host
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/castnet-go/castnet/socket"
+)
+
+// Socket is a UDP socket of the operating system. It implements [socket.Socket]
+// and gives access to its descriptor.
+type Socket struct {
+	family socket.Family
+	file   *os.File
+	raw    syscall.RawConn // file's
+
+	closing atomic.Bool
+	closed  chan struct{}       // is closed once closing is true
+	last    atomic.Pointer[end] // what can still be asked after Close
+
+	// kept is an error that the kernel gave up although nobody was told of
+	// it; the next call reports it, as it would have been.
+	kept atomic.Uint32
+
+	reported      atomic.Uint32 // the option Report
+	receiveErrors atomic.Bool   // the option ReceiveErrors
+	groupsOut     atomic.Int32  // the option MulticastInterface
+	connected     atomic.Bool   // it was connected once: it may have a pending error
+	peer4         atomic.Bool   // it is connected to an IPv4 peer
+	port          atomic.Uint32 // its own port; 0: not asked for yet
+
+	read, write direction
+	notes       notifications
+
+	received counters
+	sent     counters
+	dropped  atomic.Uint32 // the drop count of the last datagram read (SO_RXQ_OVFL)
+}
+
+// end is a socket's state as Close found it.
+type end struct {
+	local netip.AddrPort
+	drops uint64
+}
+
+var (
+	_ socket.Socket   = (*Socket)(nil)
+	_ socket.Network  = Network{}
+	_ socket.Resolver = Network{}
+)
+
+func open(family socket.Family) (*Socket, error) {
+	domain := unix.AF_INET
+	switch family {
+	case socket.IPv4:
+	case socket.IPv6:
+		domain = unix.AF_INET6
+	default:
+		return nil, syscall.EAFNOSUPPORT
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	if err != nil {
+		return nil, err
+	}
+	// The network says whether an IPv6 socket carries IPv4, and not
+	// net.ipv6.bindv6only.
+	if family == socket.IPv6 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY, 0); err != nil {
+			unix.Close(fd)
+			return nil, err
+		}
+	}
+	return newSocket(fd, family)
+}
+
+// FromFD makes a Socket of a descriptor of a UDP socket, which it takes over: the
+// number is the caller's no longer, and the Socket has another. The socket
+// becomes non-blocking for everybody who shares it. On error the descriptor is
+// left as it was. ENOTSOCK, EPROTOTYPE, EAFNOSUPPORT: it is no socket, no UDP
+// socket, or neither of IPv4 nor of IPv6.
+func FromFD(fd int) (*Socket, error) {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return nil, err
+	}
+	var family socket.Family
+	switch domain {
+	case unix.AF_INET:
+		family = socket.IPv4
+	case unix.AF_INET6:
+		family = socket.IPv6
+	default:
+		return nil, syscall.EAFNOSUPPORT
+	}
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return nil, err
+	}
+	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	if err != nil {
+		return nil, err
+	}
+	if kind != unix.SOCK_DGRAM || protocol != unix.IPPROTO_UDP {
+		return nil, syscall.EPROTOTYPE
+	}
+
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return nil, err
+	}
+	// What can fail is done to a duplicate: an *os.File cannot be taken back
+	// from its descriptor.
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(dup, true); err != nil {
+		unix.Close(dup)
+		return nil, err
+	}
+	s, err := newSocket(dup, family)
+	if err != nil {
+		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
+		return nil, err
+	}
+	s.adopt(uintptr(dup))
+	unix.Close(fd)
+	return s, nil
+}
+
+// adopt learns what has been done with the descriptor so far.
+func (s *Socket) adopt(fd uintptr) {
+	if peer, errno := getName(unix.SYS_GETPEERNAME, fd); errno == 0 {
+		s.connected.Store(true)
+		s.peer4.Store(peer.Addr().Unmap().Is4())
+	}
+	s.receiveErrors.Store(s.flag(fd, receiveErrorsOption))
+	s.reported.Store(uint32(s.reportedByKernel(fd)))
+	s.dropped.Store(memInfo(fd)[unix.SK_MEMINFO_DROPS])
+}
+
+// newSocket makes a Socket of a non-blocking descriptor, and closes it if that
+// fails.
+func newSocket(fd int, family socket.Family) (*Socket, error) {
+	s := &Socket{family: family, closed: make(chan struct{})}
+	file := os.NewFile(uintptr(fd), "udp")
+	raw, err := file.SyscallConn()
+	if err == nil {
+		// os.NewFile does not say so if the poller did not take the
+		// descriptor, and no wait could then be cancelled; this does.
+		err = file.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	s.file, s.raw = file, raw
+	s.read.init(s, socket.Readable, raw.Read, file.SetReadDeadline)
+	s.write.init(s, socket.Writable, raw.Write, file.SetWriteDeadline)
+	return s, nil
+}
+
+// control calls f with the descriptor, which stays open until f returns.
+func (s *Socket) control(f func(fd uintptr) syscall.Errno) error {
+	var errno syscall.Errno
+	if s.raw.Control(func(fd uintptr) { errno = f(fd) }) != nil {
+		return net.ErrClosed
+	}
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// SyscallConn returns access to the descriptor. A function that is parked in its
+// Read or Write holds up Wait, but neither TryRecv nor TrySend. What is done to
+// the socket behind its back (connecting it, changing what Report reports) is
+// not taken note of.
+func (s *Socket) SyscallConn() (syscall.RawConn, error) {
+	if s.closing.Load() {
+		return nil, net.ErrClosed
+	}
+	return s.raw, nil
+}
+
+// Family returns what the socket was opened with.
+func (s *Socket) Family() socket.Family { return s.family }
+
+// Bind gives the socket its own address and port.
+func (s *Socket) Bind(addr netip.AddrPort) error {
+	return s.control(func(fd uintptr) syscall.Errno {
+		var sa sockaddr
+		n, errno := sa.put(fd, addr)
+		if errno != 0 {
+			return errno
+		}
+		if s.family == socket.IPv6 {
+			// Shorter, an IPv4 address would be EINVAL: the length is
+			// looked at before the family.
+			n = unix.SizeofSockaddrInet6
+		}
+		errno = callName(unix.SYS_BIND, fd, &sa, n)
+		s.port.Store(0)
+		return errno
+	})
+}
+
+// Connect sets the peer; the zero AddrPort disconnects.
+func (s *Socket) Connect(peer netip.AddrPort) error {
+	return s.control(func(fd uintptr) syscall.Errno {
+		var sa sockaddr // zero is AF_UNSPEC
+		n := uint32(unix.SizeofSockaddrInet4)
+		disconnect := peer == netip.AddrPort{}
+		if !disconnect {
+			var errno syscall.Errno
+			if n, errno = sa.put(fd, peer); errno != 0 {
+				return errno
+			}
+			// Before the call: the answer to another goroutine's
+			// datagram may come at once.
+			s.connected.Store(true)
+		}
+		errno := callName(unix.SYS_CONNECT, fd, &sa, n)
+		if errno == 0 {
+			s.peer4.Store(!disconnect && peer.Addr().Unmap().Is4())
+		}
+		s.port.Store(0)
+		return errno
+	})
+}
+
+// Shutdown ends receiving, sending or both.
+func (s *Socket) Shutdown(how socket.How) error {
+	var h int
+	switch how {
+	case socket.ShutRead:
+		h = unix.SHUT_RD
+	case socket.ShutWrite:
+		h = unix.SHUT_WR
+	case socket.ShutBoth:
+		h = unix.SHUT_RDWR
+	default:
+		return syscall.EINVAL
+	}
+	return s.control(func(fd uintptr) syscall.Errno { return errnoOf(unix.Shutdown(int(fd), h)) })
+}
+
+// LocalAddr returns the socket's own address. After Close it is what it was.
+func (s *Socket) LocalAddr() netip.AddrPort {
+	var addr netip.AddrPort
+	err := s.control(func(fd uintptr) (errno syscall.Errno) {
+		addr, errno = getName(unix.SYS_GETSOCKNAME, fd)
+		return errno
+	})
+	if end := s.last.Load(); err != nil && end != nil {
+		return end.local
+	}
+	return addr
+}
+
+// PeerAddr returns the connected peer.
+func (s *Socket) PeerAddr() (netip.AddrPort, error) {
+	var addr netip.AddrPort
+	err := s.control(func(fd uintptr) (errno syscall.Errno) {
+		addr, errno = getName(unix.SYS_GETPEERNAME, fd)
+		return errno
+	})
+	return addr, err
+}
+
+// Close wakes every waiter and returns when the descriptor is closed and the
+// port is free.
+func (s *Socket) Close() error {
+	if !s.closing.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	_ = s.control(func(fd uintptr) syscall.Errno {
+		local, _ := getName(unix.SYS_GETSOCKNAME, fd)
+		s.last.Store(&end{local, uint64(memInfo(fd)[unix.SK_MEMINFO_DROPS])})
+		return 0
+	})
+	close(s.closed)
+	// Closing the file wakes what is parked and waits for it and for every
+	// Control under way.
+	err := s.file.Close()
+	s.notes.callAll()
+	if err != nil {
+		return errnoOf(err)
+	}
+	return nil
+}
+
+// localPort returns the port that the socket is bound to.
+func (s *Socket) localPort(fd uintptr) uint16 {
+	if p := s.port.Load(); p != 0 {
+		return uint16(p)
+	}
+	addr, _ := getName(unix.SYS_GETSOCKNAME, fd)
+	s.port.Store(uint32(addr.Port()))
+	return addr.Port()
+}
+
+// keep remembers an error that was not reported, and wakes who may have looked
+// between the kernel's giving it up and now.
+func (s *Socket) keep(errno syscall.Errno) {
+	s.kept.Store(uint32(errno))
+	s.read.kick()
+	s.write.kick()
+}
+
+// takeKept returns the error that was kept, once.
+func (s *Socket) takeKept() syscall.Errno {
+	if s.kept.Load() == 0 {
+		return 0
+	}
+	return syscall.Errno(s.kept.Swap(0))
+}
+
+// callName makes a system call that takes an address.
+func callName(trap, fd uintptr, sa *sockaddr, n uint32) syscall.Errno {
+	for {
+		_, _, errno := unix.Syscall(trap, fd, uintptr(unsafe.Pointer(sa)), uintptr(n))
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+// getName makes a system call that returns an address.
+func getName(trap, fd uintptr) (netip.AddrPort, syscall.Errno) {
+	var sa sockaddr
+	n := uint32(len(sa))
+	_, _, errno := unix.Syscall(trap, fd, uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&n)))
+	if errno != 0 {
+		return netip.AddrPort{}, errno
+	}
+	return sa.get(fd), 0
+}
+
+// errnoOf returns the errno in err, 0 if err is nil.
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	if err != nil && !errors.As(err, &errno) {
+		return syscall.EIO // not seen: every error here comes from a system call
+	}
+	return errno
+}
+
+var waiters = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}

@@ -1,0 +1,261 @@
+package host
+
+import (
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/castnet-go/castnet/socket"
+)
+
+// A direction is one of the two things that a socket can be waited for.
+type direction struct {
+	s      *Socket
+	events socket.Events
+	park   func(func(uintptr) bool) error // RawConn.Read or Write
+	expire func(time.Time) error          // the file's deadline for it
+	look   func(uintptr) bool             // what is parked: does it hold?
+
+	// turn is held, by putting something into it, by the only one that may
+	// park. The others wait for it, and not inside RawConn.Read, whose lock
+	// knows nothing of their Cancels.
+	turn chan struct{}
+
+	mu      sync.Mutex
+	parked  *waiter // who is parked, or about to be
+	expired bool    // the deadline is in the past, to wake it
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+func (d *direction) init(s *Socket, events socket.Events, park func(func(uintptr) bool) error, expire func(time.Time) error) {
+	d.s, d.events, d.park, d.expire = s, events, park, expire
+	d.turn = make(chan struct{}, 1)
+	d.look = func(fd uintptr) bool { return s.ready(fd, events) != 0 }
+}
+
+// A waiter is one goroutine that waits in one direction.
+type waiter struct {
+	d     *direction
+	wake  chan struct{} // capacity 1: wakes it from waiting for its turn
+	woken bool          // under d.mu: it shall not park before it has looked at its reasons
+}
+
+// WakeCancelled makes the goroutine look at its Cancel.
+func (w *waiter) WakeCancelled() {
+	d := w.d
+	d.mu.Lock()
+	w.woken = true
+	if d.parked == w {
+		d.expireLocked()
+	}
+	d.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// kick makes who is parked look again.
+func (d *direction) kick() {
+	d.mu.Lock()
+	if d.parked != nil {
+		d.expireLocked()
+	}
+	d.mu.Unlock()
+}
+
+// expireLocked wakes who is parked. Nobody else is: who parks next finds the
+// deadline taken back.
+func (d *direction) expireLocked() {
+	if !d.expired {
+		d.expired = true
+		_ = d.expire(past) // fails if the file is closed, which wakes too
+	}
+}
+
+// Wait blocks until one of the events in mask holds, cancel fires or the socket
+// is closed. A mask without an event is EINVAL.
+func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
+	switch mask {
+	case socket.Readable:
+		return s.read.wait(cancel)
+	case socket.Writable:
+		return s.write.wait(cancel)
+	case socket.Readable | socket.Writable:
+		return s.waitEither(cancel)
+	}
+	return syscall.EINVAL
+}
+
+// wait waits until the direction's event holds.
+func (d *direction) wait(cancel *socket.Cancel) error {
+	w := waiters.Get().(*waiter)
+	w.d = d
+	var err error
+	if cancel.Attach(w) {
+		err = d.waitAs(w, cancel)
+		cancel.Detach(w) // from here on nobody calls WakeCancelled
+	} else {
+		err = socket.ErrCancelled
+	}
+	w.d = nil
+	select {
+	case <-w.wake:
+	default:
+	}
+	waiters.Put(w)
+	return err
+}
+
+func (d *direction) waitAs(w *waiter, cancel *socket.Cancel) error {
+	for {
+		// First forget having been woken, then look for the reason: in the
+		// other order one that comes in between would be lost.
+		d.mu.Lock()
+		w.woken = false
+		d.mu.Unlock()
+		select {
+		case <-d.s.closed:
+			return net.ErrClosed
+		default:
+		}
+		if cancel.Fired() {
+			return socket.ErrCancelled
+		}
+
+		select {
+		case d.turn <- struct{}{}:
+		case <-w.wake:
+			continue
+		case <-d.s.closed:
+			return net.ErrClosed
+		}
+		holds := d.parkAs(w)
+		<-d.turn
+		if holds {
+			return nil
+		}
+	}
+}
+
+// parkAs parks until the event holds, and reports that, or until w is woken, the
+// direction kicked or the socket closed. It is called by whose turn it is.
+func (d *direction) parkAs(w *waiter) bool {
+	d.mu.Lock()
+	if w.woken {
+		d.mu.Unlock()
+		return false
+	}
+	d.parked = w
+	d.mu.Unlock()
+
+	err := d.park(d.look)
+
+	d.mu.Lock()
+	d.parked = nil
+	if d.expired {
+		d.expired = false
+		_ = d.expire(time.Time{})
+	}
+	d.mu.Unlock()
+	return err == nil
+}
+
+// waitEither waits for both directions at once, which takes a second goroutine:
+// the poller lets one wait for one.
+func (s *Socket) waitEither(cancel *socket.Cancel) error {
+	if cancel.Fired() {
+		return socket.ErrCancelled
+	}
+	if s.Ready(socket.Readable|socket.Writable) != 0 {
+		if s.closing.Load() {
+			return net.ErrClosed
+		}
+		return nil
+	}
+	var both relay
+	if !cancel.Attach(&both) {
+		return socket.ErrCancelled
+	}
+	writable := make(chan error)
+	go func() {
+		err := s.write.wait(&both.Cancel)
+		both.Fire()
+		writable <- err
+	}()
+	err := s.read.wait(&both.Cancel)
+	both.Fire()
+	if werr := <-writable; err == socket.ErrCancelled {
+		err = werr // this side ended because the other did, or both by cancel
+	}
+	cancel.Detach(&both)
+	return err
+}
+
+// A relay is a Cancel that another fires.
+type relay struct{ socket.Cancel }
+
+func (r *relay) WakeCancelled() { r.Fire() }
+
+// Ready returns those of the events in mask that hold now; on a closed socket
+// all do, since nothing is worth waiting for.
+func (s *Socket) Ready(mask socket.Events) socket.Events {
+	op := readyOps.Get().(*readyOp)
+	op.s, op.mask = s, mask
+	if s.raw.Control(op.call) != nil {
+		op.holds = mask & (socket.Readable | socket.Writable)
+	}
+	holds := op.holds
+	op.s = nil
+	readyOps.Put(op)
+	return holds
+}
+
+// A readyOp is a call of Ready. It is pooled with its function, which would be
+// allocated each time.
+type readyOp struct {
+	s           *Socket
+	mask, holds socket.Events
+	call        func(fd uintptr)
+}
+
+var readyOps = sync.Pool{New: func() any {
+	op := new(readyOp)
+	op.call = func(fd uintptr) { op.holds = op.s.ready(fd, op.mask) }
+	return op
+}}
+
+// ready asks the kernel. An error makes a socket readable and writable: both
+// TryRecv and TrySend would return it. sock_writeable asks for more room than
+// sending does, so what is called writable can be sent on.
+func (s *Socket) ready(fd uintptr, mask socket.Events) socket.Events {
+	if s.kept.Load() != 0 {
+		return mask & (socket.Readable | socket.Writable)
+	}
+	fds := [1]unix.PollFd{{Fd: int32(fd)}}
+	if mask&socket.Readable != 0 {
+		fds[0].Events |= unix.POLLIN
+	}
+	if mask&socket.Writable != 0 {
+		fds[0].Events |= unix.POLLOUT
+	}
+	for {
+		_, err := unix.Poll(fds[:], 0)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	var holds socket.Events
+	if fds[0].Revents&(unix.POLLIN|unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
+		holds |= socket.Readable
+	}
+	if fds[0].Revents&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
+		holds |= socket.Writable
+	}
+	return holds & mask
+}
