@@ -87,7 +87,7 @@ func (c *Config) Listen(ctx context.Context, network, address string) (*Conn, er
 		var s socket.Socket
 		s, err = cfg.listen(ch, addr)
 		if err == nil {
-			return newConn(s, network, cfg.On), nil
+			return newConn(s, network, cfg.On, zeroAddrPort), nil
 		}
 		if !isFamilyError(err) {
 			break
@@ -127,11 +127,12 @@ func (c *Config) Dial(ctx context.Context, network, address string) (*Conn, erro
 	var first error
 	for _, addr := range addrs {
 		var s socket.Socket
+		peer := addr
 		if err = ctx.Err(); err == nil {
-			s, err = cfg.dial(dialChoice(as, cfg.LocalAddr.Addr(), addr.Addr()), addr)
+			s, peer, err = cfg.dial(dialChoice(as, cfg.LocalAddr.Addr(), addr.Addr()), addr)
 		}
 		if err == nil {
-			return newConn(s, network, cfg.On), nil
+			return newConn(s, network, cfg.On, peer), nil
 		}
 		if first == nil {
 			first = &net.OpError{Op: opDial, Net: network, Source: source, Addr: toUDPAddr(addr), Err: err}
@@ -185,7 +186,7 @@ func sameFamily(addrs []netip.AddrPort, local netip.AddrPort) ([]netip.AddrPort,
 		}
 	}
 	if len(left) == 0 {
-		return nil, &net.AddrError{Err: noSuitableAddress, Addr: local.String()}
+		return nil, &net.AddrError{Err: noSuitableAddress, Addr: toUDPAddr(local).String()}
 	}
 	return left, nil
 }
@@ -211,33 +212,32 @@ func (c *Config) listen(ch choice, addr netip.AddrPort) (socket.Socket, error) {
 	return s, nil
 }
 
-// dial returns a socket that is connected and has its options.
-func (c *Config) dial(ch choice, peer netip.AddrPort) (socket.Socket, error) {
-	peer, err := forFamily(ch.family, peer)
-	if err != nil {
-		return nil, err
+// dial returns a socket that is connected and has its options, and what it is
+// connected to: the peer in the form of the socket's family.
+func (c *Config) dial(ch choice, to netip.AddrPort) (s socket.Socket, peer netip.AddrPort, err error) {
+	if peer, err = forFamily(ch.family, to); err != nil {
+		return nil, peer, err
 	}
 	var local netip.AddrPort
 	if c.LocalAddr != zeroAddrPort {
 		if local, err = forFamily(ch.family, c.LocalAddr); err != nil {
-			return nil, err
+			return nil, peer, err
 		}
 	}
-	s, err := c.open(ch)
-	if err != nil {
-		return nil, err
+	if s, err = c.open(ch); err != nil {
+		return nil, peer, err
 	}
 	if local.IsValid() {
 		if err := s.Bind(local); err != nil {
 			s.Close()
-			return nil, callError(callBind, err)
+			return nil, peer, callError(callBind, err)
 		}
 	}
 	if err := s.Connect(peer); err != nil {
 		s.Close()
-		return nil, callError(callConnect, err)
+		return nil, peer, callError(callConnect, err)
 	}
-	return s, nil
+	return s, peer, nil
 }
 
 // open makes a socket and sets its options, all of them before it is bound.

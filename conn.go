@@ -45,19 +45,26 @@ type addresses struct {
 
 var zeroAddrPort netip.AddrPort
 
-func newConn(s socket.Socket, network string, on Network) *Conn {
+// newConn makes a Conn of a socket that is ready. The peer is the one that it
+// was connected to; the zero AddrPort if it was not.
+func newConn(s socket.Socket, network string, on Network, peer netip.AddrPort) *Conn {
 	c := &Conn{s: s, network: network, family: s.Family(), on: on, clock: on.Clock()}
-	c.learnAddrs()
+	c.learnAddrs(peer)
 	return c
 }
 
 func (c *Conn) ok() bool { return c != nil && c.s != nil }
 
-// learnAddrs asks the socket for its addresses.
-func (c *Conn) learnAddrs() *addresses {
+// learnAddrs asks the socket for its addresses. The kernel connects to port 0
+// and then knows of no peer; so that Write and WriteTo agree on what the Conn
+// is, the peer that it was connected to is one all the same.
+func (c *Conn) learnAddrs(peer netip.AddrPort) *addresses {
 	local := c.s.LocalAddr()
 	a := &addresses{local: toUDPAddr(local), bound: local.Port() != 0}
-	if peer, err := c.s.PeerAddr(); err == nil {
+	if p, err := c.s.PeerAddr(); err == nil {
+		peer = p
+	}
+	if peer.IsValid() {
 		a.remote = toUDPAddr(peer)
 	}
 	c.addrs.Store(a)
@@ -75,7 +82,7 @@ func (c *Conn) LocalAddr() net.Addr {
 		// Disconnected, and with the peer went the port; a write since
 		// then has bound another.
 		c.mu.Lock()
-		a = c.learnAddrs()
+		a = c.learnAddrs(zeroAddrPort)
 		c.mu.Unlock()
 	}
 	return a.local
@@ -117,7 +124,7 @@ func (c *Conn) Connect(peer netip.AddrPort) error {
 	if err := c.s.Connect(to); err != nil {
 		return c.connectError(peer, err)
 	}
-	c.learnAddrs()
+	c.learnAddrs(to)
 	return nil
 }
 
