@@ -1,0 +1,34 @@
+package fd
+
+import (
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// Config says what a Link is made of.
+type Config struct {
+	// Descriptors are open for reading and writing, one for each queue. New
+	// takes them over: it makes them non-blocking, and if it fails it has
+	// closed them.
+	Descriptors []int
+
+	// Kind says what the frames begin with. The zero value is Ethernet.
+	Kind link.Kind
+
+	// MTU is the longest IP packet, in bytes. If zero, 1500.
+	MTU int
+
+	// Address is the hardware address of the Link's end; the zero Address
+	// is none, as links of IP packets have.
+	Address wire.MAC
+
+	// QueueLength is how many frames may wait on a queue that would block.
+	// If zero, 500, which is what the kernel gives TAP devices. If
+	// negative, none: Write refuses at once.
+	QueueLength int
+}
+
+const (
+	defaultMTU         = 1500
+	defaultQueueLength = 500
+)

@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package fd
+
+func deviceGone(err error) error { return err }
