@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// The benchmarks are the table's rows, one by one, for profiling. Figures that
+// are to be compared come from the command, which lets the rows take turns.
+
+func BenchmarkConnHost(b *testing.B)        { benchmark(b, "conn-host") }
+func BenchmarkGVisorPipe(b *testing.B)      { benchmark(b, "gvisor-pipe") }
+func BenchmarkGVisor(b *testing.B)          { benchmark(b, "gvisor") }
+func BenchmarkGonet(b *testing.B)           { benchmark(b, "gvisor-gonet") }
+func BenchmarkLneto(b *testing.B)           { benchmark(b, "lneto") }
+func BenchmarkLnetoXnet(b *testing.B)       { benchmark(b, "lneto-xnet") }
+func BenchmarkLnetoBare(b *testing.B)       { benchmark(b, "lneto-bare") }
+func BenchmarkLnetoOthers(b *testing.B)     { benchmark(b, "lneto-others") }
+func BenchmarkUDPConn(b *testing.B)         { benchmark(b, "udpconn") }
+func BenchmarkUDPConnPingPong(b *testing.B) { benchmark(b, "udpconn-pingpong") }
+func BenchmarkCopy(b *testing.B)            { benchmark(b, "copy") }
+func BenchmarkSum(b *testing.B)             { benchmark(b, "sum") }
+
+func benchmark(b *testing.B, name string) {
+	chosen, err := choose(rows(), name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := chosen[0]
+	p, bufs := openForTest(b, r, setup{others: 1000})
+	for _, c := range cells() {
+		if r.singlesOnly && c.batch > 1 {
+			continue
+		}
+		batch := "single"
+		if c.batch > 1 {
+			batch = fmt.Sprintf("batch%d", c.batch)
+		}
+		b.Run(fmt.Sprintf("%d/%s", c.size, batch), func(b *testing.B) {
+			bufs.fill(rand.New(rand.NewPCG(1, 1)), c.size)
+			b.ReportAllocs()
+			b.SetBytes(int64(c.size * c.batch))
+			for b.Loop() {
+				if err := p.carry(c.batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*c.batch), "ns/datagram")
+			if err := bufs.check(c.batch); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

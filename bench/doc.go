@@ -1,0 +1,31 @@
+// Command bench measures what one datagram costs on castnet's networks and on
+// those of its peers, side by side in one process.
+//
+//	go run ./bench                            # the table, in about half a minute
+//	go run ./bench --rows stack,lneto --rounds 15
+//	go run ./bench --gate                     # exit status 1 if a goal is missed
+//	go test ./bench -run - -bench 'Stack$/64/single' -cpuprofile cpu.prof
+//
+// One operation is: send a datagram, deliver it, read it, on one goroutine. A
+// row is one way of doing that; each is measured with payloads of 64, 512 and
+// 1400 bytes, one datagram at a time and in batches of 32.
+//
+// # How it works
+//
+// Machines drift: a figure of today cannot be held against one of yesterday, or
+// of another minute. So the rows take turns, a slice of a few milliseconds
+// each, for a number of rounds, and nothing runs in parallel. What is printed
+// is the median over the rounds; a ratio is the median of the ratios taken
+// within each round.
+//
+// Before each slice the payloads are drawn anew and the garbage of the row
+// before is collected; after it what was read is compared with what was sent,
+// so that no row can win by delivering nothing. Allocations are those of the
+// whole process during the slice.
+//
+// # Limitations
+//
+// One goroutine and one flow: nothing is said here about cores or about many
+// sockets in use at once. The notes below the table say which rows do less
+// work than others, and README.md says why.
+package main
