@@ -6,18 +6,19 @@
 // be read from top to bottom as a datagram's journey; the live view and the
 // comments in captures come from the same events.
 //
-//	type printer struct{ ids uint64 }
+//	s, err := stack.New(stack.Config{Name: "h1", Tracer: trace.NewPrinter(os.Stdout, time.Time{})})
 //
-//	func (p *printer) NewID() uint64 { p.ids++; return p.ids }
-//	func (p *printer) Trace(e *trace.Event) { fmt.Println(e) }
+// prints
 //
-//	s, err := stack.New(stack.Config{Name: "h1", Tracer: &printer{}})
+//	0.000000 #1     h1 eth0      transmit 10.0.0.1:5000 > 10.0.0.2:7 UDP 5 B "hello"
+//	0.000214 #1     h2 eth0      drop     NoPort: 10.0.0.1:5000 > 10.0.0.2:7 UDP 5 B "hello"
 //
 // # How it works
 //
 // A packet gets an ID from the Tracer when it is first seen, and keeps it from
 // host to host. Without a Tracer a step costs one branch; with one, an [Event]
-// is filled and handed over on the goroutine on which the step happens.
+// is filled and handed over on the goroutine on which the step happens. [Printer]
+// is the Tracer that writes lines, and [Describe] what it says of a packet.
 //
 // # Limitations
 //
