@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,12 +122,14 @@ func run(t reporter, c testCase, mk MakePair, tm timing) {
 	if stop == nil {
 		stop = func() { p.C1.Close(); p.C2.Close() }
 	}
-	h := &harness{reporter: t, Pair: p, timing: tm}
+	g := &guard{reporter: t}
+	h := &harness{reporter: g, Pair: p, timing: tm}
 	// Fatalf and Skipf end this goroutine, and the pair must go even then.
 	defer func() {
 		for _, c := range h.dialled {
 			c.Close()
 		}
+		defer g.end()
 		h.within("stopping the pair", stop)
 		h.checkLeaks(before)
 	}()
@@ -136,6 +139,29 @@ func run(t reporter, c testCase, mk MakePair, tm timing) {
 		}
 	}
 	c.run(h)
+}
+
+// A guard keeps what goroutines report that hung, and came loose after their
+// case had ended, from a *testing.T that does not want to hear it any more.
+type guard struct {
+	reporter
+	mu    sync.Mutex
+	ended bool
+}
+
+func (g *guard) Errorf(format string, args ...any) {
+	g.reporter.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.ended {
+		g.reporter.Errorf(format, args...)
+	}
+}
+
+func (g *guard) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
 }
 
 // A harness is a case under way.
@@ -222,6 +248,9 @@ func (h *harness) receive(c net.PacketConn) datagram {
 	d := h.result("ReadFrom", h.read(c))
 	if d.err != nil {
 		h.Fatalf("ReadFrom: %v", d.err)
+	}
+	if isNil(d.from) {
+		h.Fatalf("ReadFrom gave a datagram without its sender")
 	}
 	return d
 }
