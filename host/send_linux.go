@@ -88,21 +88,21 @@ func (op *sendOp) run(fd uintptr) {
 	if receiveErrors {
 		op.errno = s.settle(fd, op.errno)
 	}
-	if op.n > 0 && single && onePending(op.errno, op.ms[op.n].Addr) {
+	if op.n > 0 && single && onePending(op.errno, &op.ms[op.n]) {
 		s.keep(op.errno)
 	}
 }
 
-// onePending reports whether an errno that sending to addr gave is one that the
-// kernel had pending and so will not give again: what an ICMP message said
-// (icmp_err_convert, icmpv6_err_convert). That there is no route is an errno of
-// its own sending, too, except to the peer it is connected to.
-func onePending(errno syscall.Errno, addr netip.AddrPort) bool {
+// onePending reports whether an errno that sending m gave is one that the kernel
+// had pending and so will not give again: what an ICMP message said
+// (icmp_err_convert, icmpv6_err_convert). That there is no way to go is also what
+// sending itself may find, but hardly to the peer it is connected to.
+func onePending(errno syscall.Errno, m *socket.Message) bool {
 	switch errno {
 	case unix.ECONNREFUSED, unix.EHOSTDOWN, unix.ENONET, unix.ENOPROTOOPT, unix.EPROTO:
 		return true
 	case unix.ENETUNREACH, unix.EHOSTUNREACH:
-		return addr == netip.AddrPort{}
+		return m.Addr == netip.AddrPort{} && m.Set == 0
 	}
 	return false
 }
