@@ -150,6 +150,9 @@ func (b *Buffer) TrueSize() int { return int(unsafe.Sizeof(*b)) + len(b.store) }
 // SetOwner says whose send buffer is charged while the frame is held.
 func (b *Buffer) SetOwner(o Owner) { b.owner = o }
 
+// Owner returns who is charged, or nil.
+func (b *Buffer) Owner() Owner { return b.owner }
+
 // Hold charges the owner, if there is one, until the buffer is released or
 // orphaned. Whoever keeps a frame from leaving at once calls it; calls after
 // the first do nothing.

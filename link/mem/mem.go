@@ -1,0 +1,97 @@
+package mem
+
+import (
+	"sync/atomic"
+
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// Config says what a wire is like. The zero Config is an Ethernet cable.
+type Config struct {
+	Kind   link.Kind // if zero, link.Ethernet
+	MTU    int       // longest IP packet in bytes; if zero, 1500
+	A, B   wire.MAC  // the ends' addresses; if zero, 02:00:00:00:00:0a and …:0b
+	Queues int       // that frames are delivered by, at most; if zero, 8
+}
+
+// Link is one end of a wire in memory.
+type Link struct {
+	cfg  Config
+	mac  wire.MAC
+	peer *Link
+	sink atomic.Pointer[link.Sink]
+}
+
+var _ link.Link = (*Link)(nil)
+
+// Pair makes a wire and returns its two ends.
+func Pair(c Config) (a, b *Link) {
+	if c.MTU == 0 {
+		c.MTU = 1500
+	}
+	if c.Queues <= 0 {
+		c.Queues = 8
+	}
+	if c.Kind == link.Ethernet {
+		if c.A.IsZero() {
+			c.A = wire.MAC{2, 0, 0, 0, 0, 0x0a}
+		}
+		if c.B.IsZero() {
+			c.B = wire.MAC{2, 0, 0, 0, 0, 0x0b}
+		}
+	}
+	a, b = &Link{cfg: c, mac: c.A}, &Link{cfg: c, mac: c.B}
+	a.peer, b.peer = b, a
+	return a, b
+}
+
+// Kind, MTU, Address, Capabilities and Queues say what the wire is.
+func (l *Link) Kind() link.Kind                 { return l.cfg.Kind }
+func (l *Link) MTU() int                        { return l.cfg.MTU }
+func (l *Link) Address() wire.MAC               { return l.mac }
+func (l *Link) Capabilities() link.Capabilities { return 0 }
+func (l *Link) Queues() int                     { return l.cfg.Queues }
+
+// Attach makes sink the receiver at this end. Attach(nil) does not wait for
+// writers at the other end that are delivering at this moment.
+func (l *Link) Attach(sink link.Sink) error {
+	if sink == nil {
+		l.sink.Store(nil)
+		return nil
+	}
+	l.sink.Store(&sink)
+	return nil
+}
+
+// Write delivers the frames at the other end. It accepts all of them, or none:
+// link.ErrNoPeer if nothing is attached there, link.ErrTooBig if one of them is
+// over the MTU.
+func (l *Link) Write(frames []*packet.Buffer) (int, error) {
+	if len(frames) == 0 {
+		return 0, nil
+	}
+	sink := l.peer.sink.Load()
+	if sink == nil {
+		return 0, link.ErrNoPeer
+	}
+	most := l.cfg.MTU
+	if l.cfg.Kind == link.Ethernet {
+		most += wire.EthernetHeaderLen
+	}
+	for _, b := range frames {
+		if b.Len() > most {
+			return 0, link.ErrTooBig
+		}
+		b.Orphan()
+	}
+	(*sink).Deliver(int(frames[0].Flow), frames)
+	return len(frames), nil
+}
+
+// SetFilter does nothing: a wire carries everything.
+func (l *Link) SetFilter(link.Filter) error { return nil }
+
+// Close detaches this end.
+func (l *Link) Close() error { return l.Attach(nil) }

@@ -1,0 +1,359 @@
+package tap_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/castnet-go/castnet/internal/netns"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/link/tap"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
+)
+
+var (
+	hostPrefix = netip.MustParsePrefix("10.0.0.1/24")
+	us         = netip.MustParseAddr("10.0.0.2")
+)
+
+// open opens a device in a namespace of its own.
+func open(t *testing.T, ns *netns.Namespace, name string, cfg tap.Config) *tap.Link {
+	t.Helper()
+	l, err := tryOpen(ns, name, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func tryOpen(ns *netns.Namespace, name string, cfg tap.Config) (l *tap.Link, err error) {
+	ns.Do(func() { l, err = tap.Open(name, cfg) })
+	return l, err
+}
+
+// A device is what ip says of one.
+type device struct {
+	Name    string   `json:"ifname"`
+	MTU     int      `json:"mtu"`
+	Flags   []string `json:"flags"`
+	Address wire.MAC `json:"address"`
+}
+
+func devices(t *testing.T, ns *netns.Namespace) map[string]device {
+	t.Helper()
+	var list []device
+	if err := json.Unmarshal([]byte(ns.Run(t, "ip", "-json", "link")), &list); err != nil {
+		t.Fatal(err)
+	}
+	m := make(map[string]device)
+	for _, d := range list {
+		m[d.Name] = d
+	}
+	return m
+}
+
+// A receiver is a sink that hands over what it gets.
+type receiver chan []byte
+
+func (r receiver) Deliver(_ int, frames []*packet.Buffer) {
+	for _, f := range frames {
+		r <- bytes.Clone(f.Bytes())
+	}
+	packet.ReleaseAll(frames)
+}
+
+// next returns the next frame of that type.
+func (r receiver) next(t *testing.T, want wire.EtherType) (*wire.EthernetHeader, []byte) {
+	t.Helper()
+	for {
+		select {
+		case b := <-r:
+			if h, payload, err := wire.ParseEthernet(b); err == nil && h.Type() == want {
+				return h, payload
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no %v frame came", want)
+		}
+	}
+}
+
+// send writes one frame to the kernel's end.
+func send(t *testing.T, l *tap.Link, to wire.MAC, typ wire.EtherType, payload []byte) {
+	t.Helper()
+	b := packet.New(len(payload))
+	copy(b.Append(len(payload)), payload)
+	h := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
+	h.SetDestination(to)
+	h.SetSource(l.Address())
+	h.SetType(typ)
+	if n, err := l.Write(b.Single()); n != 1 || err != nil {
+		t.Fatalf("Write: %d, %v", n, err)
+	}
+}
+
+func TestOpenMakesDevice(t *testing.T) {
+	ns := netns.New(t)
+	mac := wire.MAC{2, 0, 0, 0, 0, 7}
+	l := open(t, ns, "cn0", tap.Config{MTU: 1400, Address: mac, HostAddresses: []netip.Prefix{hostPrefix, hostPrefix}})
+	if l.Name() != "cn0" || l.Kind() != link.Ethernet || l.MTU() != 1400 || l.Address() != mac || l.Queues() != 1 {
+		t.Errorf("got %s, kind %d, MTU %d, address %v, %d queues", l.Name(), l.Kind(), l.MTU(), l.Address(), l.Queues())
+	}
+	d := devices(t, ns)["cn0"]
+	if d.MTU != 1400 || !strings.Contains(strings.Join(d.Flags, " "), "UP") {
+		t.Errorf("the device has MTU %d, flags %v", d.MTU, d.Flags)
+	}
+	if d.Address != l.HostAddress() || d.Address == mac {
+		t.Errorf("the kernel's end has %v, HostAddress says %v, ours is %v", d.Address, l.HostAddress(), mac)
+	}
+	if out := ns.Run(t, "ip", "-4", "addr", "show", "dev", "cn0"); !strings.Contains(out, "inet 10.0.0.1/24 brd 10.0.0.255 scope global") {
+		t.Errorf("the address is missing:\n%s", out)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := devices(t, ns)["cn0"]; ok {
+		t.Error("the device outlived the Link")
+	}
+}
+
+func TestNames(t *testing.T) {
+	ns := netns.New(t)
+	if l := open(t, ns, "", tap.Config{}); l.Name() != "tap0" {
+		t.Errorf("got %s", l.Name())
+	}
+	if l := open(t, ns, "cn%d", tap.Config{}); l.Name() != "cn0" {
+		t.Errorf("got %s", l.Name())
+	}
+}
+
+func TestDefaultAddress(t *testing.T) {
+	ns := netns.New(t)
+	a, b := open(t, ns, "", tap.Config{}), open(t, ns, "", tap.Config{})
+	for _, l := range []*tap.Link{a, b} {
+		m := l.Address()
+		if m.IsMulticast() || m[0]&2 == 0 || m == l.HostAddress() {
+			t.Errorf("%v is not a unicast address of our own, locally administered", m)
+		}
+		if l.MTU() != 1500 {
+			t.Errorf("MTU %d", l.MTU())
+		}
+	}
+	if a.Address() == b.Address() {
+		t.Errorf("two links have the address %v", a.Address())
+	}
+}
+
+func TestPersistent(t *testing.T) {
+	ns := netns.New(t)
+	l := open(t, ns, "cn0", tap.Config{Persistent: true, MTU: 1300})
+	l.Close()
+	if d := devices(t, ns)["cn0"]; d.MTU != 1300 {
+		t.Fatalf("the device did not outlive the Link: %+v", d)
+	}
+	// Opening it again takes it as it is.
+	l = open(t, ns, "cn0", tap.Config{})
+	if l.MTU() != 1300 {
+		t.Errorf("MTU %d, want the device's 1300", l.MTU())
+	}
+	l.Close()
+	if _, ok := devices(t, ns)["cn0"]; !ok {
+		t.Error("a device that was there before went with the Link")
+	}
+}
+
+func TestARPAndUDPWithTheKernel(t *testing.T) {
+	ns := netns.New(t)
+	l := open(t, ns, "cn0", tap.Config{HostAddresses: []netip.Prefix{hostPrefix}})
+	r := make(receiver, 1000)
+	if err := l.Attach(r); err != nil {
+		t.Fatal(err)
+	}
+	var conn *net.UDPConn
+	var err error
+	ns.Do(func() { conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7000}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+
+	// In: the kernel asks who has our address.
+	if _, err := conn.WriteToUDPAddrPort([]byte("hello"), netip.AddrPortFrom(us, 9)); err != nil {
+		t.Fatal(err)
+	}
+	h, payload := r.next(t, wire.EtherTypeARP)
+	if h.Source() != l.HostAddress() || h.Destination() != wire.Broadcast {
+		t.Errorf("the request went from %v to %v", h.Source(), h.Destination())
+	}
+	ask, err := wire.ParseARP(payload)
+	if err != nil || ask.TargetAddr() != us {
+		t.Fatalf("the kernel asked for %v, %v", ask, err)
+	}
+	// Out: we answer, and the datagram comes.
+	answer := make([]byte, wire.ARPPacketLen)
+	wire.PutARP(answer, wire.ARPReply, l.Address(), us, ask.SenderMAC(), ask.SenderAddr())
+	send(t, l, ask.SenderMAC(), wire.EtherTypeARP, answer)
+	h, payload = r.next(t, wire.EtherTypeIPv4)
+	if h.Destination() != l.Address() || !bytes.HasSuffix(payload, []byte("hello")) {
+		t.Errorf("to %v came %q", h.Destination(), payload)
+	}
+}
+
+func TestDeviceDownAndGone(t *testing.T) {
+	ns := netns.New(t)
+	l := open(t, ns, "cn0", tap.Config{})
+	l.Attach(make(receiver, 1000))
+	frame := func() *packet.Buffer {
+		b := packet.New(60)
+		clear(b.Append(60))
+		return b
+	}
+	try := func() error {
+		b := frame()
+		n, err := l.Write(b.Single())
+		if n == 0 {
+			b.Release()
+		}
+		return err
+	}
+	ns.Run(t, "ip", "link", "set", "cn0", "down")
+	if err := try(); err != link.ErrDown {
+		t.Errorf("Write while the device is down: %v, want %v", err, link.ErrDown)
+	}
+	ns.Run(t, "ip", "link", "set", "cn0", "up")
+	if err := try(); err != nil {
+		t.Errorf("Write while it is up again: %v", err)
+	}
+	ns.Run(t, "ip", "link", "del", "cn0")
+	select {
+	case <-l.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the Link did not notice that its device was deleted")
+	}
+	if err := l.Err(); err != link.ErrDown {
+		t.Errorf("Err: %v, want %v", err, link.ErrDown)
+	}
+	if err := try(); err != link.ErrDown {
+		t.Errorf("Write when the device is gone: %v, want %v", err, link.ErrDown)
+	}
+	if err := l.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestSetMTU(t *testing.T) {
+	ns := netns.New(t)
+	l := open(t, ns, "cn0", tap.Config{})
+	var err error
+	ns.Do(func() { err = l.SetMTU(9000) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := devices(t, ns)["cn0"]; d.MTU != 9000 || l.MTU() != 9000 {
+		t.Errorf("MTU %d at the device, %d at the Link", d.MTU, l.MTU())
+	}
+	ns.Do(func() { err = l.SetMTU(65535) }) // over what the kernel allows
+	if err == nil || l.MTU() != 9000 {
+		t.Errorf("SetMTU(65535): %v, and the MTU is %d", err, l.MTU())
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	ns := netns.New(t)
+	ns.Run(t, "ip", "tuntap", "add", "dev", "tun7", "mode", "tun")
+	open(t, ns, "taken", tap.Config{})
+	ns.Run(t, "ip", "tuntap", "add", "dev", "same", "mode", "tap")
+	same := devices(t, ns)["same"].Address
+	for _, test := range []struct {
+		name string
+		cfg  tap.Config
+		is   error
+		want string
+	}{
+		{"taken", tap.Config{}, unix.EBUSY, "another program has it open"},
+		{"tun7", tap.Config{}, unix.EINVAL, "no TAP device"},
+		{"lo", tap.Config{}, unix.EINVAL, "no TAP device"},
+		{"a/b", tap.Config{}, unix.EINVAL, "not a name"},
+		{"more-than-fifteen", tap.Config{}, unix.EINVAL, "not a name"},
+		{"same", tap.Config{Address: same}, nil, "ours must be another"},
+		{"mtu", tap.Config{MTU: 10}, unix.EINVAL, "MTU to 10"},
+		{"group", tap.Config{Address: wire.Broadcast}, nil, "group's address"},
+		{"address", tap.Config{HostAddresses: make([]netip.Prefix, 1)}, nil, "zero prefix"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := len(devices(t, ns))
+			l, err := tryOpen(ns, test.name, test.cfg)
+			if err == nil {
+				l.Close()
+				t.Fatal("no error")
+			}
+			if test.is != nil && !errors.Is(err, test.is) {
+				t.Errorf("%v is not %v", err, test.is)
+			}
+			if !strings.HasPrefix(err.Error(), "tap: "+test.name+": ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %q does not name the device and say %q", err, test.want)
+			}
+			if after := len(devices(t, ns)); after != before {
+				t.Errorf("%d devices before, %d after", before, after)
+			}
+		})
+	}
+}
+
+func TestWithoutCapability(t *testing.T) {
+	ns := netns.New(t)
+	var err error
+	ns.Do(func() {
+		// For good: the thread belongs to the namespace and ends with it.
+		if err = dropCapability(unix.CAP_NET_ADMIN); err == nil {
+			_, err = tap.Open("cn0", tap.Config{})
+		}
+	})
+	var refused *link.CapabilityError
+	if !errors.As(err, &refused) || !errors.Is(err, os.ErrPermission) {
+		t.Fatalf("got %v, want a CapabilityError that is os.ErrPermission", err)
+	}
+	for _, want := range []string{"cn0", "CAP_NET_ADMIN", "sudo setcap cap_net_admin+ep /", "ip tuntap add dev cn0 mode tap user $USER"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+}
+
+// A device that was made for a user needs no capability to be opened.
+func TestPreparedDeviceNeedsNoCapability(t *testing.T) {
+	ns := netns.New(t)
+	ns.Run(t, "ip", "tuntap", "add", "dev", "cn0", "mode", "tap", "user", "0")
+	ns.Run(t, "ip", "link", "set", "cn0", "up")
+	var l *tap.Link
+	var err error
+	ns.Do(func() {
+		if err = dropCapability(unix.CAP_NET_ADMIN); err == nil {
+			l, err = tap.Open("cn0", tap.Config{})
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+}
+
+func dropCapability(n int) error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return err
+	}
+	data[n/32].Effective &^= 1 << (n % 32)
+	data[n/32].Permitted &^= 1 << (n % 32)
+	return unix.Capset(&head, &data[0])
+}

@@ -1,0 +1,144 @@
+package stack
+
+import (
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// Bind gives the socket its own address and port.
+func (s *Socket) Bind(addr netip.AddrPort) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed.Load():
+		return net.ErrClosed
+	case s.bound.port != 0:
+		return syscall.EINVAL
+	case !addr.Addr().Is4():
+		return syscall.EAFNOSUPPORT
+	}
+	a := ipv4Of(addr.Addr())
+	if !s.bindable(a) {
+		return syscall.EADDRNOTAVAIL
+	}
+	if p := addr.Port(); p != 0 && p < privilegedPorts && s.stack.cfg.Unprivileged {
+		return syscall.EACCES
+	}
+	if err := s.claimPort(a, addr.Port()); err != nil {
+		return err
+	}
+	s.bound.explicitAddr = a != unspecified4
+	s.bound.explicitPort = addr.Port() != 0
+	return nil
+}
+
+// bindable reports whether a socket may be bound to the address: a local one,
+// a group, a broadcast address, or any at all with FreeBind (Linux's
+// inet_addr_valid_or_nonlocal).
+func (s *Socket) bindable(a ipv4) bool {
+	if a == unspecified4 || a == broadcast4 || a.isMulticast() || s.opts.freeBind {
+		return true
+	}
+	st := s.stack.state.Load()
+	return st.local(a) != nil || st.broadcasts(a) != nil
+}
+
+// claimPort takes a port for the address, a free one if port is 0, and enters
+// the socket into the port table. The caller holds s.mu.
+func (s *Socket) claimPort(a ipv4, port uint16) error {
+	t := &s.stack.ports
+	w := claim{
+		claimKey:  claimKey{a.address(), s.opts.device},
+		port:      port,
+		reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort,
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if port == 0 {
+		low, high := s.ephemeral()
+		if err := s.stack.choosePort(&w, low, high); err != nil {
+			return err
+		}
+	} else if t.uses.conflicts(&w) {
+		return syscall.EADDRINUSE
+	}
+	t.uses.add(&w)
+	s.bound.addr, s.bound.port, s.bound.claim = a, w.port, w
+	s.enter()
+	return nil
+}
+
+// ephemeral returns the range that the socket's port is picked from.
+func (s *Socket) ephemeral() (low, high uint16) {
+	low, high = s.stack.cfg.EphemeralLow, s.stack.cfg.EphemeralHigh
+	if l := uint16(s.opts.portRange); l != 0 {
+		low = max(low, l)
+	}
+	if h := uint16(s.opts.portRange >> 16); h != 0 {
+		high = min(high, h)
+	}
+	if low > high {
+		return s.stack.cfg.EphemeralLow, s.stack.cfg.EphemeralHigh
+	}
+	return low, high
+}
+
+// autobind binds an unbound socket to a free port, on behalf of a send or a
+// connect: if there is none, that is EAGAIN, not EADDRINUSE.
+func (s *Socket) autobind() error {
+	if s.bound.port != 0 {
+		return nil
+	}
+	if err := s.claimPort(s.bound.addr, 0); err != nil {
+		return syscall.EAGAIN
+	}
+	return nil
+}
+
+// enter puts the socket into the port table under its present key. The caller
+// holds s.mu and the table's.
+func (s *Socket) enter() {
+	k := portKey{local: s.bound.addr.address(), localPort: s.bound.port}
+	m := &match{device: s.opts.device, reusePort: s.opts.reusePort}
+	if s.peer.IsValid() {
+		m.peer, m.peerPort = ipv4Of(s.peer.Addr()), s.peer.Port()
+		k.peer, k.peerPort = m.peer.address(), m.peerPort
+	}
+	s.match.Store(m)
+	s.bound.key = k
+	s.stack.ports.insert(k, s)
+}
+
+// rebind moves the socket in the port table after change, which may alter its
+// address, peer and options. The caller holds s.mu.
+func (s *Socket) rebind(change func()) {
+	if s.bound.port == 0 {
+		change()
+		return
+	}
+	t := &s.stack.ports
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.remove(s.bound.key, s)
+	t.uses.remove(&s.bound.claim)
+	change()
+	w := &s.bound.claim
+	w.local, w.device = s.bound.addr.address(), s.opts.device
+	w.reuseAddr, w.reusePort = s.opts.reuseAddr, s.opts.reusePort
+	t.uses.add(w)
+	s.enter()
+}
+
+// release gives the port up. The caller holds s.mu.
+func (s *Socket) release() {
+	if s.bound.port == 0 {
+		return
+	}
+	t := &s.stack.ports
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.remove(s.bound.key, s)
+	t.uses.remove(&s.bound.claim)
+	s.bound = binding{}
+}

@@ -1,0 +1,128 @@
+package stack
+
+import (
+	"fmt"
+
+	"github.com/castnet-go/castnet/clock"
+	"github.com/castnet-go/castnet/trace"
+)
+
+// Config says what a stack is like. The zero Config is a host that does not
+// forward, on the system's clock, with Linux's defaults.
+type Config struct {
+	// Name is the host's name, for traces and messages. If empty, "stack".
+	Name string
+
+	// Clock is the time by which the stack lives. If nil, clock.System.
+	// The stack uses one timer of it. It is asked for the time when a timer
+	// is set, a packet is traced, an ICMP error is sent, or a socket wants
+	// time stamps; never otherwise.
+	Clock clock.Clock
+
+	// Seed is where ephemeral ports, identifiers and the keys of hash tables
+	// are drawn from. Two stacks with the same seed and the same input do
+	// the same. If zero, it is drawn from the operating system, since ports
+	// should not be predictable (RFC 6056).
+	Seed [32]byte
+
+	// Tracer is told every step of every packet. If nil, nobody is.
+	Tracer trace.Tracer
+
+	// Forwarding makes the stack a router: packets that are not its own are
+	// sent on by its routes.
+	Forwarding bool
+
+	// FirstBound gives unicast to the first-bound of several sockets that
+	// share a port by ReuseAddr, as Windows does, not to the last-bound.
+	FirstBound bool
+
+	// Unprivileged refuses to bind ports below 1024, with EACCES.
+	Unprivileged bool
+
+	// EphemeralLow and EphemeralHigh are the range of ports that bind picks
+	// from for port 0, both ends included. If both are zero, 32768 to 60999.
+	EphemeralLow, EphemeralHigh uint16
+
+	// ReservedPorts are never picked for port 0; they can be bound by number.
+	ReservedPorts []uint16
+
+	// ReceiveBuffer and SendBuffer are the sizes that sockets begin with,
+	// MaxReceiveBuffer and MaxSendBuffer the largest that may be asked for,
+	// before it is doubled; in bytes of true size. If zero, 212992.
+	ReceiveBuffer, SendBuffer       int
+	MaxReceiveBuffer, MaxSendBuffer int
+
+	// Limits bound the stack's tables and queues.
+	Limits Limits
+}
+
+// Limits bound the stack's tables and queues. Each field that is zero has the
+// default that it names; none can be made infinite.
+type Limits struct {
+	// Neighbors is the number of resolved or unresolved next hops. When it
+	// is reached, the one that has not been used for the longest time makes
+	// room. Static entries do not count. If zero, 1024.
+	Neighbors int
+	// NeighborQueue is the number of packets that wait for one next hop's
+	// address; then the oldest is dropped. If zero, 101, as on Linux.
+	NeighborQueue int
+	// Backlog is the number of frames that wait on one lane of an interface
+	// while the stack is delivering there. If zero, 1024.
+	Backlog int
+	// ErrorDestinations is the number of hosts whose rate of ICMP errors is
+	// remembered. If zero, 1024.
+	ErrorDestinations int
+	// EchoPorts is the number of open echo ports. If zero, 256.
+	EchoPorts int
+}
+
+// Linux's defaults.
+const (
+	defaultBuffer        = 212992 // net.core.rmem_default
+	minReceiveBuffer     = 2304   // SOCK_MIN_RCVBUF
+	minSendBuffer        = 4608   // SOCK_MIN_SNDBUF
+	defaultEphemeralLow  = 32768  // net.ipv4.ip_local_port_range
+	defaultEphemeralHigh = 60999
+	defaultTTL           = 64
+	privilegedPorts      = 1024
+)
+
+// withDefaults returns the Config with every zero field filled in.
+func (c Config) withDefaults() (Config, error) {
+	if c.Name == "" {
+		c.Name = "stack"
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System
+	}
+	if c.EphemeralLow == 0 && c.EphemeralHigh == 0 {
+		c.EphemeralLow, c.EphemeralHigh = defaultEphemeralLow, defaultEphemeralHigh
+	}
+	if c.EphemeralLow == 0 || c.EphemeralLow > c.EphemeralHigh {
+		return c, fmt.Errorf("stack: ephemeral ports %d to %d are no range: low must be at least 1 and not above high",
+			c.EphemeralLow, c.EphemeralHigh)
+	}
+	for _, f := range []struct {
+		name string
+		n    *int
+		def  int
+	}{
+		{"ReceiveBuffer", &c.ReceiveBuffer, defaultBuffer},
+		{"SendBuffer", &c.SendBuffer, defaultBuffer},
+		{"MaxReceiveBuffer", &c.MaxReceiveBuffer, defaultBuffer},
+		{"MaxSendBuffer", &c.MaxSendBuffer, defaultBuffer},
+		{"Limits.Neighbors", &c.Limits.Neighbors, 1024},
+		{"Limits.NeighborQueue", &c.Limits.NeighborQueue, 101},
+		{"Limits.Backlog", &c.Limits.Backlog, 1024},
+		{"Limits.ErrorDestinations", &c.Limits.ErrorDestinations, 1024},
+		{"Limits.EchoPorts", &c.Limits.EchoPorts, 256},
+	} {
+		if *f.n < 0 {
+			return c, fmt.Errorf("stack: %s is %d; it cannot be negative", f.name, *f.n)
+		}
+		if *f.n == 0 {
+			*f.n = f.def
+		}
+	}
+	return c, nil
+}

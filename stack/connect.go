@@ -1,0 +1,68 @@
+package stack
+
+import (
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// Connect sets the peer, or takes it back.
+func (s *Socket) Connect(peer netip.AddrPort) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed.Load():
+		return net.ErrClosed
+	case !peer.Addr().IsValid():
+		s.disconnect()
+		return nil
+	case !peer.Addr().Is4():
+		return syscall.EAFNOSUPPORT
+	}
+	q := s.query(ipv4Of(peer.Addr()))
+	q.port = peer.Port()
+	p, err := s.stack.route(q)
+	if err != nil {
+		return err
+	}
+	if p.broadcast && !s.opts.broadcast {
+		return syscall.EACCES
+	}
+	if err := s.autobind(); err != nil {
+		return err
+	}
+	s.rebind(func() {
+		s.peer = netip.AddrPortFrom(p.dst.netip(), peer.Port())
+		if s.bound.addr == unspecified4 {
+			s.bound.addr = p.src
+		}
+	})
+	s.setPath(nil)
+	return nil
+}
+
+// disconnect takes the peer back, and with it the address and the port that
+// Bind did not name (Linux's __udp_disconnect: SOCK_BINDADDR_LOCK and
+// SOCK_BINDPORT_LOCK). A port that was picked is given up even if the address
+// is kept; the next send picks another.
+func (s *Socket) disconnect() {
+	if s.bound.port == 0 {
+		return
+	}
+	s.setPath(nil)
+	if s.bound.explicitPort {
+		s.rebind(func() {
+			s.peer = netip.AddrPort{}
+			if !s.bound.explicitAddr {
+				s.bound.addr = unspecified4
+			}
+		})
+		return
+	}
+	addr, explicit := s.bound.addr, s.bound.explicitAddr
+	s.peer = netip.AddrPort{}
+	s.release()
+	if explicit {
+		s.bound.addr, s.bound.explicitAddr = addr, true
+	}
+}

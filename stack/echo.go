@@ -1,0 +1,149 @@
+package stack
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// An Echo is what came back for an echo request: a reply, or an error message
+// about it.
+type Echo struct {
+	From     netip.Addr // who answered
+	To       netip.Addr // who was asked
+	Sequence uint16
+	TTL      uint8  // of the reply
+	Payload  []byte // of the reply; valid until the function returns
+	Err      error  // an error message's meaning, as a syscall.Errno; nil: a reply
+}
+
+// echoPorts are the identifiers for which somebody waits for echo replies.
+type echoPorts struct {
+	mu   sync.Mutex
+	open map[uint16]*EchoPort
+}
+
+// An EchoPort sends echo requests under an identifier of its own and hands the
+// answers to a function: what "ping" is made of.
+type EchoPort struct {
+	stack *Stack
+	id    uint16
+	fn    func(Echo)
+}
+
+// OpenEcho opens an echo port. fn is called for each answer on the goroutine
+// that delivers it, and must not block.
+func (s *Stack) OpenEcho(fn func(Echo)) (*EchoPort, error) {
+	e := &s.echo
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.state.Load().closed {
+		return nil, net.ErrClosed
+	}
+	if len(e.open) >= s.cfg.Limits.EchoPorts {
+		return nil, fmt.Errorf("stack: %d echo ports are open already", len(e.open))
+	}
+	if e.open == nil {
+		e.open = make(map[uint16]*EchoPort)
+	}
+	p := &EchoPort{stack: s, fn: fn}
+	for p.id = uint16(s.random.uint64()); e.open[p.id] != nil; p.id++ {
+	}
+	e.open[p.id] = p
+	return p, nil
+}
+
+// Send sends one echo request. The errors are those of a socket's TrySend.
+func (p *EchoPort) Send(dst netip.Addr, sequence uint16, payload []byte) error {
+	if !dst.Is4() {
+		return syscall.EAFNOSUPPORT
+	}
+	if len(payload) > maxPayload {
+		return syscall.EMSGSIZE
+	}
+	q := query{dst: ipv4Of(dst), ttl: defaultTTL}
+	var way path
+	if err := p.stack.routeInto(&way, q); err != nil {
+		return err
+	}
+	if way.broadcast {
+		return syscall.EACCES
+	}
+	if wire.IPv4HeaderLen+wire.ICMPHeaderLen+len(payload) > way.mtu {
+		return syscall.EMSGSIZE
+	}
+	b := packet.New(wire.ICMPHeaderLen + len(payload))
+	m := wire.PutICMP(b.Append(wire.ICMPHeaderLen), wire.ICMPEchoRequest, 0)
+	m.SetEchoID(p.id)
+	m.SetEchoSequence(sequence)
+	body := b.Append(len(payload))
+	copy(body, payload)
+	m.UpdateChecksum(body)
+	return p.stack.output(q, wire.ProtocolICMP, b)
+}
+
+// Close closes the port: its function is not called for what comes later.
+func (p *EchoPort) Close() error {
+	e := &p.stack.echo
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.open[p.id] != p {
+		return net.ErrClosed
+	}
+	delete(e.open, p.id)
+	return nil
+}
+
+func (e *echoPorts) close() {
+	e.mu.Lock()
+	e.open = nil
+	e.mu.Unlock()
+}
+
+func (e *echoPorts) find(id uint16) *EchoPort {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open[id]
+}
+
+// reply hands a reply to whoever asked, and reports whether somebody did.
+func (e *echoPorts) reply(h *wire.IPv4Header, m *wire.ICMPHeader, body []byte, src ipv4) bool {
+	p := e.find(m.EchoID())
+	if p == nil {
+		return false
+	}
+	p.fn(Echo{From: src.netip(), To: src.netip(), Sequence: m.EchoSequence(), TTL: h.TTL(), Payload: body})
+	return true
+}
+
+// fail hands an error about a request, quoted up to 8 bytes or more, to whoever
+// sent it.
+func (e *echoPorts) fail(peer ipv4, quoted []byte, errno syscall.Errno, offender ipv4) bool {
+	m, _, err := wire.ParseICMP(quoted)
+	if err != nil || m.Type() != wire.ICMPEchoRequest {
+		return false
+	}
+	p := e.find(m.EchoID())
+	if p == nil {
+		return false
+	}
+	p.fn(Echo{From: offender.netip(), To: peer.netip(), Sequence: m.EchoSequence(), Err: errno})
+	return true
+}
+
+// answerEcho answers an echo request (RFC 1122, 3.2.2.6): from the address that
+// was asked, with the payload and the type of service of the request.
+func (s *Stack) answerEcho(h *wire.IPv4Header, m *wire.ICMPHeader, body []byte, src, dst ipv4) {
+	b := packet.New(wire.ICMPHeaderLen + len(body))
+	r := wire.PutICMP(b.Append(wire.ICMPHeaderLen), wire.ICMPEchoReply, 0)
+	r.SetRest(m.Rest())
+	data := b.Append(len(body))
+	copy(data, body)
+	r.UpdateChecksum(data)
+	s.output(query{src: dst, dst: src, ttl: defaultTTL, tos: h.TOS(), fragment: fragmentAllow}, wire.ProtocolICMP, b)
+}

@@ -1,0 +1,87 @@
+package stack
+
+import (
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// layer says what the frames of the interface begin with.
+func (i *Interface) layer() trace.Layer {
+	if i.kind == link.Ethernet {
+		return trace.LayerEthernet
+	}
+	return trace.LayerIP
+}
+
+// headerLen is the length of the link's header.
+func (i *Interface) headerLen() int {
+	if i.kind == link.Ethernet {
+		return wire.EthernetHeaderLen
+	}
+	return 0
+}
+
+// allHosts is the group 224.0.0.1, in which every host is a member always.
+var allHosts = wire.MAC{0x01, 0x00, 0x5e, 0x00, 0x00, 0x01}
+
+// frame is the way in for one frame: the card's filter, then its protocol.
+func (l *lane) frame(b *packet.Buffer) {
+	i := l.iface
+	if i.stack.cfg.Tracer != nil {
+		i.stack.trace(trace.Receive, i, b, "")
+	}
+	if l.netif == nil || !l.netif.up {
+		l.drop(b, drop.LinkDown)
+		return
+	}
+	b.Interface = int32(i.index)
+	if i.kind != link.Ethernet {
+		l.ip(b, 0)
+		return
+	}
+	h, _, err := wire.ParseEthernet(b.Bytes())
+	if err != nil {
+		l.drop(b, drop.FrameMalformed)
+		return
+	}
+	if dst := h.Destination(); dst != i.mac {
+		switch {
+		case dst.IsBroadcast():
+			b.Flags |= packet.LinkBroadcast
+		case dst == allHosts:
+			b.Flags |= packet.LinkMulticast
+		case b.Flags&looped != 0:
+		default:
+			l.drop(b, drop.MACFiltered)
+			return
+		}
+	}
+	switch h.Type() {
+	case wire.EtherTypeIPv4:
+		l.ipv4(b, wire.EthernetHeaderLen)
+	case wire.EtherTypeARP:
+		l.arp(b)
+	default:
+		l.drop(b, drop.UnknownEtherType)
+	}
+}
+
+// ip is the way in for a packet from a link without frames.
+func (l *lane) ip(b *packet.Buffer, at int) {
+	data := b.Bytes()[at:]
+	if len(data) == 0 {
+		l.drop(b, drop.PacketMalformed)
+		return
+	}
+	switch data[0] >> 4 {
+	case 4:
+		l.ipv4(b, at)
+	case 6:
+		l.drop(b, drop.UnknownEtherType)
+	default:
+		l.drop(b, drop.PacketMalformed)
+	}
+}

@@ -1,0 +1,95 @@
+package stack
+
+import (
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// forward sends a packet on that is for another host; at is where its IP header
+// begins (RFC 1812, 5.2.1, and Linux's ip_forward).
+func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at int) {
+	s, st := l.iface.stack, l.state
+	if !s.cfg.Forwarding || b.Flags&(packet.LinkBroadcast|packet.LinkMulticast) != 0 {
+		l.drop(b, drop.NotLocal)
+		return
+	}
+	l.flush()
+	refuse := func(reason drop.Reason, t wire.ICMPType, code wire.ICMPCode, mtu uint16) {
+		s.sendError(st, b, h, icmpError{t, code, mtu})
+		l.drop(b, reason)
+	}
+	if h.TTL() <= 1 {
+		refuse(drop.TTLExpired, wire.ICMPTimeExceeded, wire.ICMPTTLExceeded, 0)
+		return
+	}
+	r := st.lookup(dst, nil)
+	if r == nil {
+		refuse(drop.NoRoute, wire.ICMPDestinationUnreachable, wire.ICMPNetUnreachable, 0)
+		return
+	}
+	if r.kind != RouteUnicast {
+		_, reason := r.kind.refusal()
+		switch r.kind {
+		case RouteProhibit:
+			refuse(reason, wire.ICMPDestinationUnreachable, wire.ICMPAdminProhibited, 0)
+		case RouteBlackhole:
+			l.drop(b, reason)
+		default:
+			refuse(reason, wire.ICMPDestinationUnreachable, wire.ICMPHostUnreachable, 0)
+		}
+		return
+	}
+	out := r.out
+	if mtu := out.link.MTU(); b.Len()-at > mtu {
+		if h.DontFragment() {
+			refuse(drop.PacketTooBig, wire.ICMPDestinationUnreachable, wire.ICMPFragmentationNeeded, uint16(min(mtu, 0xffff)))
+		} else {
+			l.drop(b, drop.PacketTooBig)
+		}
+		return
+	}
+	if s.cfg.Tracer != nil {
+		s.trace(trace.Forward, l.iface, b, "by "+out.name)
+	}
+	b = b.Writable()
+	b.TrimFront(at)
+	ip, _, _, err := wire.ParseIPv4(b.Bytes())
+	if err != nil {
+		l.drop(b, drop.PacketMalformed)
+		return
+	}
+	ip.DecrementTTL()
+	hop := dst
+	if r.gateway != 0 {
+		hop = r.gateway
+	}
+	var n *neighbor
+	if out.kind == link.Ethernet {
+		e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
+		e.SetSource(out.mac)
+		e.SetType(wire.EtherTypeIPv4)
+		n = s.neighbors.get(out, hop)
+	}
+	s.sendBy(out, n, b)
+}
+
+// unreachable ends a packet whose next hop did not answer. A router tells its
+// sender (RFC 1812, 4.3.3.1); a socket of this host's own hears nothing, unless
+// it reads the error queue.
+func (s *Stack) unreachable(i *Interface, b *packet.Buffer) {
+	if h, _, _, err := wire.ParseIPv4(b.Bytes()[i.headerLen():]); err == nil {
+		b.SetNetwork(i.headerLen())
+		st := s.state.Load()
+		if st.local(ipv4OfBytes(h.Source4())) == nil {
+			b.Flags &^= packet.LinkBroadcast | packet.LinkMulticast
+			s.sendError(st, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPHostUnreachable})
+		}
+	}
+	if sk, ok := b.Owner().(*Socket); ok {
+		sk.countDrop(drop.NeighborUnreachable, 1)
+	}
+	i.drop(b, drop.NeighborUnreachable)
+}

@@ -1,0 +1,126 @@
+package stack
+
+import (
+	"syscall"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// icmp is the way in for an ICMP message to this host.
+func (l *lane) icmp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast) {
+	l.flush()
+	s := l.iface.stack
+	m, body, err := wire.ParseICMP(b.TransportBytes())
+	if err != nil {
+		l.drop(b, drop.DatagramMalformed)
+		return
+	}
+	if b.Flags&packet.ChecksumValid == 0 && !m.ChecksumOK(body) {
+		l.drop(b, drop.BadChecksum)
+		return
+	}
+	switch t := m.Type(); {
+	case t == wire.ICMPEchoRequest && to == toHost:
+		s.answerEcho(h, m, body, src, dst)
+	case t == wire.ICMPEchoReply && to == toHost:
+		if !s.echo.reply(h, m, body, src) {
+			l.drop(b, drop.ICMPUnmatched)
+			return
+		}
+	case t.IsError() && t != wire.ICMPRedirect && to == toHost:
+		if reason := s.icmpError(m, body, src); reason != drop.None {
+			l.drop(b, reason)
+			return
+		}
+	default:
+		// Redirects are ignored: a router that is believed without being
+		// asked can take traffic over. So are echo requests to many
+		// (icmp_echo_ignore_broadcasts), since they amplify.
+		l.drop(b, drop.ICMPUnsupported)
+		return
+	}
+	l.iface.consume(b)
+}
+
+// icmpError tells the socket that sent the datagram quoted by an error. Errors
+// are believed only if they quote what a socket may have sent (RFC 5927, 4.1).
+func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4) drop.Reason {
+	q, _, payload, err := m.Quote(body)
+	if err != nil {
+		return drop.DatagramMalformed
+	}
+	local, peer := ipv4OfBytes(q.Source4()), ipv4OfBytes(q.Destination4())
+	errno, fatal := icmpErrno(m)
+	switch q.Protocol() {
+	case wire.ProtocolICMP:
+		if s.echo.fail(peer, payload, errno, offender) {
+			return drop.None
+		}
+		return drop.ICMPUnmatched
+	case wire.ProtocolUDP:
+	default:
+		return drop.ICMPUnmatched
+	}
+	if len(payload) < 4 {
+		return drop.DatagramMalformed
+	}
+	k := portKey{
+		local: local.address(), localPort: uint16(payload[0])<<8 | uint16(payload[1]),
+		peer: peer.address(), peerPort: uint16(payload[2])<<8 | uint16(payload[3]),
+	}
+	if s.state.Load().local(local) == nil {
+		return drop.ICMPUnmatched
+	}
+	found := s.ports.find(&k)
+	if len(found) == 0 {
+		// Unconnected sockets hear of errors only by the error queue; that
+		// one of them sent the datagram makes the message ours to read.
+		f := flow{src: peer, dst: local, srcPort: k.peerPort, dstPort: k.localPort}
+		if s.ports.lookup(&f, false) == nil {
+			return drop.ICMPUnmatched
+		}
+		return drop.None
+	}
+	if fatal {
+		for _, sk := range found {
+			sk.fail(errno)
+		}
+	}
+	return drop.None
+}
+
+// icmpErrno returns the errno for an error message, and whether a connected
+// socket is told of it without having asked (Linux's icmp_err_convert).
+func icmpErrno(m *wire.ICMPHeader) (e syscall.Errno, fatal bool) {
+	switch m.Type() {
+	case wire.ICMPDestinationUnreachable:
+		switch m.Code() {
+		case wire.ICMPNetUnreachable:
+			return syscall.ENETUNREACH, false
+		case wire.ICMPHostUnreachable, wire.ICMPHostUnreachableForTOS:
+			return syscall.EHOSTUNREACH, false
+		case wire.ICMPProtocolUnreachable:
+			return syscall.ENOPROTOOPT, true
+		case wire.ICMPPortUnreachable:
+			return syscall.ECONNREFUSED, true
+		case wire.ICMPFragmentationNeeded:
+			return syscall.EMSGSIZE, false
+		case wire.ICMPSourceRouteFailed:
+			return syscall.EOPNOTSUPP, false
+		case wire.ICMPNetUnknown, wire.ICMPNetProhibited:
+			return syscall.ENETUNREACH, true
+		case wire.ICMPNetUnreachableForTOS:
+			return syscall.ENETUNREACH, false
+		case wire.ICMPHostUnknown:
+			return syscall.EHOSTDOWN, true
+		case wire.ICMPHostIsolated:
+			return syscall.EHOSTUNREACH, true // Linux: ENONET, which few systems have
+		}
+		return syscall.EHOSTUNREACH, true
+	case wire.ICMPParameterProblem:
+		return syscall.EPROTO, true
+	}
+	return syscall.EHOSTUNREACH, false // time exceeded, source quench
+}

@@ -1,0 +1,172 @@
+package stack
+
+import (
+	"sync"
+	"time"
+
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// icmpError is an error message to be sent.
+type icmpError struct {
+	t    wire.ICMPType
+	code wire.ICMPCode
+	mtu  uint16 // of fragmentation needed
+}
+
+// maxICMPError is the length of the longest error message, its IP header
+// included (RFC 1812, 4.3.2.3).
+const maxICMPError = 576
+
+// controlTOS is the precedence of internetwork control, under which error
+// messages travel (RFC 1812, 4.3.2.5).
+const controlTOS = 0xc0
+
+// sendError sends the sender of a packet an error message that quotes it,
+// unless that is forbidden (RFC 1122, 3.2.2) or too many were sent.
+func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icmpError) {
+	src, dst := ipv4OfBytes(h.Source4()), ipv4OfBytes(h.Destination4())
+	if src == unspecified4 || h.FragmentOffset() != 0 ||
+		b.Flags&(packet.LinkBroadcast|packet.LinkMulticast) != 0 ||
+		dst.isMulticast() || dst == broadcast4 || st.broadcasts(dst) != nil || st.broadcasts(src) != nil {
+		return
+	}
+	original := b.NetworkBytes()
+	if h.Protocol() == wire.ProtocolICMP {
+		if m, _, err := wire.ParseICMP(original[h.HeaderLen():]); err != nil || m.Type().IsError() {
+			return
+		}
+	}
+	if !s.errorLimit.allow(src, s.timers.now()) {
+		return
+	}
+	quote := original[:min(len(original), maxICMPError-wire.IPv4HeaderLen-wire.ICMPHeaderLen)]
+	q := query{dst: src, ttl: defaultTTL, tos: h.TOS()&0x1e | controlTOS, fragment: fragmentAllow}
+	if st.local(dst) != nil {
+		q.src = dst
+	}
+	c := packet.New(wire.ICMPHeaderLen + len(quote))
+	m := wire.PutICMP(c.Append(wire.ICMPHeaderLen), e.t, e.code)
+	if e.mtu != 0 {
+		m.SetMTU(e.mtu)
+	}
+	body := c.Append(len(quote))
+	copy(body, quote)
+	m.UpdateChecksum(body)
+	s.output(q, wire.ProtocolICMP, c)
+}
+
+// output sends a packet that the stack itself made, given what follows the IP
+// header. If there is no way to the destination, the packet is not made.
+func (s *Stack) output(q query, proto wire.Protocol, b *packet.Buffer) error {
+	var p path
+	if err := s.routeInto(&p, q); err != nil {
+		b.Release()
+		return err
+	}
+	payload := b.Len()
+	h := b.Prepend(headersLen - wire.UDPHeaderLen - p.skip)
+	copy(h, p.header[p.skip:])
+	ip := h[wire.EthernetHeaderLen-p.skip:]
+	ih := wire.PutIPv4(ip)
+	copy(ih[:], p.header[wire.EthernetHeaderLen:])
+	ih.SetProtocol(proto)
+	ih.SetTotalLength(uint16(wire.IPv4HeaderLen + payload))
+	if !ih.DontFragment() {
+		ih.SetID(s.nextID())
+	}
+	ih.UpdateChecksum(nil)
+	p.iface.generated(b)
+	s.sendBy(p.iface, p.neighbor, b)
+	return nil
+}
+
+// sendBy sends a packet, complete but for the neighbour's address.
+func (s *Stack) sendBy(i *Interface, n *neighbor, b *packet.Buffer) {
+	if n != nil {
+		w := n.word.Load()
+		if w&usable == 0 {
+			w = s.neighbors.use(n)
+		}
+		if w&usable == 0 {
+			s.neighbors.hold(n, b)
+			return
+		}
+		sendTo(i, b, wordMAC(w))
+		return
+	}
+	i.sent.packets.Add(1)
+	i.sent.bytes.Add(uint64(b.Len()))
+	i.transmit(b.Single())
+}
+
+// errorLimiter bounds how many error messages are sent, as Linux does: to one
+// destination six in a row, then one a second (icmp_ratelimit); to all together
+// fifty in a row, then a thousand a second (icmp_msgs_per_sec).
+type errorLimiter struct {
+	mu     sync.Mutex
+	limit  int
+	global bucketOfTokens
+	each   map[ipv4]bucketOfTokens
+}
+
+// bucketOfTokens is a token bucket: at most burst, one more each interval.
+type bucketOfTokens struct {
+	tokens int
+	since  instant // when tokens was right
+}
+
+const (
+	destinationBurst    = 6
+	destinationInterval = time.Second
+	globalBurst         = 50
+	globalInterval      = time.Millisecond
+)
+
+func (l *errorLimiter) init(limit int) {
+	l.limit = limit
+	l.global.tokens = globalBurst
+	l.each = make(map[ipv4]bucketOfTokens)
+}
+
+// take fills the bucket up for the time gone by and takes one token out.
+func (b *bucketOfTokens) take(now instant, interval time.Duration, burst int) bool {
+	if n := int64((now - b.since) / interval); n > 0 {
+		b.tokens = int(min(int64(burst), int64(b.tokens)+n))
+		b.since += time.Duration(n) * interval
+	}
+	if b.tokens == 0 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// allow reports whether an error may be sent to dst now, and counts it.
+func (l *errorLimiter) allow(dst ipv4, now instant) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, known := l.each[dst]
+	if !known {
+		if len(l.each) >= l.limit {
+			l.forget(now)
+		}
+		b = bucketOfTokens{destinationBurst, now}
+	}
+	allowed := b.take(now, destinationInterval, destinationBurst) && l.global.take(now, globalInterval, globalBurst)
+	if known || len(l.each) < l.limit {
+		l.each[dst] = b
+	}
+	return allowed
+}
+
+// forget makes room: destinations whose buckets have filled up again are as if
+// never seen. If there are none, new destinations share the global limit only.
+func (l *errorLimiter) forget(now instant) {
+	for a, b := range l.each {
+		if now-b.since >= destinationBurst*destinationInterval {
+			delete(l.each, a)
+		}
+	}
+}

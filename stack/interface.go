@@ -1,0 +1,315 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// An Interface is a stack's end of a link. AddInterface makes it.
+type Interface struct {
+	stack *Stack
+	name  string
+	index int
+	link  link.Link
+
+	// What the link is, asked once.
+	kind       link.Kind
+	mac        wire.MAC
+	caps       link.Capabilities
+	broadcasts bool // its subnets have broadcast addresses
+
+	lanes []lane
+
+	configMu sync.Mutex // serialises SetUp, which calls the link
+
+	drops drop.Counters
+	sent  sentCounters
+}
+
+// sentCounters count what an interface has handed to its link, apart from what
+// the sockets' present paths still count for themselves.
+type sentCounters struct {
+	packets, bytes, refused atomic.Uint64
+}
+
+// AddInterface attaches a link under a name and brings the interface up. The
+// interface has no address yet. The link is the stack's from now on, and
+// Close closes it; if AddInterface fails, it remains the caller's.
+func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
+	if name == "" {
+		return nil, errors.New("stack: an interface needs a name")
+	}
+	if mtu := l.MTU(); mtu < 68 {
+		return nil, fmt.Errorf("stack: the link of interface %q has an MTU of %d; IPv4 needs 68 (RFC 791)", name, mtu)
+	}
+	i := &Interface{
+		stack: s, name: name, link: l,
+		kind: l.Kind(), mac: l.Address(), caps: l.Capabilities(),
+	}
+	if i.kind == link.Ethernet && (i.mac.IsZero() || i.mac.IsMulticast()) {
+		return nil, fmt.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac)
+	}
+	i.broadcasts = i.kind == link.Ethernet
+	i.lanes = make([]lane, max(1, l.Queues()))
+	for n := range i.lanes {
+		i.lanes[n].init(i)
+	}
+	err := s.update(func(st *state) error {
+		if st.byName(name) != nil {
+			return fmt.Errorf("stack: there is an interface %q already", name)
+		}
+		s.index++
+		i.index = s.index
+		s.ever = append(s.ever, i)
+		st.interfaces = append(st.interfaces, &netif{Interface: i, up: true})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Attach((*sink)(i)); err != nil {
+		s.detach(i)
+		return nil, fmt.Errorf("stack: attaching interface %q: %w", name, err)
+	}
+	return i, nil
+}
+
+// RemoveInterface takes an interface away, with its addresses, routes and
+// neighbours, and closes its link.
+func (s *Stack) RemoveInterface(name string) error {
+	n := s.state.Load().byName(name)
+	if n == nil {
+		return fmt.Errorf("stack: there is no interface %q", name)
+	}
+	if n.kind == link.Loopback {
+		return errors.New("stack: the loopback interface cannot be removed")
+	}
+	s.detach(n.Interface)
+	s.neighbors.flush(n.Interface)
+	return n.link.Close()
+}
+
+// detach takes the interface out of the state.
+func (s *Stack) detach(i *Interface) {
+	s.update(func(st *state) error {
+		for k, n := range st.interfaces {
+			if n.Interface == i {
+				st.interfaces = append(st.interfaces[:k], st.interfaces[k+1:]...)
+				break
+			}
+		}
+		kept := st.routes[:0]
+		for _, r := range st.routes {
+			if r.out != i {
+				kept = append(kept, r)
+			}
+		}
+		st.routes = kept
+		return nil
+	})
+}
+
+// Interface returns the interface of that name, or nil.
+func (s *Stack) Interface(name string) *Interface {
+	if n := s.state.Load().byName(name); n != nil {
+		return n.Interface
+	}
+	return nil
+}
+
+// Name, Index and Stack say which interface this is.
+func (i *Interface) Name() string  { return i.name }
+func (i *Interface) Index() int    { return i.index }
+func (i *Interface) Stack() *Stack { return i.stack }
+
+// Addresses returns the interface's addresses in the order of adding.
+func (i *Interface) Addresses() []netip.Prefix {
+	n := i.stack.state.Load().byIndex(i.index)
+	if n == nil {
+		return nil
+	}
+	return n.prefixes()
+}
+
+func (n *netif) prefixes() []netip.Prefix {
+	list := make([]netip.Prefix, 0, len(n.addresses))
+	for _, a := range n.addresses {
+		list = append(list, a.prefix())
+	}
+	return list
+}
+
+func (n *netif) describe() socket.Interface {
+	return socket.Interface{
+		Index: n.index, Name: n.name, MTU: n.link.MTU(), HardwareAddr: n.mac,
+		Addresses: n.prefixes(), Up: n.up,
+		Loopback: n.kind == link.Loopback, Broadcast: n.broadcasts,
+		Multicast: n.kind != link.Loopback,
+	}
+}
+
+// AddAddress gives the interface an address and a route to its subnet. The
+// first address of a subnet is the source of what is sent there. It refuses an
+// address that the host has already.
+func (i *Interface) AddAddress(p netip.Prefix) error {
+	if !p.IsValid() || !p.Addr().Is4() {
+		return fmt.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
+	}
+	a := ifaddr{ipv4Of(p.Addr()), p.Bits()}
+	if b, ok := a.broadcast(); a.addr == unspecified4 || a.addr.isMulticast() || ok && a.addr == b || a.addr == broadcast4 {
+		return fmt.Errorf("stack: %v cannot be an interface's address", p)
+	}
+	return i.change(func(st *state, n *netif) error {
+		for _, o := range st.interfaces {
+			if o.has(a.addr) {
+				return fmt.Errorf("stack: interface %q has the address %v already", o.name, a.addr.netip())
+			}
+		}
+		n.addresses = append(n.addresses[:len(n.addresses):len(n.addresses)], a)
+		st.addConnected(n.Interface, a)
+		return nil
+	})
+}
+
+// RemoveAddress takes an address away, and the route to its subnet if it was
+// the last one in it. Sockets that are bound to it stay bound and hear nothing.
+func (i *Interface) RemoveAddress(p netip.Prefix) error {
+	if !p.IsValid() || !p.Addr().Is4() {
+		return fmt.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
+	}
+	a := ifaddr{ipv4Of(p.Addr()), p.Bits()}
+	return i.change(func(st *state, n *netif) error {
+		for k, o := range n.addresses {
+			if o == a {
+				rest := append([]ifaddr(nil), n.addresses[:k]...)
+				n.addresses = append(rest, n.addresses[k+1:]...)
+				st.removeConnected(n, a)
+				return nil
+			}
+		}
+		return fmt.Errorf("stack: interface %q does not have the address %v", i.name, p)
+	})
+}
+
+// SetUp takes the interface down or brings it up again. Down, it neither sends
+// nor receives, its routes are not used, and its addresses stay local.
+func (i *Interface) SetUp(up bool) error {
+	i.configMu.Lock()
+	defer i.configMu.Unlock()
+	err := i.change(func(_ *state, n *netif) error {
+		n.up = up
+		return nil
+	})
+	if err == nil && !up {
+		i.stack.neighbors.flush(i)
+	}
+	return err
+}
+
+// change replaces the interface's netif by what f makes of a copy.
+func (i *Interface) change(f func(*state, *netif) error) error {
+	return i.stack.update(func(st *state) error {
+		for k, n := range st.interfaces {
+			if n.Interface == i {
+				c := *n
+				st.interfaces[k] = &c
+				return f(st, &c)
+			}
+		}
+		return fmt.Errorf("stack: interface %q was removed", i.name)
+	})
+}
+
+// InterfaceStats are an interface's counters.
+type InterfaceStats struct {
+	ReceivedPackets, ReceivedBytes uint64 // frames handed in by the link
+	SentPackets, SentBytes         uint64 // frames handed to the link and not refused
+	Dropped                        map[drop.Reason]uint64
+}
+
+// Stats returns the interface's counters. Those of sending are summed over the
+// sockets, which count for themselves.
+func (i *Interface) Stats() InterfaceStats {
+	var st InterfaceStats
+	for n := range i.lanes {
+		packets, bytes := i.lanes[n].received()
+		st.ReceivedPackets += packets
+		st.ReceivedBytes += bytes
+	}
+	st.SentPackets = i.sent.packets.Load() - i.sent.refused.Load()
+	st.SentBytes = i.sent.bytes.Load()
+	i.stack.sockets.each(func(s *Socket) {
+		packets, bytes := s.sentBy(i)
+		st.SentPackets += packets
+		st.SentBytes += bytes
+	})
+	st.Dropped = i.drops.Map()
+	return st
+}
+
+// transmit hands frames to the link and drops, by name, what it refuses. It
+// returns how many were accepted. The caller has counted them.
+func (i *Interface) transmit(frames []*packet.Buffer) int {
+	if i.stack.cfg.Tracer != nil {
+		for _, b := range frames {
+			i.stack.trace(trace.Transmit, i, b, "")
+		}
+	}
+	n, err := i.link.Write(frames)
+	if n < len(frames) {
+		i.refuse(frames[n:], err)
+	}
+	return n
+}
+
+// refuse drops frames that the link did not accept.
+func (i *Interface) refuse(frames []*packet.Buffer, err error) {
+	reason := drop.LinkError
+	switch {
+	case errors.Is(err, link.ErrQueueFull):
+		reason = drop.LinkQueueFull
+	case errors.Is(err, link.ErrTooBig):
+		reason = drop.LinkTooBig
+	case errors.Is(err, link.ErrDown), errors.Is(err, link.ErrClosed):
+		reason = drop.LinkDown
+	case errors.Is(err, link.ErrNoPeer):
+		reason = drop.LinkNoPeer
+	}
+	i.sent.refused.Add(uint64(len(frames)))
+	for _, b := range frames {
+		i.sent.bytes.Add(-uint64(b.Len()))
+		i.drop(b, reason)
+	}
+}
+
+// drop ends a packet's journey under a reason, and releases it.
+func (i *Interface) drop(b *packet.Buffer, reason drop.Reason) {
+	i.stack.drops.Add(reason, 1)
+	i.drops.Add(reason, 1)
+	if i.stack.cfg.Tracer != nil {
+		i.stack.traceDrop(i, b, reason)
+	}
+	b.Release()
+}
+
+// sortRoutes puts routes into the order in which they are looked at: longest
+// prefix first, then lowest metric, then the oldest.
+func sortRoutes(routes []route) {
+	sort.SliceStable(routes, func(a, b int) bool {
+		if routes[a].bits != routes[b].bits {
+			return routes[a].bits > routes[b].bits
+		}
+		return routes[a].metric < routes[b].metric
+	})
+}

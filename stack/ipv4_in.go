@@ -1,0 +1,156 @@
+package stack
+
+import (
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// cast says to whom a packet is addressed.
+type cast uint8
+
+const (
+	toOther cast = iota
+	toHost
+	toBroadcast
+	toGroup
+)
+
+// ipv4 is the way in for a packet whose IPv4 header begins at the offset.
+func (l *lane) ipv4(b *packet.Buffer, at int) {
+	h, options, payload, err := wire.ParseIPv4(b.Bytes()[at:])
+	if err != nil {
+		l.drop(b, drop.PacketMalformed)
+		return
+	}
+	if b.Flags&packet.ChecksumValid == 0 && !h.ChecksumOK(options) {
+		l.drop(b, drop.BadChecksum)
+		return
+	}
+	// What is behind the packet is the link's padding.
+	b.TrimTo(at + h.HeaderLen() + len(payload))
+	b.SetNetwork(at)
+
+	src, dst := ipv4OfBytes(h.Source4()), ipv4OfBytes(h.Destination4())
+	to, reason := l.classify(src, dst, b.Flags)
+	if reason != drop.None {
+		l.drop(b, reason)
+		return
+	}
+	if len(options) > 0 && !acceptOptions(options) {
+		l.drop(b, drop.OptionsRejected)
+		return
+	}
+	if to == toOther {
+		l.forward(b, h, src, dst, at)
+		return
+	}
+	if h.IsFragment() {
+		l.drop(b, drop.ReassemblyUnsupported)
+		return
+	}
+	b.SetTransport(at + h.HeaderLen())
+	switch h.Protocol() {
+	case wire.ProtocolUDP:
+		l.udp(b, h, src, dst, to)
+	case wire.ProtocolICMP:
+		l.icmp(b, h, src, dst, to)
+	default:
+		l.unknownProtocol(b, h, src, to)
+	}
+}
+
+// classify says to whom a packet is addressed, or why it cannot be.
+//
+// The rules are Linux's ip_route_input_slow: addresses that cannot be a source
+// (RFC 1812, 5.3.7), the host's own address coming in from outside, and
+// loopback addresses outside the loopback interface are martians.
+func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
+	n := l.netif
+	lo := n.kind == link.Loopback
+	own := flags&looped != 0
+	if src.isMulticast() || src == broadcast4 {
+		return 0, drop.MartianSource
+	}
+	if !lo && !own {
+		if src.isLoopback() || l.state.local(src) != nil {
+			return 0, drop.MartianSource
+		}
+		if dst.isLoopback() {
+			return 0, drop.MartianDestination
+		}
+	}
+	switch {
+	case n.has(dst):
+		if src == unspecified4 {
+			return 0, drop.MartianSource
+		}
+		return toHost, drop.None
+	case dst == broadcast4 || n.isBroadcast(dst):
+		return toBroadcast, drop.None
+	case src == unspecified4:
+		return 0, drop.MartianSource
+	case dst.isMulticast():
+		if dst != ipv4(224<<24|1) && !own {
+			return 0, drop.NotAMember
+		}
+		return toGroup, drop.None
+	case dst == unspecified4 || dst>>28 == 0xf:
+		return 0, drop.MartianDestination
+	case n.isBroadcast(src) || l.state.broadcasts(src) != nil:
+		return 0, drop.MartianSource
+	case l.state.local(dst) != nil:
+		return toHost, drop.None
+	case l.state.broadcasts(dst) != nil:
+		// Another subnet's broadcast: for us, and not to be forwarded
+		// (RFC 2644).
+		return toBroadcast, drop.None
+	}
+	return toOther, drop.None
+}
+
+// acceptOptions reports whether a packet with these options is let in. Source
+// routes are not (RFC 7126, and Linux by default).
+func acceptOptions(options []byte) bool {
+	const (
+		end, nop                = 0, 1
+		looseRoute, strictRoute = 131, 137
+	)
+	for len(options) > 0 {
+		switch options[0] {
+		case end:
+			return true
+		case nop:
+			options = options[1:]
+			continue
+		case looseRoute, strictRoute:
+			return false
+		}
+		if len(options) < 2 || options[1] < 2 || int(options[1]) > len(options) {
+			return false
+		}
+		options = options[options[1]:]
+	}
+	return true
+}
+
+// unknownProtocol drops a packet of a protocol that nobody handles, and says so
+// to its sender (RFC 1122, 3.2.2.1).
+func (l *lane) unknownProtocol(b *packet.Buffer, h *wire.IPv4Header, src ipv4, to cast) {
+	l.flush()
+	if to == toHost {
+		l.iface.stack.sendError(l.state, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPProtocolUnreachable})
+	}
+	l.drop(b, drop.UnknownProtocol)
+}
+
+// consume ends the journey of a packet whose reader is the stack itself.
+func (i *Interface) consume(b *packet.Buffer) {
+	i.stack.own.consumed.Add(1)
+	if i.stack.cfg.Tracer != nil {
+		i.stack.trace(trace.Consume, i, b, "")
+	}
+	b.Release()
+}

@@ -1,0 +1,263 @@
+package stack
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/trace"
+)
+
+// sink is an Interface as its link sees it.
+type sink Interface
+
+// Deliver takes over frames from the link.
+func (k *sink) Deliver(queue int, frames []*packet.Buffer) {
+	if len(frames) == 0 {
+		return
+	}
+	i := (*Interface)(k)
+	i.lanes[uint(queue)%uint(len(i.lanes))].deliver(frames)
+}
+
+// runLength is how many datagrams for one socket are put into its queue under
+// one lock, and drainBudget how many frames that arrived meanwhile whoever
+// delivers takes care of before it leaves the rest to the stack's timer.
+const (
+	runLength   = 32
+	drainBudget = 4096
+)
+
+// A lane is one of the ways into the stack by an interface, on which one
+// goroutine at a time delivers. Frames that come in by a lane on which a
+// delivery is under way, be it by another goroutine or by the same one further
+// up its stack of calls, wait in the lane's ring, and whoever delivers there
+// takes them along. So an answer sent from inside a delivery is never a
+// recursion into it, and no core waits for another.
+type lane struct {
+	_ [64]byte // the next lane's cache line is not this one's
+
+	// word is 1 while a delivery is under way, plus twice the number of
+	// frames that have come in: the count is stored with what has to be
+	// stored anyway.
+	word  atomic.Uint64
+	bytes atomic.Uint64
+
+	iface *Interface
+
+	// Of the delivery under way.
+	state *state
+	netif *netif
+	run   struct {
+		socket *Socket
+		n      int
+		frames [runLength]*packet.Buffer
+	}
+	woken []*Socket
+
+	waiting  atomic.Int32  // frames in the ring
+	overflow atomic.Uint64 // frames that found it full
+	mu       sync.Mutex    // of the ring
+	ring     []*packet.Buffer
+	resume   timer
+
+	_ [64]byte
+}
+
+func (l *lane) init(i *Interface) {
+	l.iface = i
+	l.resume.fire = func(instant) { l.help() }
+}
+
+// received returns what has come in by the lane.
+func (l *lane) received() (packets, bytes uint64) {
+	return l.word.Load()>>1 + l.overflow.Load(), l.bytes.Load()
+}
+
+// enter begins a delivery, unless one is under way.
+func (l *lane) enter() bool {
+	w := l.word.Load()
+	return w&1 == 0 && l.word.CompareAndSwap(w, w|1)
+}
+
+// deliver handles frames that came in by the link, now or as soon as the
+// delivery under way is done.
+func (l *lane) deliver(frames []*packet.Buffer) {
+	if !l.enter() {
+		l.wait(frames)
+		l.help()
+		return
+	}
+	l.begin()
+	l.handle(frames)
+	l.leave(len(frames))
+}
+
+// inject does the same for frames that are looped back, not received.
+func (l *lane) inject(b *packet.Buffer) {
+	b.Flags |= looped
+	l.wait(b.Single())
+	l.help()
+}
+
+// looped marks a copy of what the host itself sent to many.
+const looped packet.Flags = 1 << 7
+
+// help handles what waits in the ring, unless somebody else is at it.
+func (l *lane) help() {
+	if l.waiting.Load() != 0 && l.enter() {
+		l.begin()
+		l.leave(0)
+	}
+}
+
+// begin looks at the configuration once for the whole delivery.
+func (l *lane) begin() {
+	l.state = l.iface.stack.state.Load()
+	l.netif = l.state.byIndex(l.iface.index)
+}
+
+// leave ends a delivery of n frames, having handled what has come meanwhile.
+func (l *lane) leave(n int) {
+	for budget := drainBudget; ; {
+		l.wake()
+		for l.waiting.Load() != 0 && budget > 0 {
+			counted, all := l.drain()
+			n += counted
+			budget -= all
+			l.wake()
+		}
+		l.state, l.netif = nil, nil
+		l.word.Store(l.word.Load()&^1 + 2*uint64(n))
+		if l.waiting.Load() == 0 {
+			return
+		}
+		if budget <= 0 {
+			t := &l.iface.stack.timers
+			t.arm(&l.resume, t.now())
+			return
+		}
+		if !l.enter() {
+			return
+		}
+		n = 0
+		l.begin()
+	}
+}
+
+// wait puts frames into the ring; those for which there is no room are dropped.
+func (l *lane) wait(frames []*packet.Buffer) {
+	limit := l.iface.stack.cfg.Limits.Backlog
+	l.mu.Lock()
+	room := max(0, min(limit-len(l.ring), len(frames)))
+	l.ring = append(l.ring, frames[:room]...)
+	l.waiting.Store(int32(len(l.ring)))
+	l.mu.Unlock()
+	for _, b := range frames[room:] {
+		if b.Flags&looped == 0 {
+			l.overflow.Add(1)
+			l.bytes.Add(uint64(b.Len()))
+		}
+		l.iface.drop(b, drop.BacklogFull)
+	}
+}
+
+// drain handles the frames in the ring. It returns how many of them came in by
+// the link, and how many there were.
+func (l *lane) drain() (counted, all int) {
+	l.mu.Lock()
+	frames := l.ring
+	l.ring = nil
+	l.waiting.Store(0)
+	l.mu.Unlock()
+	for _, b := range frames {
+		if b.Flags&looped == 0 {
+			counted++
+		}
+	}
+	l.handle(frames)
+	clear(frames)
+	l.mu.Lock()
+	if l.ring == nil {
+		l.ring = frames[:0]
+	}
+	l.mu.Unlock()
+	return counted, len(frames)
+}
+
+// handle is the way in for each of the frames.
+func (l *lane) handle(frames []*packet.Buffer) {
+	var bytes int
+	for _, b := range frames {
+		if b.Flags&looped == 0 {
+			bytes += b.Len()
+		}
+		l.frame(b)
+	}
+	l.flush()
+	l.bytes.Add(uint64(bytes))
+}
+
+// queue puts a datagram at the end of the run of those for one socket.
+func (l *lane) queue(s *Socket, b *packet.Buffer) {
+	if l.run.socket != s || l.run.n == runLength {
+		l.flush()
+		l.run.socket = s
+	}
+	l.run.frames[l.run.n] = b
+	l.run.n++
+}
+
+// flush hands the run over to its socket.
+func (l *lane) flush() {
+	if l.run.n == 0 {
+		return
+	}
+	s := l.run.socket
+	frames := l.run.frames[:l.run.n]
+	l.run.n = 0
+	l.run.socket = nil
+	if s.enqueue(l.iface, frames) {
+		l.woken = append(l.woken, s)
+	}
+	clear(frames)
+}
+
+// wake tells the sockets that somebody waits at, once for the batch.
+func (l *lane) wake() {
+	for len(l.woken) > 0 {
+		last := len(l.woken) - 1
+		s := l.woken[last]
+		l.woken[last] = nil
+		l.woken = l.woken[:last]
+		s.waits.wake(readable)
+	}
+}
+
+// drop ends a frame's journey here.
+func (l *lane) drop(b *packet.Buffer, reason drop.Reason) { l.iface.drop(b, reason) }
+
+// trace tells the tracer of a step, if there is one.
+func (s *Stack) trace(step trace.Step, i *Interface, b *packet.Buffer, detail string) {
+	s.traceEvent(trace.Event{Step: step, Detail: detail}, i, b)
+}
+
+func (s *Stack) traceDrop(i *Interface, b *packet.Buffer, reason drop.Reason) {
+	s.traceEvent(trace.Event{Step: trace.Drop, Reason: reason}, i, b)
+}
+
+func (s *Stack) traceEvent(e trace.Event, i *Interface, b *packet.Buffer) {
+	t := s.cfg.Tracer
+	if b.ID == 0 {
+		b.ID = t.NewID()
+	}
+	e.Time, e.Packet, e.Node = s.cfg.Clock.Now(), b.ID, s.cfg.Name
+	e.Frame = b.Bytes()
+	e.Layer = trace.LayerIP
+	if i != nil {
+		e.Interface = i.name
+		e.Layer = i.layer()
+	}
+	t.Trace(&e)
+}

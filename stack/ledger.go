@@ -1,0 +1,88 @@
+package stack
+
+import "sync/atomic"
+
+// A Ledger accounts for every packet: what came into being on one side, what
+// became of it on the other. At rest, both sides are equal; while packets are
+// under way, those between two counters are missing.
+type Ledger struct {
+	// Where packets come from.
+
+	In        uint64 // handed in by links, loopback included
+	Generated uint64 // sent by sockets, or made by the stack: ARP, ICMP
+	Cloned    uint64 // copies for further receivers of a broadcast or group
+	Split     uint64 // datagrams of a train beyond its first
+
+	// Where they went.
+
+	Delivered uint64 // read from a socket
+	Sent      uint64 // accepted by a link, whether forwarded or the host's own
+	Consumed  uint64 // read by the stack itself: ARP, ICMP
+	Merged    uint64 // fragments that became part of another packet
+	Dropped   uint64 // for a reason, see Drops
+	Held      uint64 // waiting: in receive queues, for neighbours, in backlogs
+}
+
+// Balanced reports whether both sides are equal.
+func (l Ledger) Balanced() bool {
+	return l.In+l.Generated+l.Cloned+l.Split == l.Delivered+l.Sent+l.Consumed+l.Merged+l.Dropped+l.Held
+}
+
+// ownCounters count what the stack itself does.
+type ownCounters struct{ generated, consumed, cloned atomic.Uint64 }
+
+// socketTotals are sums over sockets.
+type socketTotals struct{ sent, splits, received, queued uint64 }
+
+func (t *socketTotals) add(s *Socket) {
+	s.mu.Lock()
+	t.sent += s.sent
+	t.splits += s.splits
+	s.mu.Unlock()
+	s.queue.mu.Lock()
+	t.received += s.queue.received
+	t.queued += uint64(s.queue.count)
+	s.queue.mu.Unlock()
+}
+
+// each calls f for every open socket.
+func (l *socketSet) each(f func(*Socket)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := l.first; s != nil; s = s.nextOpen {
+		f(s)
+	}
+}
+
+// Ledger returns the stack's account so far.
+func (s *Stack) Ledger() Ledger {
+	s.sockets.mu.Lock()
+	sums := s.sockets.past
+	s.sockets.mu.Unlock()
+	s.sockets.each(sums.add)
+
+	l := Ledger{
+		Generated: s.own.generated.Load() + sums.sent,
+		Cloned:    s.own.cloned.Load(),
+		Split:     sums.splits,
+		Delivered: sums.received,
+		Consumed:  s.own.consumed.Load(),
+		Dropped:   s.drops.Total(),
+		Held:      sums.queued,
+	}
+	s.mu.Lock()
+	ever := s.ever
+	s.mu.Unlock()
+	for _, i := range ever {
+		st := i.Stats()
+		l.In += st.ReceivedPackets
+		l.Sent += st.SentPackets
+		for n := range i.lanes {
+			l.Held += uint64(i.lanes[n].waiting.Load())
+		}
+	}
+	s.neighbors.mu.Lock()
+	l.Held += uint64(s.neighbors.held)
+	s.neighbors.mu.Unlock()
+	return l
+}

@@ -1,0 +1,431 @@
+package stack
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// NeighborState is how much is known of a neighbour's hardware address, by the
+// states of RFC 4861, section 7.3.2, which Linux has for IPv4 too.
+type NeighborState uint8
+
+// The states of neighbours.
+const (
+	NeighborIncomplete NeighborState = iota // being asked for the first time; packets wait
+	NeighborReachable                       // confirmed within the last half minute
+	NeighborStale                           // confirmed longer ago; used on trust, then asked again
+	NeighborDelay                           // used while stale; will be asked in five seconds
+	NeighborProbe                           // being asked again
+	NeighborFailed                          // did not answer
+	NeighborPermanent                       // set by hand
+)
+
+var neighborStates = [...]string{"incomplete", "reachable", "stale", "delay", "probe", "failed", "permanent"}
+
+// String returns the state's name in lower case.
+func (s NeighborState) String() string { return neighborStates[s] }
+
+// The constants of neighbour discovery: RFC 4861, section 10, and Linux's
+// net.ipv4.neigh defaults.
+const (
+	probeInterval  = time.Second // retrans_time_ms
+	maxProbes      = 3           // mcast_solicit and ucast_solicit
+	reachableTime  = 30 * time.Second
+	delayFirstTime = 5 * time.Second
+)
+
+// A Neighbor is what Neighbors tells of one.
+type Neighbor struct {
+	Interface string
+	Addr      netip.Addr
+	MAC       wire.MAC // zero while it is not known
+	State     NeighborState
+}
+
+// neighbor is a next hop on a link.
+type neighbor struct {
+	// word is what the fast path reads: the hardware address in the upper
+	// 48 bits, and whether it may be used without further ado.
+	word atomic.Uint64
+
+	iface *Interface
+	addr  ipv4
+
+	// Guarded by the table's mutex.
+	state    NeighborState
+	mac      wire.MAC
+	probes   int
+	lastUsed instant
+	dead     bool // out of the table
+	timer    timer
+	first    *packet.Buffer // the packets that wait, linked
+	last     *packet.Buffer
+	waiting  int
+}
+
+// usable is the bit of a neighbour's word that says that its address may be used.
+const usable = 1
+
+func macWord(m wire.MAC) uint64 {
+	return uint64(m[0])<<56 | uint64(m[1])<<48 | uint64(m[2])<<40 |
+		uint64(m[3])<<32 | uint64(m[4])<<24 | uint64(m[5])<<16
+}
+
+func wordMAC(w uint64) wire.MAC {
+	return wire.MAC{byte(w >> 56), byte(w >> 48), byte(w >> 40), byte(w >> 32), byte(w >> 24), byte(w >> 16)}
+}
+
+// neighborKey is an interface's index and an address.
+type neighborKey struct {
+	index int
+	addr  ipv4
+}
+
+// neighborTable is what the stack knows of its next hops. Finding one takes no
+// lock; the map is replaced when one is added or removed.
+type neighborTable struct {
+	stack *Stack
+	known atomic.Pointer[map[neighborKey]*neighbor]
+
+	mu     sync.Mutex
+	held   int // packets waiting
+	closed bool
+}
+
+func (t *neighborTable) init(s *Stack) {
+	t.stack = s
+	t.known.Store(new(map[neighborKey]*neighbor))
+}
+
+// get returns the neighbour for a next hop, making it if need be.
+func (t *neighborTable) get(i *Interface, addr ipv4) *neighbor {
+	k := neighborKey{i.index, addr}
+	if n := (*t.known.Load())[k]; n != nil {
+		return n
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.make(k, i)
+}
+
+// make adds a neighbour, unless it is there. The caller holds t.mu.
+func (t *neighborTable) make(k neighborKey, i *Interface) *neighbor {
+	old := *t.known.Load()
+	if n := old[k]; n != nil {
+		return n
+	}
+	n := &neighbor{iface: i, addr: k.addr, state: NeighborFailed, lastUsed: t.stack.timers.now()}
+	n.timer.fire = func(now instant) { t.expire(n, now) }
+	next := make(map[neighborKey]*neighbor, len(old)+1)
+	for k, o := range old {
+		next[k] = o
+	}
+	if oldest := t.evictable(next); oldest != nil {
+		delete(next, neighborKey{oldest.iface.index, oldest.addr})
+		t.kill(oldest)
+	}
+	next[k] = n
+	t.known.Store(&next)
+	return n
+}
+
+// evictable returns the neighbour that has to make room: the one that has not
+// been used for the longest time; nil if there is room.
+func (t *neighborTable) evictable(all map[neighborKey]*neighbor) *neighbor {
+	var oldest *neighbor
+	count := 0
+	for _, n := range all {
+		if n.state == NeighborPermanent {
+			continue
+		}
+		count++
+		if oldest == nil || n.lastUsed < oldest.lastUsed || n.lastUsed == oldest.lastUsed && n.addr < oldest.addr {
+			oldest = n
+		}
+	}
+	if count < t.stack.cfg.Limits.Neighbors {
+		return nil
+	}
+	return oldest
+}
+
+// kill ends a neighbour that has left the table. The caller holds t.mu.
+func (t *neighborTable) kill(n *neighbor) {
+	n.dead = true
+	n.word.Store(0)
+	t.stack.timers.disarm(&n.timer)
+	t.dropWaiting(n, drop.NeighborUnreachable)
+}
+
+// setState gives a neighbour its state, and the fast path its word. The caller
+// holds t.mu.
+func (t *neighborTable) setState(n *neighbor, state NeighborState) {
+	n.state = state
+	switch state {
+	case NeighborReachable, NeighborDelay, NeighborProbe, NeighborPermanent:
+		n.word.Store(macWord(n.mac) | usable)
+	case NeighborStale:
+		n.word.Store(macWord(n.mac)) // the next use is to be noticed
+	default:
+		n.word.Store(0)
+	}
+}
+
+// use notes that packets are about to be sent to a neighbour whose word is not
+// usable, and returns the word that now holds.
+func (t *neighborTable) use(n *neighbor) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n.lastUsed = t.stack.timers.now()
+	if n.state == NeighborStale && !n.dead {
+		t.setState(n, NeighborDelay)
+		t.stack.timers.arm(&n.timer, n.lastUsed+delayFirstTime)
+	}
+	return n.word.Load()
+}
+
+// hold keeps a packet until its neighbour is resolved, or sends it if it is by
+// now. It begins to ask if nobody has.
+func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
+	t.mu.Lock()
+	if n.dead || t.closed {
+		t.mu.Unlock()
+		n.iface.drop(b, drop.NeighborUnreachable)
+		return
+	}
+	if w := n.word.Load(); w&usable != 0 {
+		t.mu.Unlock()
+		sendTo(n.iface, b, wordMAC(w))
+		return
+	}
+	if n.state == NeighborStale {
+		t.setState(n, NeighborDelay)
+		t.stack.timers.arm(&n.timer, t.stack.timers.now()+delayFirstTime)
+		w := n.word.Load()
+		t.mu.Unlock()
+		sendTo(n.iface, b, wordMAC(w))
+		return
+	}
+	if t.stack.cfg.Tracer != nil {
+		t.stack.trace(trace.Resolve, n.iface, b, "waits for "+n.addr.netip().String())
+	}
+	var full *packet.Buffer
+	if n.waiting >= t.stack.cfg.Limits.NeighborQueue {
+		full = n.first
+		n.first = full.Next()
+		full.SetNext(nil)
+		n.waiting--
+		t.held--
+	}
+	b.Hold()
+	if n.first == nil {
+		n.first = b
+	} else {
+		n.last.SetNext(b)
+	}
+	n.last = b
+	n.waiting++
+	t.held++
+	ask := n.state == NeighborFailed
+	if ask {
+		n.probes = 1
+		now := t.stack.timers.now()
+		n.lastUsed = now
+		t.setState(n, NeighborIncomplete)
+		t.stack.timers.arm(&n.timer, now+probeInterval)
+	}
+	t.mu.Unlock()
+	if full != nil {
+		n.iface.drop(full, drop.NeighborQueueFull)
+	}
+	if ask {
+		n.iface.askARP(n.addr, wire.Broadcast)
+	}
+}
+
+// sendTo sends a packet whose header lacks only the destination, and counts it.
+func sendTo(i *Interface, b *packet.Buffer, mac wire.MAC) {
+	copy(b.Bytes(), mac[:])
+	i.sent.packets.Add(1)
+	i.sent.bytes.Add(uint64(b.Len()))
+	i.transmit(b.Single())
+}
+
+// expire is the neighbour's timer.
+func (t *neighborTable) expire(n *neighbor, now instant) {
+	t.mu.Lock()
+	if n.dead || t.closed {
+		t.mu.Unlock()
+		return
+	}
+	var failed *packet.Buffer
+	ask, to := false, wire.Broadcast
+	switch n.state {
+	case NeighborReachable:
+		t.setState(n, NeighborStale)
+	case NeighborDelay:
+		n.probes = 0
+		t.setState(n, NeighborProbe)
+		fallthrough
+	case NeighborProbe, NeighborIncomplete:
+		if n.state == NeighborProbe {
+			to = n.mac
+		}
+		if n.probes < maxProbes {
+			n.probes++
+			ask = true
+			t.stack.timers.arm(&n.timer, now+probeInterval)
+			break
+		}
+		t.setState(n, NeighborFailed)
+		failed, n.first, n.last = n.first, nil, nil
+		t.held -= n.waiting
+		n.waiting = 0
+	}
+	t.mu.Unlock()
+	if ask {
+		n.iface.askARP(n.addr, to)
+	}
+	for failed != nil {
+		b := failed
+		failed = b.Next()
+		b.SetNext(nil)
+		t.stack.unreachable(n.iface, b)
+	}
+}
+
+// learn takes note of what an ARP packet says: that addr is at mac. An answer
+// to a question of ours confirms; anything else only suggests. It makes a new
+// neighbour only if create is set.
+func (t *neighborTable) learn(i *Interface, addr ipv4, mac wire.MAC, create, confirmed bool) {
+	k := neighborKey{i.index, addr}
+	t.mu.Lock()
+	n := (*t.known.Load())[k]
+	if n == nil && create && !t.closed {
+		n = t.make(k, i)
+	}
+	if n == nil || n.state == NeighborPermanent {
+		t.mu.Unlock()
+		return
+	}
+	asked := n.state == NeighborIncomplete || n.state == NeighborProbe || n.state == NeighborDelay
+	changed := n.mac != mac
+	n.mac = mac
+	switch {
+	case confirmed && asked:
+		t.setState(n, NeighborReachable)
+		t.stack.timers.arm(&n.timer, t.stack.timers.now()+t.reachable())
+	case n.state == NeighborIncomplete, n.state == NeighborFailed:
+		t.setState(n, NeighborStale)
+		t.stack.timers.disarm(&n.timer)
+		if n.waiting > 0 {
+			t.setState(n, NeighborDelay)
+			t.stack.timers.arm(&n.timer, t.stack.timers.now()+delayFirstTime)
+		}
+	case changed:
+		t.setState(n, NeighborStale)
+		t.stack.timers.disarm(&n.timer)
+	}
+	waiting := n.first
+	n.first, n.last = nil, nil
+	t.held -= n.waiting
+	n.waiting = 0
+	t.mu.Unlock()
+	for waiting != nil {
+		b := waiting
+		waiting = b.Next()
+		b.SetNext(nil)
+		sendTo(i, b, mac)
+	}
+}
+
+// reachable returns how long an answer is trusted: between half and one and a
+// half times the base (RFC 4861, section 6.3.2), so that hosts do not ask in step.
+func (t *neighborTable) reachable() time.Duration {
+	return reachableTime/2 + time.Duration(t.stack.random.below(int(reachableTime/time.Millisecond)))*time.Millisecond
+}
+
+// AddNeighbor sets the hardware address of a neighbour by hand. It is never
+// asked for and never forgotten.
+func (i *Interface) AddNeighbor(addr netip.Addr, mac wire.MAC) error {
+	if !addr.Is4() || addr.IsMulticast() || addr.IsUnspecified() {
+		return errNotNeighbor(addr)
+	}
+	t := &i.stack.neighbors
+	t.mu.Lock()
+	n := t.make(neighborKey{i.index, ipv4Of(addr)}, i)
+	n.mac = mac
+	t.setState(n, NeighborPermanent)
+	t.stack.timers.disarm(&n.timer)
+	waiting := n.first
+	n.first, n.last = nil, nil
+	t.held -= n.waiting
+	n.waiting = 0
+	t.mu.Unlock()
+	for waiting != nil {
+		b := waiting
+		waiting = b.Next()
+		b.SetNext(nil)
+		sendTo(i, b, mac)
+	}
+	return nil
+}
+
+// Neighbors returns the neighbours that are known or being asked for, in no
+// particular order.
+func (s *Stack) Neighbors() []Neighbor {
+	t := &s.neighbors
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := *t.known.Load()
+	list := make([]Neighbor, 0, len(all))
+	for _, n := range all {
+		list = append(list, Neighbor{n.iface.name, n.addr.netip(), n.mac, n.state})
+	}
+	return list
+}
+
+// flush forgets the neighbours on an interface.
+func (t *neighborTable) flush(i *Interface) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := make(map[neighborKey]*neighbor)
+	for k, n := range *t.known.Load() {
+		if n.iface == i {
+			t.kill(n)
+		} else {
+			next[k] = n
+		}
+	}
+	t.known.Store(&next)
+}
+
+func (t *neighborTable) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for _, n := range *t.known.Load() {
+		t.kill(n)
+	}
+	t.known.Store(new(map[neighborKey]*neighbor))
+}
+
+// dropWaiting drops what waits for a neighbour. The caller holds t.mu.
+func (t *neighborTable) dropWaiting(n *neighbor, reason drop.Reason) {
+	for n.first != nil {
+		b := n.first
+		n.first = b.Next()
+		b.SetNext(nil)
+		n.iface.drop(b, reason)
+	}
+	n.last = nil
+	t.held -= n.waiting
+	n.waiting = 0
+}

@@ -1,0 +1,243 @@
+package stack
+
+import (
+	"net"
+	"syscall"
+
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/socket"
+)
+
+// options are what SetOption sets, apart from the sizes of the buffers.
+type options struct {
+	reuseAddr, reusePort bool
+	freeBind, broadcast  bool
+	noChecksum           bool
+	receiveErrors        bool
+	dontFragment         fragmentation
+	multicastLoop        bool
+	multicastAll         bool
+	ttl, multicastTTL    uint8
+	tos                  uint8
+	device               int // interface index; 0: any
+	multicastDevice      int
+	portRange            uint32
+}
+
+// fragmentation says what is done with datagrams over the MTU.
+type fragmentation uint8
+
+const (
+	fragmentWant fragmentation = iota // as Linux by default: don't-fragment is set on what fits
+	fragmentNever
+	fragmentAllow
+)
+
+var defaultOptions = options{
+	ttl: defaultTTL, multicastTTL: 1, multicastLoop: true, multicastAll: true,
+}
+
+func asInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// boolean returns a pointer to the option if it is a plain yes or no.
+func (o *options) boolean(opt socket.Option) *bool {
+	switch opt {
+	case socket.ReuseAddr:
+		return &o.reuseAddr
+	case socket.ReusePort:
+		return &o.reusePort
+	case socket.FreeBind:
+		return &o.freeBind
+	case socket.Broadcast:
+		return &o.broadcast
+	case socket.NoChecksum:
+		return &o.noChecksum
+	case socket.MulticastLoopback:
+		return &o.multicastLoop
+	case socket.MulticastAll:
+		return &o.multicastAll
+	}
+	return nil
+}
+
+// reportable are the fields that received messages can carry.
+const reportable = socket.FieldLocal | socket.FieldInterface | socket.FieldTTL | socket.FieldTOS |
+	socket.FieldSegmentSize | socket.FieldTime | socket.FieldDrops
+
+// SetOption sets an option.
+func (s *Socket) SetOption(opt socket.Option, value int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	next := s.opts
+	if b := next.boolean(opt); b != nil {
+		*b = value != 0
+	} else if done, err := s.setNumber(&next, opt, value); done || err != nil {
+		return err
+	}
+	if opt == socket.ReuseAddr || opt == socket.ReusePort || opt == socket.BindInterface {
+		// What is bound goes by the options as they are now.
+		s.rebind(func() { s.opts = next })
+	} else {
+		s.opts = next
+	}
+	s.path.forget()
+	return nil
+}
+
+// setNumber changes next by an option that is not a plain boolean, or the
+// socket itself, in which case it is done.
+func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bool, err error) {
+	switch opt {
+	case socket.BindInterface:
+		return false, s.setDevice(&next.device, value)
+	case socket.MulticastInterface:
+		return false, s.setDevice(&next.multicastDevice, value)
+	case socket.ReceiveBuffer:
+		s.queue.mu.Lock()
+		s.queue.limit = doubled(value, s.stack.cfg.MaxReceiveBuffer, minReceiveBuffer)
+		s.queue.mu.Unlock()
+		return true, nil
+	case socket.SendBuffer:
+		s.sendLimit.Store(int32(doubled(value, s.stack.cfg.MaxSendBuffer, minSendBuffer)))
+		return true, nil
+	case socket.TTL:
+		switch {
+		case value == -1:
+			next.ttl = defaultTTL
+		case value < 1 || value > 255:
+			return true, syscall.EINVAL
+		default:
+			next.ttl = uint8(value)
+		}
+	case socket.MulticastTTL:
+		switch {
+		case value == -1:
+			next.multicastTTL = 1
+		case value < 0 || value > 255:
+			return true, syscall.EINVAL
+		default:
+			next.multicastTTL = uint8(value)
+		}
+	case socket.TOS:
+		if value < 0 || value > 255 {
+			return true, syscall.EINVAL
+		}
+		next.tos = uint8(value)
+	case socket.DontFragment:
+		next.dontFragment = fragmentAllow
+		if value != 0 {
+			next.dontFragment = fragmentNever
+		}
+	case socket.Report:
+		if f := socket.Fields(value); value < 0 || value>>16 != 0 || f&^reportable != 0 {
+			return true, syscall.EINVAL
+		}
+		s.reports.Store(uint32(value))
+		s.queue.mu.Lock()
+		s.queue.stamp = socket.Fields(value)&socket.FieldTime != 0
+		s.queue.mu.Unlock()
+	case socket.PortRange:
+		low, high := uint16(value), uint16(value>>16)
+		if value < 0 || low != 0 && high != 0 && low > high {
+			return true, syscall.EINVAL
+		}
+		next.portRange = uint32(value)
+	case socket.ReceiveErrors:
+		if value != 0 {
+			return true, &socket.NotSupportedError{What: "option ReceiveErrors", Reason: "the stack has no error queue yet"}
+		}
+	case socket.IPv6Only, socket.PathMTU, socket.Error, socket.NextSize, socket.SendQueued:
+		return true, syscall.ENOPROTOOPT
+	default:
+		return true, syscall.ENOPROTOOPT
+	}
+	return false, nil
+}
+
+// setDevice checks an interface's index; 0 means none.
+func (s *Socket) setDevice(to *int, index int) error {
+	if index != 0 && s.stack.state.Load().byIndex(index) == nil {
+		return syscall.ENODEV
+	}
+	*to = index
+	return nil
+}
+
+// doubled is what Linux makes of a buffer size that is asked for: capped,
+// doubled for the bookkeeping, and not below a minimum.
+func doubled(value, most, least int) int {
+	return max(2*min(max(value, 0), most), least)
+}
+
+// Option reads an option.
+func (s *Socket) Option(opt socket.Option) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	if b := s.opts.boolean(opt); b != nil {
+		return asInt(*b), nil
+	}
+	switch opt {
+	case socket.BindInterface:
+		return s.opts.device, nil
+	case socket.MulticastInterface:
+		return s.opts.multicastDevice, nil
+	case socket.ReceiveBuffer:
+		s.queue.mu.Lock()
+		defer s.queue.mu.Unlock()
+		return s.queue.limit, nil
+	case socket.SendBuffer:
+		return int(s.sendLimit.Load()), nil
+	case socket.TTL:
+		return int(s.opts.ttl), nil
+	case socket.MulticastTTL:
+		return int(s.opts.multicastTTL), nil
+	case socket.TOS:
+		return int(s.opts.tos), nil
+	case socket.DontFragment:
+		return asInt(s.opts.dontFragment == fragmentNever), nil
+	case socket.PathMTU:
+		return s.pathMTU()
+	case socket.Report:
+		return int(s.reports.Load()), nil
+	case socket.PortRange:
+		return int(s.opts.portRange), nil
+	case socket.ReceiveErrors:
+		return asInt(s.opts.receiveErrors), nil
+	case socket.Error:
+		if e := s.pending.Swap(0); e != 0 {
+			return int(e), nil
+		}
+		return 0, nil
+	case socket.NextSize:
+		return s.nextSize(), nil
+	case socket.SendQueued:
+		return int(s.sendUsed.Load()), nil
+	}
+	return 0, syscall.ENOPROTOOPT
+}
+
+// pathMTU returns the MTU towards the peer: the outgoing link's.
+func (s *Socket) pathMTU() (int, error) {
+	if !s.peer.IsValid() {
+		return 0, syscall.ENOTCONN
+	}
+	var p path
+	if err := s.stack.routeInto(&p, s.query(ipv4Of(s.peer.Addr()))); err != nil {
+		return 0, err
+	}
+	if p.iface.kind == link.Loopback {
+		return 65535, nil // the longest packet there is; Linux says so too
+	}
+	return p.mtu, nil
+}

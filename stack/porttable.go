@@ -1,0 +1,187 @@
+package stack
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// portKey names the sockets that a datagram may be for: those bound to an
+// address and port, or, with a peer, those connected. It is dual-family.
+type portKey struct {
+	local, peer         address
+	localPort, peerPort uint16
+}
+
+// portTable finds the sockets for a datagram. It is a hash table with open
+// addressing and linear probing under a secret key. It is read without locks,
+// since its slots are atomic, and replaced only when it grows, so neither
+// reading nor changing it costs more as sockets multiply.
+type portTable struct {
+	key   [2]uint64
+	table atomic.Pointer[slots]
+
+	mu      sync.Mutex // held by writers
+	buckets int        // with sockets in them
+	used    int        // slots that are not nil, tombstones included
+
+	// connected is the number of sockets with a peer: while there are none,
+	// the exact lookup is saved.
+	connected atomic.Int32
+
+	uses usage // what is bound, for the conflicts of bind
+}
+
+// slots is one generation of the table; its length is a power of two.
+type slots struct {
+	slot []atomic.Pointer[bucket]
+}
+
+// A bucket holds the sockets of one key in the order of binding. Readers see
+// its slice without locks: sockets are appended in place, and removing makes a
+// new slice.
+type bucket struct {
+	portKey
+	sockets atomic.Pointer[[]*Socket]
+}
+
+// tombstone takes the place of a bucket that was removed, so that what was
+// put behind it is still found.
+var tombstone = new(bucket)
+
+func (t *portTable) init(s *Stack) {
+	t.key = [2]uint64{s.random.uint64(), s.random.uint64() | 1}
+	t.table.Store(&slots{slot: make([]atomic.Pointer[bucket], 8)})
+	t.uses.init()
+}
+
+// hash mixes a key with the table's secret, so that nobody outside can choose
+// addresses and ports that collide.
+func (t *portTable) hash(k *portKey) uint64 {
+	ports := uint64(k.localPort)<<16 | uint64(k.peerPort)
+	hi, lo := bits.Mul64(k.local.lo^t.key[0], k.peer.lo^ports<<32^t.key[1])
+	h := hi ^ lo
+	if k.local.hi|k.peer.hi != 0 {
+		hi, lo = bits.Mul64(k.local.hi^t.key[1], k.peer.hi^t.key[0])
+		h ^= hi ^ lo
+	}
+	hi, lo = bits.Mul64(h^ports, t.key[1])
+	return hi ^ lo
+}
+
+// find returns the sockets of a key in the order of binding; nil if none.
+func (t *portTable) find(k *portKey) []*Socket {
+	b := t.table.Load().find(t.hash(k), k)
+	if b == nil {
+		return nil
+	}
+	return *b.sockets.Load()
+}
+
+func (s *slots) find(h uint64, k *portKey) *bucket {
+	mask := uint64(len(s.slot) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		b := s.slot[i].Load()
+		if b == nil {
+			return nil
+		}
+		if b.localPort == k.localPort && b.local == k.local && b.peer == k.peer && b.peerPort == k.peerPort && b != tombstone {
+			return b
+		}
+	}
+}
+
+// insert adds a socket under a key. The caller holds t.mu.
+func (t *portTable) insert(k portKey, s *Socket) {
+	if k.peerPort != 0 {
+		t.connected.Add(1)
+	}
+	h := t.hash(&k)
+	if b := t.table.Load().find(h, &k); b != nil {
+		list := append(*b.sockets.Load(), s)
+		b.sockets.Store(&list)
+		return
+	}
+	t.grow()
+	b := &bucket{portKey: k}
+	list := []*Socket{s}
+	b.sockets.Store(&list)
+	t.buckets++
+	tab := t.table.Load()
+	mask := uint64(len(tab.slot) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		switch tab.slot[i].Load() {
+		case nil:
+			t.used++
+			fallthrough
+		case tombstone:
+			tab.slot[i].Store(b)
+			return
+		}
+	}
+}
+
+// grow makes room for one more bucket: at most three slots in four are used.
+func (t *portTable) grow() {
+	old := t.table.Load()
+	if (t.used+1)*4 <= len(old.slot)*3 {
+		return
+	}
+	size := len(old.slot)
+	for (t.buckets+1)*2 > size {
+		size *= 2
+	}
+	next := &slots{slot: make([]atomic.Pointer[bucket], size)}
+	mask := uint64(size - 1)
+	for i := range old.slot {
+		b := old.slot[i].Load()
+		if b == nil || b == tombstone {
+			continue
+		}
+		at := t.hash(&b.portKey) & mask
+		for next.slot[at].Load() != nil {
+			at = (at + 1) & mask
+		}
+		next.slot[at].Store(b)
+	}
+	t.used = t.buckets
+	t.table.Store(next)
+}
+
+// remove takes a socket out from under a key. The caller holds t.mu.
+func (t *portTable) remove(k portKey, s *Socket) {
+	if k.peerPort != 0 {
+		t.connected.Add(-1)
+	}
+	h := t.hash(&k)
+	tab := t.table.Load()
+	mask := uint64(len(tab.slot) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		b := tab.slot[i].Load()
+		if b == nil {
+			panic("stack: a socket is missing from the port table")
+		}
+		if b == tombstone || b.portKey != k {
+			continue
+		}
+		old := *b.sockets.Load()
+		if len(old) == 1 {
+			if tab.slot[(i+1)&mask].Load() == nil {
+				tab.slot[i].Store(nil)
+				t.used--
+			} else {
+				tab.slot[i].Store(tombstone)
+			}
+			t.buckets--
+			return
+		}
+		list := make([]*Socket, 0, len(old)-1)
+		for _, o := range old {
+			if o != s {
+				list = append(list, o)
+			}
+		}
+		b.sockets.Store(&list)
+		return
+	}
+}

@@ -1,0 +1,169 @@
+package stack
+
+import "syscall"
+
+// usage knows which ports are taken, for the conflicts of bind. It counts
+// instead of listing, so that a bind beside a million sockets on one port
+// costs what the first one did.
+type usage struct {
+	ports map[uint16]*portUsage
+}
+
+// portUsage is what is bound to one port.
+type portUsage struct {
+	all   claims
+	where map[claimKey]*claims
+	// devices is the number of keys in where with a device.
+	devices int
+}
+
+// claimKey is where a socket is bound: an address, perhaps on one device only.
+type claimKey struct {
+	local  address
+	device int
+}
+
+// claims count the sockets bound in one place, and those among them that lack
+// the consent to share it.
+type claims struct {
+	total, noReuseAddr, noReusePort, neither int
+}
+
+func (u *usage) init() { u.ports = make(map[uint16]*portUsage) }
+
+// claim is a socket's wish for a port.
+type claim struct {
+	claimKey
+	port                 uint16
+	reuseAddr, reusePort bool
+}
+
+func (c *claims) count(by int, reuseAddr, reusePort bool) {
+	c.total += by
+	if !reuseAddr {
+		c.noReuseAddr += by
+	}
+	if !reusePort {
+		c.noReusePort += by
+	}
+	if !reuseAddr && !reusePort {
+		c.neither += by
+	}
+}
+
+// conflicts reports whether one of the sockets counted does not let c share:
+// both must have ReuseAddr, or both ReusePort (Linux's inet_rcv_saddr_equal
+// and its callers).
+func (c *claims) conflicts(w *claim) bool {
+	switch {
+	case c == nil || c.total == 0:
+		return false
+	case w.reuseAddr && w.reusePort:
+		return c.neither > 0
+	case w.reuseAddr:
+		return c.noReuseAddr > 0
+	case w.reusePort:
+		return c.noReusePort > 0
+	}
+	return true
+}
+
+// conflicts reports whether the claim cannot be granted.
+func (u *usage) conflicts(w *claim) bool {
+	p := u.ports[w.port]
+	if p == nil {
+		return false
+	}
+	wild := w.local == unspecified4.address()
+	if w.device == 0 && p.devices == 0 {
+		if wild {
+			return p.all.conflicts(w)
+		}
+		return p.where[w.claimKey].conflicts(w) ||
+			p.where[claimKey{unspecified4.address(), 0}].conflicts(w)
+	}
+	for k, c := range p.where {
+		if k.device != 0 && w.device != 0 && k.device != w.device {
+			continue
+		}
+		if (wild || k.local == w.local || k.local == unspecified4.address()) && c.conflicts(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// add and remove count a claim that was granted.
+func (u *usage) add(w *claim) {
+	p := u.ports[w.port]
+	if p == nil {
+		p = &portUsage{where: make(map[claimKey]*claims, 1)}
+		u.ports[w.port] = p
+	}
+	c := p.where[w.claimKey]
+	if c == nil {
+		c = new(claims)
+		p.where[w.claimKey] = c
+		if w.device != 0 {
+			p.devices++
+		}
+	}
+	c.count(1, w.reuseAddr, w.reusePort)
+	p.all.count(1, w.reuseAddr, w.reusePort)
+}
+
+func (u *usage) remove(w *claim) {
+	p := u.ports[w.port]
+	c := p.where[w.claimKey]
+	c.count(-1, w.reuseAddr, w.reusePort)
+	p.all.count(-1, w.reuseAddr, w.reusePort)
+	if c.total == 0 {
+		delete(p.where, w.claimKey)
+		if w.device != 0 {
+			p.devices--
+		}
+	}
+	if p.all.total == 0 {
+		delete(u.ports, w.port)
+	}
+}
+
+// choosePort picks a free port from the range for the claim: one by chance, or
+// the next free one after it (RFC 6056, 3.3.1, algorithm 1). It prefers a port
+// that nobody uses over one that could be shared.
+func (s *Stack) choosePort(w *claim, low, high uint16) error {
+	count := int(high) - int(low) + 1
+	first := s.random.below(count)
+	for _, shared := range []bool{false, true} {
+		if shared && !w.reuseAddr && !w.reusePort {
+			break
+		}
+		for k := range count {
+			w.port = low + uint16((first+k)%count)
+			if s.reserved(w.port) {
+				continue
+			}
+			if _, taken := s.ports.uses.ports[w.port]; taken {
+				strict := *w
+				if !shared {
+					strict.reuseAddr, strict.reusePort = false, false
+				}
+				if s.ports.uses.conflicts(&strict) {
+					continue
+				}
+			}
+			return nil
+		}
+	}
+	w.port = 0
+	return syscall.EADDRINUSE
+}
+
+func (s *Stack) reserved(port uint16) bool {
+	for _, r := range s.cfg.ReservedPorts {
+		if r == port {
+			return true
+		}
+	}
+	return false
+}

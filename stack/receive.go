@@ -1,0 +1,190 @@
+package stack
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// inBatch is what one call of TryRecv takes out of the queue at a time.
+type inBatch struct{ frames [runLength]*packet.Buffer }
+
+var inBatches = sync.Pool{New: func() any { return new(inBatch) }}
+
+// TryRecv takes up to len(ms) datagrams from the receive queue.
+func (s *Socket) TryRecv(ms []socket.Message) (int, error) {
+	if len(ms) == 0 {
+		return 0, nil
+	}
+	if s.pending.Load() != 0 {
+		if err := s.takeError(); err != nil {
+			return 0, err
+		}
+	}
+	if len(ms) == 1 {
+		b, lost := s.pop()
+		if b == nil {
+			return 0, s.nothing()
+		}
+		s.fill(&ms[0], b, lost)
+		b.Release()
+		return 1, nil
+	}
+	in := inBatches.Get().(*inBatch)
+	defer inBatches.Put(in)
+	done := 0
+	for done < len(ms) {
+		frames := in.frames[:min(len(ms)-done, len(in.frames))]
+		n, lost := s.popMany(frames)
+		for k, b := range frames[:n] {
+			s.fill(&ms[done+k], b, lost)
+			lost = 0
+		}
+		packet.ReleaseAll(frames[:n])
+		done += n
+		if n < len(frames) {
+			break
+		}
+	}
+	if done == 0 {
+		return 0, s.nothing()
+	}
+	return done, nil
+}
+
+// nothing is the answer when the queue is empty.
+func (s *Socket) nothing() error {
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	return syscall.EAGAIN
+}
+
+// TryPeek fills m with the first datagram and leaves it in the queue.
+func (s *Socket) TryPeek(m *socket.Message) error {
+	if s.pending.Load() != 0 {
+		if err := s.takeError(); err != nil {
+			return err
+		}
+	}
+	s.queue.mu.Lock()
+	if s.queue.count == 0 {
+		s.queue.mu.Unlock()
+		return s.nothing()
+	}
+	b := s.queue.first()
+	b.Retain(1)
+	lost := s.queue.overrun - s.queue.reported
+	s.queue.mu.Unlock()
+	s.fill(m, b, lost)
+	b.Release()
+	return nil
+}
+
+// pop takes the first datagram out of the queue and counts it as read. It
+// returns nil if there is none, and how many were lost since the last read.
+func (s *Socket) pop() (b *packet.Buffer, lost uint32) {
+	q := &s.queue
+	q.mu.Lock()
+	if q.count == 0 {
+		q.mu.Unlock()
+		return nil, 0
+	}
+	b = q.pop()
+	q.received++
+	q.bytes += uint64(payloadLen(b))
+	lost = q.overrun - q.reported
+	q.reported = q.overrun
+	q.mu.Unlock()
+	return b, lost
+}
+
+// popMany is pop for as many as there are places in frames.
+func (s *Socket) popMany(frames []*packet.Buffer) (n int, lost uint32) {
+	q := &s.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = min(len(frames), int(q.count))
+	if n == 0 {
+		return 0, 0
+	}
+	for k := range n {
+		frames[k] = q.pop()
+		q.bytes += uint64(payloadLen(frames[k]))
+	}
+	q.received += uint64(n)
+	lost = q.overrun - q.reported
+	q.reported = q.overrun
+	return n, lost
+}
+
+// payloadLen returns the length of a queued datagram's payload.
+func payloadLen(b *packet.Buffer) int { return len(b.TransportBytes()) - wire.UDPHeaderLen }
+
+// nextSize returns the length of the first datagram in the queue, or 0.
+func (s *Socket) nextSize() int {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	if s.queue.count == 0 {
+		return 0
+	}
+	return payloadLen(s.queue.first())
+}
+
+// fill copies a datagram, and what the socket reports of it, into m. The
+// headers were checked on the way in.
+func (s *Socket) fill(m *socket.Message, b *packet.Buffer, lost uint32) {
+	udp := b.TransportBytes()
+	ip := b.NetworkBytes()
+	payload := udp[wire.UDPHeaderLen:]
+	m.Buf = m.Buf[:cap(m.Buf)]
+	m.Buf = m.Buf[:copy(m.Buf, payload)]
+	m.Len = len(payload)
+	m.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), binary.BigEndian.Uint16(udp))
+	m.Set = 0
+	if s.reports.Load() != 0 {
+		s.report(m, b, ip, udp, lost)
+	}
+	if s.stack.cfg.Tracer != nil {
+		s.stack.trace(trace.Read, s.stack.interfaceOf(b), b, s.describe())
+	}
+}
+
+// report fills in the fields that were asked for.
+func (s *Socket) report(m *socket.Message, b *packet.Buffer, ip, udp []byte, lost uint32) {
+	want := socket.Fields(s.reports.Load())
+	m.Local, m.Interface, m.TTL, m.TOS = netip.AddrPort{}, 0, 0, 0
+	m.SegmentSize, m.Time, m.Drops = 0, time.Time{}, 0
+	if want&socket.FieldLocal != 0 {
+		m.Local = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:20])), binary.BigEndian.Uint16(udp[2:]))
+	}
+	if want&socket.FieldInterface != 0 {
+		m.Interface = int(b.Interface)
+	}
+	if want&socket.FieldTTL != 0 {
+		m.TTL = ip[8]
+	}
+	if want&socket.FieldTOS != 0 {
+		m.TOS = ip[1]
+	}
+	if want&socket.FieldTime != 0 {
+		if m.Time = b.Arrival; m.Time.IsZero() {
+			// It came in before the socket wanted to know.
+			m.Time = s.stack.cfg.Clock.Now()
+		}
+	}
+	if want&socket.FieldDrops != 0 {
+		m.Drops = lost
+	}
+	// The stack hands out datagrams one by one: a segment size is never
+	// reported, and Set does not claim one.
+	m.Set = want &^ socket.FieldSegmentSize
+}

@@ -1,0 +1,108 @@
+package stack
+
+import (
+	"sync"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/trace"
+)
+
+// receiveQueue holds the datagrams that a socket has not read yet. It is
+// bounded by their true size, as SO_RCVBUF is on Linux.
+type receiveQueue struct {
+	mu     sync.Mutex
+	ring   []*packet.Buffer // its length is a power of two, or zero
+	head   uint32           // the first datagram's place
+	count  uint32
+	used   int  // bytes of true size
+	limit  int  // SO_RCVBUF
+	closed bool // nothing is accepted any more
+	stamp  bool // Report has FieldTime: note when datagrams arrive
+
+	queued   uint64 // datagrams ever accepted
+	received uint64 // datagrams read
+	bytes    uint64 // their payload
+	overrun  uint32 // datagrams lost for want of room
+	reported uint32 // of them, how many a Message has told of
+}
+
+// minRing is the first size of the ring.
+const minRing = 8
+
+// push appends a datagram, or says why not.
+func (q *receiveQueue) push(b *packet.Buffer) drop.Reason {
+	size := b.TrueSize()
+	if q.used+size > q.limit && q.count > 0 {
+		q.overrun++
+		return drop.ReceiveQueueFull
+	}
+	if int(q.count) == len(q.ring) {
+		ring := make([]*packet.Buffer, max(minRing, 2*len(q.ring)))
+		for i := range q.count {
+			ring[i] = q.ring[(q.head+i)&uint32(len(q.ring)-1)]
+		}
+		q.ring, q.head = ring, 0
+	}
+	q.ring[(q.head+q.count)&uint32(len(q.ring)-1)] = b
+	q.count++
+	q.used += size
+	q.queued++
+	return drop.None
+}
+
+// pop takes the first datagram out; there must be one.
+func (q *receiveQueue) pop() *packet.Buffer {
+	at := q.head & uint32(len(q.ring)-1)
+	b := q.ring[at]
+	q.ring[at] = nil
+	q.head++
+	q.count--
+	q.used -= b.TrueSize()
+	return b
+}
+
+// first returns the first datagram and leaves it; there must be one.
+func (q *receiveQueue) first() *packet.Buffer { return q.ring[q.head&uint32(len(q.ring)-1)] }
+
+// enqueue puts datagrams that came in by i into the socket's queue, dropping
+// what does not fit. It reports whether somebody waits for them.
+func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
+	q := &s.queue
+	if q.stamp {
+		now := s.stack.cfg.Clock.Now()
+		for _, b := range frames {
+			if b.Arrival.IsZero() {
+				b.Arrival = now
+			}
+		}
+	}
+	if s.stack.cfg.Tracer != nil {
+		detail := s.describe()
+		for _, b := range frames {
+			s.stack.trace(trace.Queue, i, b, detail)
+		}
+	}
+	q.mu.Lock()
+	for k, b := range frames {
+		reason := drop.SocketClosed
+		if !q.closed {
+			reason = q.push(b)
+		}
+		if reason != drop.None {
+			q.mu.Unlock()
+			s.dropped(i, b, reason)
+			q.mu.Lock()
+			continue
+		}
+		frames[k] = nil
+	}
+	q.mu.Unlock()
+	return s.waits.wanted(readable)
+}
+
+// dropped drops what was on its way to the socket, and remembers that.
+func (s *Socket) dropped(i *Interface, b *packet.Buffer, reason drop.Reason) {
+	s.countDrop(reason, 1)
+	i.drop(b, reason)
+}

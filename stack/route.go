@@ -1,0 +1,290 @@
+package stack
+
+import (
+	"fmt"
+	"net/netip"
+	"syscall"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
+)
+
+// RouteType says what becomes of packets that a route matches.
+type RouteType uint8
+
+// The types of routes, by the names that "ip route" has for them.
+const (
+	RouteUnicast     RouteType = iota // sent on
+	RouteUnreachable                  // refused with EHOSTUNREACH
+	RouteProhibit                     // refused with EACCES
+	RouteBlackhole                    // refused with EINVAL; forwarded ones vanish
+)
+
+// String returns the name that "ip route" has for the type.
+func (t RouteType) String() string {
+	switch t {
+	case RouteUnicast:
+		return "unicast"
+	case RouteUnreachable:
+		return "unreachable"
+	case RouteProhibit:
+		return "prohibit"
+	case RouteBlackhole:
+		return "blackhole"
+	}
+	return fmt.Sprintf("RouteType(%d)", uint8(t))
+}
+
+// A Route says where packets to a range of destinations go. The zero Route is
+// not valid: a unicast route needs a gateway or an interface.
+type Route struct {
+	// Destination is the range. If zero, everything: the default route.
+	Destination netip.Prefix
+	// Gateway is the next hop. If zero, destinations are on the link.
+	Gateway netip.Addr
+	// Interface is the name of the way out. If empty, it is the interface
+	// whose subnet the gateway is in.
+	Interface string
+	// Source is the source address of what is sent by this route. If zero,
+	// it is the interface's address in the next hop's subnet, else its first.
+	Source netip.Addr
+	// Metric ranks routes to the same range: the lowest is taken.
+	Metric int
+	// Type is what becomes of the packets. If zero, they are sent on.
+	Type RouteType
+}
+
+// route is a Route as the state keeps it.
+type route struct {
+	dst, gateway, source ipv4 // 0: none
+	bits, metric         int
+	kind                 RouteType
+	out                  *Interface // nil unless unicast
+	connected            bool       // made by AddAddress
+}
+
+// maxRoutes bounds the routing table, which is searched from front to back.
+const maxRoutes = 4096
+
+// AddRoute adds a route. The gateway must be in the subnet of an interface. A
+// second route to the same destination with the same metric is refused.
+func (s *Stack) AddRoute(r Route) error {
+	return s.update(func(st *state) error {
+		n, err := st.parseRoute(r)
+		if err != nil {
+			return err
+		}
+		if len(st.routes) >= maxRoutes {
+			return fmt.Errorf("stack: the routing table is full: %d routes", maxRoutes)
+		}
+		for _, o := range st.routes {
+			if o.dst == n.dst && o.bits == n.bits && o.metric == n.metric {
+				return fmt.Errorf("stack: there is a route to %v with metric %d already", o.destination(), o.metric)
+			}
+		}
+		st.routes = append(st.routes, n)
+		sortRoutes(st.routes)
+		return nil
+	})
+}
+
+// RemoveRoute takes away the route that AddRoute made of the same Route.
+func (s *Stack) RemoveRoute(r Route) error {
+	return s.update(func(st *state) error {
+		n, err := st.parseRoute(r)
+		if err != nil {
+			return err
+		}
+		for k, o := range st.routes {
+			if o == n {
+				st.routes = append(st.routes[:k], st.routes[k+1:]...)
+				return nil
+			}
+		}
+		return fmt.Errorf("stack: there is no such route to %v", n.destination())
+	})
+}
+
+// Routes returns the routes in the order in which they are looked at, those
+// that AddAddress made included.
+func (s *Stack) Routes() []Route {
+	st := s.state.Load()
+	list := make([]Route, 0, len(st.routes))
+	for _, r := range st.routes {
+		x := Route{Destination: r.destination(), Metric: r.metric, Type: r.kind}
+		if r.gateway != 0 {
+			x.Gateway = r.gateway.netip()
+		}
+		if r.source != 0 {
+			x.Source = r.source.netip()
+		}
+		if r.out != nil {
+			x.Interface = r.out.name
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+func (r route) destination() netip.Prefix { return netip.PrefixFrom(r.dst.netip(), r.bits) }
+
+// parseRoute checks a Route against the state.
+func (st *state) parseRoute(r Route) (route, error) {
+	n := route{metric: r.Metric, kind: r.Type}
+	if r.Destination.IsValid() {
+		if !r.Destination.Addr().Is4() {
+			return n, fmt.Errorf("stack: the route's destination %v is not IPv4", r.Destination)
+		}
+		p := r.Destination.Masked()
+		if p != r.Destination {
+			return n, fmt.Errorf("stack: the route's destination %v has bits beyond its prefix; did you mean %v?", r.Destination, p)
+		}
+		n.dst, n.bits = ipv4Of(p.Addr()), p.Bits()
+	}
+	if r.Gateway.IsValid() {
+		if !r.Gateway.Is4() {
+			return n, fmt.Errorf("stack: the gateway %v is not IPv4", r.Gateway)
+		}
+		n.gateway = ipv4Of(r.Gateway)
+	}
+	if r.Source.IsValid() {
+		if !r.Source.Is4() || st.local(ipv4Of(r.Source)) == nil {
+			return n, fmt.Errorf("stack: the route's source %v is not an address of this host", r.Source)
+		}
+		n.source = ipv4Of(r.Source)
+	}
+	switch r.Type {
+	case RouteUnicast:
+	case RouteUnreachable, RouteProhibit, RouteBlackhole:
+		if r.Gateway.IsValid() || r.Interface != "" {
+			return n, fmt.Errorf("stack: a route of type %v has neither gateway nor interface", r.Type)
+		}
+		return n, nil
+	default:
+		return n, fmt.Errorf("stack: %v is no type of routes", r.Type)
+	}
+	if r.Interface != "" {
+		i := st.byName(r.Interface)
+		if i == nil {
+			return n, fmt.Errorf("stack: the route's interface %q does not exist", r.Interface)
+		}
+		n.out = i.Interface
+	}
+	if n.gateway == 0 {
+		if n.out == nil {
+			return n, fmt.Errorf("stack: the route to %v needs a gateway or an interface", n.destination())
+		}
+		return n, nil
+	}
+	if st.local(n.gateway) != nil {
+		return n, fmt.Errorf("stack: the gateway %v is this host itself", r.Gateway)
+	}
+	for _, i := range st.interfaces {
+		if n.out != nil && n.out != i.Interface {
+			continue
+		}
+		for _, a := range i.addresses {
+			if a.contains(n.gateway) {
+				n.out = i.Interface
+				return n, nil
+			}
+		}
+	}
+	if n.out != nil && n.out.kind != link.Ethernet {
+		return n, nil // one neighbour: its address need not be in a subnet
+	}
+	return n, fmt.Errorf("stack: the gateway %v is in no interface's subnet", r.Gateway)
+}
+
+// addConnected adds the route to an address's subnet.
+func (st *state) addConnected(i *Interface, a ifaddr) {
+	r := route{dst: a.addr & mask4(a.bits), bits: a.bits, out: i, source: a.addr, connected: true}
+	for _, o := range st.routes {
+		if o.connected && o.dst == r.dst && o.bits == r.bits && o.out == i {
+			return // the subnet's first address is its source
+		}
+	}
+	st.routes = append(st.routes, r)
+	sortRoutes(st.routes)
+}
+
+// removeConnected takes away what depends on an address: the route to its
+// subnet, unless another address is in it, and routes with it as their source.
+func (st *state) removeConnected(n *netif, a ifaddr) {
+	kept := st.routes[:0:0]
+	for _, r := range st.routes {
+		if r.source == a.addr {
+			if !r.connected || r.out != n.Interface {
+				continue
+			}
+			r.source = 0
+			for _, o := range n.addresses {
+				if o.bits == r.bits && o.contains(a.addr) {
+					r.source = o.addr
+					break
+				}
+			}
+			if r.source == 0 {
+				continue
+			}
+		}
+		kept = append(kept, r)
+	}
+	st.routes = kept
+}
+
+// lookup returns the route to a destination, by a given interface if out is
+// not nil. It returns nil if there is none.
+func (st *state) lookup(dst ipv4, out *Interface) *route {
+	for k := range st.routes {
+		r := &st.routes[k]
+		if (dst^r.dst)&mask4(r.bits) != 0 {
+			continue
+		}
+		if r.out != nil {
+			if out != nil && r.out != out {
+				continue
+			}
+			if n := st.byIndex(r.out.index); n == nil || !n.up {
+				continue
+			}
+		}
+		return r
+	}
+	return nil
+}
+
+// refusal returns what a socket is told of a route that refuses, and why a
+// packet that met it is dropped. The type is not RouteUnicast.
+func (t RouteType) refusal() (error, drop.Reason) {
+	switch t {
+	case RouteProhibit:
+		return syscall.EACCES, drop.RouteProhibited
+	case RouteBlackhole:
+		return syscall.EINVAL, drop.RouteBlackhole
+	}
+	return syscall.EHOSTUNREACH, drop.RouteUnreachable
+}
+
+// sourceFor returns the address to send from by route r, which leaves by n,
+// towards the next hop: the route's own, else the interface's address in the
+// next hop's subnet, else its first, else any of the host's; 0 if it has none.
+func (st *state) sourceFor(r *route, n *netif, hop ipv4) ipv4 {
+	if r != nil && r.source != 0 {
+		return r.source
+	}
+	for _, a := range n.addresses {
+		if a.contains(hop) {
+			return a.addr
+		}
+	}
+	if len(n.addresses) > 0 {
+		return n.addresses[0].addr
+	}
+	for _, o := range st.interfaces {
+		if o.kind != link.Loopback && len(o.addresses) > 0 {
+			return o.addresses[0].addr
+		}
+	}
+	return 0
+}

@@ -1,0 +1,364 @@
+package stack
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// maxPayload is the longest payload that UDP over IPv4 can carry, and
+// maxSegments the number of datagrams in one train (Linux's UDP_MAX_SEGMENTS).
+const (
+	maxPayload  = 65535 - wire.IPv4HeaderLen - wire.UDPHeaderLen
+	maxSegments = 128
+)
+
+// outBatch is what one call of a link's Write is made with.
+type outBatch struct {
+	n      int
+	frames [maxSegments]*packet.Buffer
+}
+
+var outBatches = sync.Pool{New: func() any { return new(outBatch) }}
+
+// TrySend sends up to len(ms) datagrams.
+func (s *Socket) TrySend(ms []socket.Message) (int, error) {
+	if len(ms) == 1 && ms[0].Set&socket.FieldSegmentSize == 0 {
+		return s.sendOne(&ms[0])
+	}
+	if len(ms) == 0 {
+		return 0, nil
+	}
+	out := outBatches.Get().(*outBatch)
+	defer outBatches.Put(out)
+	done := 0
+	for done < len(ms) {
+		n, err := s.sendRun(ms[done:], out)
+		done += n
+		if err != nil || n == 0 {
+			if done > 0 {
+				return done, nil
+			}
+			return 0, err
+		}
+	}
+	return done, nil
+}
+
+// sendOne is sendRun for the usual case, one datagram.
+func (s *Socket) sendOne(m *socket.Message) (int, error) {
+	s.mu.Lock()
+	p, err := s.ready(m)
+	if err != nil {
+		s.mu.Unlock()
+		return 0, err
+	}
+	if wire.IPv4HeaderLen+wire.UDPHeaderLen+len(m.Buf) > p.mtu {
+		s.mu.Unlock()
+		return 0, syscall.EMSGSIZE
+	}
+	b := s.build(p, m.Buf)
+	s.sent++
+	s.bytes += uint64(len(m.Buf))
+	iface, neighbor, link := p.iface, p.neighbor, p.link
+	again := p.broadcast || p.multicast && s.opts.multicastLoop
+	if neighbor == nil || link&usable != 0 {
+		p.packets++
+		p.bytes += uint64(b.Len())
+		neighbor = nil
+	}
+	s.mu.Unlock()
+
+	if again {
+		iface.loopBack(b)
+	}
+	if neighbor != nil {
+		s.stack.neighbors.hold(neighbor, b)
+		return 1, nil
+	}
+	if s.stack.cfg.Tracer != nil {
+		s.stack.trace(trace.Transmit, iface, b, "")
+	}
+	frames := b.Single()
+	if n, err := iface.link.Write(frames); n == 0 {
+		iface.refuse(frames, err)
+	}
+	return 1, nil
+}
+
+// sendRun sends the datagrams at the front of ms that leave by one interface
+// to resolved neighbours, in one batch; or one that does not. It returns how
+// many messages it took.
+func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
+	var (
+		iface    *Interface
+		neighbor *neighbor // of the one message whose next hop is unresolved
+		again    bool
+		taken    int
+		failure  error
+	)
+	out.n = 0
+	s.mu.Lock()
+	for taken < len(ms) {
+		m := &ms[taken]
+		p, err := s.ready(m)
+		if err == nil && iface != nil && p.iface != iface {
+			break
+		}
+		segment, count := len(m.Buf), 1
+		if err == nil {
+			segment, count, err = segments(m, p.mtu)
+		}
+		if err != nil {
+			failure = err
+			break
+		}
+		if out.n+count > len(out.frames) {
+			break
+		}
+		unresolved := p.neighbor != nil && p.link&usable == 0
+		loops := p.broadcast || p.multicast && s.opts.multicastLoop
+		if (unresolved || loops) && taken > 0 {
+			break
+		}
+		iface = p.iface
+		first := out.n
+		for rest := m.Buf; out.n < first+count; out.n++ {
+			k := min(segment, len(rest))
+			out.frames[out.n] = s.build(p, rest[:k])
+			rest = rest[k:]
+			if !unresolved {
+				p.packets++
+				p.bytes += uint64(out.frames[out.n].Len())
+			}
+		}
+		s.sent++
+		s.bytes += uint64(len(m.Buf))
+		s.splits += uint64(count - 1)
+		taken++
+		if unresolved || loops {
+			again = loops
+			if unresolved {
+				neighbor = p.neighbor
+			}
+			break
+		}
+	}
+	s.mu.Unlock()
+	if taken == 0 {
+		return 0, failure
+	}
+	frames := out.frames[:out.n]
+	if again {
+		for _, b := range frames {
+			iface.loopBack(b)
+		}
+	}
+	if neighbor != nil {
+		for _, b := range frames {
+			s.stack.neighbors.hold(neighbor, b)
+		}
+	} else {
+		iface.transmit(frames)
+	}
+	clear(frames)
+	return taken, nil
+}
+
+// segments returns how a message's payload is cut into datagrams.
+func segments(m *socket.Message, mtu int) (size, count int, err error) {
+	size, count = len(m.Buf), 1
+	if m.Set&socket.FieldSegmentSize != 0 && m.SegmentSize != 0 && int(m.SegmentSize) < len(m.Buf) {
+		size = int(m.SegmentSize)
+		count = (len(m.Buf) + size - 1) / size
+		if count > maxSegments {
+			return 0, 0, syscall.EINVAL
+		}
+	}
+	if wire.IPv4HeaderLen+wire.UDPHeaderLen+size > mtu {
+		return 0, 0, syscall.EMSGSIZE
+	}
+	return size, count, nil
+}
+
+// ready checks everything that can refuse a datagram before it is built, in
+// Linux's order, and returns the path it will take. The caller holds s.mu.
+func (s *Socket) ready(m *socket.Message) (*path, error) {
+	if s.closed.Load() {
+		return nil, net.ErrClosed
+	}
+	if len(m.Buf) > maxPayload {
+		return nil, syscall.EMSGSIZE
+	}
+	p := s.path
+	to := m.Addr
+	if !to.Addr().IsValid() {
+		if to = s.peer; !to.IsValid() {
+			return nil, s.noDestination()
+		}
+	} else if to.Port() == 0 {
+		return nil, syscall.EINVAL
+	}
+	if s.pending.Load() != 0 {
+		if err := s.takeError(); err != nil {
+			return nil, err
+		}
+	}
+	if p == nil || p.to != to || m.Set&(socket.SendFields&^socket.FieldSegmentSize) != 0 || !p.current(s.stack.state.Load()) {
+		var err error
+		if p, err = s.findPath(m, to); err != nil {
+			return nil, err
+		}
+	}
+	if s.shut.Load()&uint32(socket.ShutWrite) != 0 {
+		return nil, syscall.EPIPE
+	}
+	if s.sendUsed.Load() >= s.sendLimit.Load() {
+		return nil, syscall.EAGAIN
+	}
+	return p, nil
+}
+
+// noDestination is the answer to a send without an address on a socket that
+// has no peer. Linux binds the socket all the same.
+func (s *Socket) noDestination() error {
+	if err := s.autobind(); err != nil {
+		return err
+	}
+	return syscall.EDESTADDRREQ
+}
+
+// findPath looks up the way to a destination and keeps it in the socket. The
+// caller holds s.mu.
+func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
+	if !to.Addr().Is4() && !to.Addr().Is4In6() {
+		return nil, syscall.EAFNOSUPPORT
+	}
+	if s.bound.port == 0 {
+		if err := s.autobind(); err != nil {
+			return nil, err
+		}
+	}
+	q := s.query(ipv4Of(to.Addr()))
+	q.port = to.Port()
+	own := socket.SendFields &^ socket.FieldSegmentSize
+	if m.Set&own != 0 {
+		if err := s.override(&q, m); err != nil {
+			return nil, err
+		}
+	}
+	if s.path == nil {
+		s.path = new(path)
+	}
+	p := s.path
+	if p.iface != nil {
+		p.flushCounts()
+	}
+	p.to = netip.AddrPort{}
+	if err := s.stack.routeInto(p, q); err != nil {
+		return nil, err
+	}
+	if p.broadcast && !s.opts.broadcast {
+		p.state = nil
+		return nil, syscall.EACCES
+	}
+	p.plain = s.opts.noChecksum
+	if m.Set&own == 0 {
+		p.to = to
+	}
+	if p.neighbor != nil && p.link&usable == 0 {
+		p.link = s.stack.neighbors.use(p.neighbor)
+		if p.link&usable != 0 {
+			mac := wordMAC(p.link)
+			copy(p.header[:], mac[:])
+		}
+	}
+	return p, nil
+}
+
+// override applies a message's own fields to the question.
+func (s *Socket) override(q *query, m *socket.Message) error {
+	if m.Set&socket.FieldLocal != 0 {
+		a := m.Local.Addr().Unmap()
+		if !a.Is4() {
+			return syscall.EINVAL
+		}
+		if x := ipv4Of(a); x != unspecified4 {
+			q.src = x
+		}
+	}
+	if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
+		if m.Interface < 0 {
+			return syscall.ENODEV
+		}
+		if s.opts.device != 0 && s.opts.device != m.Interface {
+			return syscall.EINVAL
+		}
+		q.device = m.Interface
+	}
+	if m.Set&socket.FieldTTL != 0 {
+		if m.TTL == 0 {
+			return syscall.EINVAL
+		}
+		q.ttl = m.TTL
+	}
+	if m.Set&socket.FieldTOS != 0 {
+		q.tos = m.TOS
+	}
+	return nil
+}
+
+// build makes the packet of one datagram. The caller holds s.mu.
+func (s *Socket) build(p *path, payload []byte) *packet.Buffer {
+	b := packet.New(len(payload))
+	copy(b.Append(len(payload)), payload)
+	b.Flow = s.flow
+	b.SetOwner(s)
+	p.wrap(b, s.stack.nextID)
+	if s.stack.cfg.Tracer != nil {
+		s.stack.trace(trace.Send, p.iface, b, s.describeLocked())
+	}
+	return b
+}
+
+// nextID returns an identification for a packet that may be fragmented.
+func (s *Stack) nextID() uint16 { return uint16(s.random.uint64()) }
+
+// loopBack gives the host its own copy of what it sends to many.
+func (i *Interface) loopBack(b *packet.Buffer) {
+	c := b.Clone()
+	i.stack.own.cloned.Add(1)
+	i.lanes[uint(c.Flow)%uint(len(i.lanes))].inject(c)
+}
+
+// setPath replaces the path, whose counts go to its interface. The caller
+// holds s.mu.
+func (s *Socket) setPath(p *path) {
+	if s.path != nil && s.path.iface != nil {
+		s.path.flushCounts()
+	}
+	s.path = p
+}
+
+// flushCounts adds what has left by the path to its interface's counters.
+func (p *path) flushCounts() {
+	p.iface.sent.packets.Add(p.packets)
+	p.iface.sent.bytes.Add(p.bytes)
+	p.packets, p.bytes = 0, 0
+}
+
+// sentBy returns what the socket's present path has sent by i.
+func (s *Socket) sentBy(i *Interface) (packets, bytes uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.path == nil || s.path.iface != i {
+		return 0, 0
+	}
+	return s.path.packets, s.path.bytes
+}

@@ -1,0 +1,242 @@
+package stack
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+)
+
+// A Socket is a UDP socket of a stack; it implements socket.Socket.
+type Socket struct {
+	stack *Stack
+	flow  uint32 // by which lanes and receiving cores are chosen
+
+	// Read without a lock.
+	closed    atomic.Bool
+	shut      atomic.Uint32 // socket.How
+	pending   atomic.Uint32 // the errno to be reported once
+	sendUsed  atomic.Int32  // bytes of frames that are held somewhere
+	sendLimit atomic.Int32  // SO_SNDBUF
+	reports   atomic.Uint32 // socket.Fields of option Report
+
+	_ [24]byte // what follows is written by whoever sends, what precedes is not
+
+	// mu guards the socket's state and its sending side.
+	mu     sync.Mutex
+	bound  binding
+	peer   netip.AddrPort // zero: not connected
+	opts   options
+	path   *path // to the peer, or where the last datagram went
+	sent   uint64
+	bytes  uint64
+	splits uint64 // segments beyond the first of each train
+
+	// binds is what incoming datagrams are matched against.
+	match atomic.Pointer[match]
+
+	drops atomic.Pointer[drop.Counters] // nil until the first
+	waits waits
+
+	prevOpen, nextOpen *Socket // guarded by the stack's socketSet
+
+	_ [16]byte
+
+	queue receiveQueue
+}
+
+// binding is a socket's own end.
+type binding struct {
+	addr         ipv4 // what datagrams must be addressed to; 0: any local address
+	port         uint16
+	explicitAddr bool // Bind named the address: disconnecting keeps it
+	explicitPort bool // Bind named the port: disconnecting keeps it
+	claim        claim
+	key          portKey
+}
+
+// match is what an incoming datagram must agree with for a socket to be a
+// candidate. It is immutable once published.
+type match struct {
+	peer       ipv4 // 0: anybody
+	peerPort   uint16
+	device     int // 0: any
+	reusePort  bool
+	firstBound bool
+}
+
+func newSocket(st *Stack) *Socket {
+	s := &Socket{stack: st, flow: uint32(st.random.uint64())}
+	s.opts = defaultOptions
+	s.sendLimit.Store(int32(st.cfg.SendBuffer))
+	s.queue.limit = st.cfg.ReceiveBuffer
+	s.match.Store(&match{})
+	return s
+}
+
+// Family returns socket.IPv4.
+func (s *Socket) Family() socket.Family { return socket.IPv4 }
+
+// Stack returns the stack that the socket belongs to.
+func (s *Socket) Stack() *Stack { return s.stack }
+
+// describe names the socket in traces.
+func (s *Socket) describe() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.describeLocked()
+}
+
+func (s *Socket) describeLocked() string {
+	if s.peer.IsValid() {
+		return fmt.Sprintf("socket %v:%d-%v", s.bound.addr.netip(), s.bound.port, s.peer)
+	}
+	return fmt.Sprintf("socket %v:%d", s.bound.addr.netip(), s.bound.port)
+}
+
+// LocalAddr returns the socket's own address.
+func (s *Socket) LocalAddr() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return netip.AddrPortFrom(s.bound.addr.netip(), s.bound.port)
+}
+
+// PeerAddr returns the connected peer.
+func (s *Socket) PeerAddr() (netip.AddrPort, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed.Load():
+		return netip.AddrPort{}, net.ErrClosed
+	case !s.peer.IsValid():
+		return netip.AddrPort{}, syscall.ENOTCONN
+	}
+	return s.peer, nil
+}
+
+// Shutdown ends receiving, sending or both.
+func (s *Socket) Shutdown(how socket.How) error {
+	if how == 0 || how&^socket.ShutBoth != 0 {
+		return syscall.EINVAL
+	}
+	s.mu.Lock()
+	if s.closed.Load() {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	connected := s.peer.IsValid()
+	s.shut.Store(s.shut.Load() | uint32(how))
+	s.mu.Unlock()
+	s.waits.wake(readable | writable)
+	if !connected {
+		return syscall.ENOTCONN
+	}
+	return nil
+}
+
+// Close gives up the port and drops what is queued.
+func (s *Socket) Close() error {
+	s.mu.Lock()
+	if s.closed.Load() {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	s.closed.Store(true)
+	s.release()
+	s.setPath(nil)
+	s.mu.Unlock()
+
+	s.queue.mu.Lock()
+	s.queue.closed = true
+	var rest []*packet.Buffer
+	for s.queue.count > 0 {
+		rest = append(rest, s.queue.pop())
+	}
+	s.queue.ring = nil
+	s.queue.mu.Unlock()
+	for _, b := range rest {
+		s.countDrop(drop.SocketClosed, 1)
+		s.stack.drops.Add(drop.SocketClosed, 1)
+		if s.stack.cfg.Tracer != nil {
+			s.stack.traceDrop(s.stack.interfaceOf(b), b, drop.SocketClosed)
+		}
+		b.Release()
+	}
+	s.stack.sockets.remove(s)
+	s.waits.wake(readable | writable)
+	return nil
+}
+
+// interfaceOf returns the interface by which a packet came in, or nil.
+func (s *Stack) interfaceOf(b *packet.Buffer) *Interface {
+	if n := s.state.Load().byIndex(int(b.Interface)); n != nil {
+		return n.Interface
+	}
+	return nil
+}
+
+// Charge and Uncharge are the send buffer's account of frames that something
+// holds. They make the Socket a packet.Owner.
+func (s *Socket) Charge(n int) { s.sendUsed.Add(int32(n)) }
+
+// Uncharge wakes writers when the buffer is less than half full. It may be
+// called with a link's lock held, so notifications are left to the timer.
+func (s *Socket) Uncharge(n int) {
+	used := s.sendUsed.Add(-int32(n))
+	if 2*used >= s.sendLimit.Load() || !s.waits.wanted(writable) {
+		return
+	}
+	if _, onWrite := s.waits.take(writable); onWrite != nil {
+		t := &s.stack.timers
+		t.arm(&timer{fire: func(instant) { onWrite() }}, t.now())
+	}
+}
+
+// takeError returns the pending error and clears it; nil if there is none.
+func (s *Socket) takeError() error {
+	if s.pending.Load() == 0 {
+		return nil
+	}
+	if e := s.pending.Swap(0); e != 0 {
+		return syscall.Errno(e)
+	}
+	return nil
+}
+
+// fail sets the pending error and wakes everybody.
+func (s *Socket) fail(e syscall.Errno) {
+	s.pending.Store(uint32(e))
+	s.waits.wake(readable | writable)
+}
+
+func (s *Socket) countDrop(r drop.Reason, n int) {
+	c := s.drops.Load()
+	if c == nil {
+		s.drops.CompareAndSwap(nil, new(drop.Counters))
+		c = s.drops.Load()
+	}
+	c.Add(r, n)
+}
+
+// Stats returns the socket's counters.
+func (s *Socket) Stats() socket.Stats {
+	var st socket.Stats
+	s.mu.Lock()
+	st.Sent, st.SentBytes = s.sent, s.bytes
+	s.mu.Unlock()
+	s.queue.mu.Lock()
+	st.Received, st.ReceivedBytes = s.queue.received, s.queue.bytes
+	st.ReceiveQueued = s.queue.used
+	s.queue.mu.Unlock()
+	st.SendQueued = int(s.sendUsed.Load())
+	if c := s.drops.Load(); c != nil {
+		st.Dropped = c.Map()
+	}
+	return st
+}

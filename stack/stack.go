@@ -1,0 +1,328 @@
+package stack
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/castnet-go/castnet/clock"
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/entropy"
+	"github.com/castnet-go/castnet/socket"
+)
+
+// A Stack is one host's UDP/IP kernel. It is a socket.Network. Make it with
+// New; all methods may be called from any goroutine.
+type Stack struct {
+	cfg Config
+
+	// state is the configuration that packets are handled by.
+	state atomic.Pointer[state]
+	mu    sync.Mutex   // held while state is replaced
+	index int          // the last interface index given out
+	ever  []*Interface // all that there have been, for the ledger
+
+	timers     timers
+	random     random
+	ports      portTable
+	neighbors  neighborTable
+	errorLimit errorLimiter
+	echo       echoPorts
+
+	drops   drop.Counters
+	own     ownCounters
+	sockets socketSet
+}
+
+var _ socket.Network = (*Stack)(nil)
+var _ socket.Resolver = (*Stack)(nil)
+
+// state is a configuration: immutable once published. That it is still the
+// published one is what a cached path checks, so its address is the
+// generation number.
+type state struct {
+	interfaces []*netif // by rising index
+	routes     []route  // in the order in which they are looked at
+	closed     bool
+}
+
+// netif is an interface as a state sees it.
+type netif struct {
+	*Interface
+	addresses []ifaddr
+	up        bool
+}
+
+// ifaddr is an address of an interface.
+type ifaddr struct {
+	addr ipv4
+	bits int
+}
+
+// broadcast returns the subnet's broadcast address; a /31 or /32 has none
+// (RFC 3021).
+func (a ifaddr) broadcast() (ipv4, bool) {
+	if a.bits >= 31 {
+		return 0, false
+	}
+	return a.addr | ^mask4(a.bits), true
+}
+
+func (a ifaddr) contains(x ipv4) bool { return (a.addr^x)&mask4(a.bits) == 0 }
+
+func (a ifaddr) prefix() netip.Prefix { return netip.PrefixFrom(a.addr.netip(), a.bits) }
+
+// New makes a stack with a loopback interface.
+func New(c Config) (*Stack, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	seed := c.Seed
+	if seed == ([32]byte{}) {
+		seed = entropy.Seed()
+	}
+	s := &Stack{cfg: c}
+	s.random.src = rand.NewChaCha8(seed)
+	s.timers.init(c.Clock)
+	s.ports.init(s)
+	s.neighbors.init(s)
+	s.errorLimit.init(c.Limits.ErrorDestinations)
+	s.state.Store(new(state))
+	lo, err := s.AddInterface("lo", newLoopback())
+	if err != nil {
+		return nil, err
+	}
+	if err := lo.AddAddress(netip.PrefixFrom(loopback4.netip(), 8)); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Name returns the host's name.
+func (s *Stack) Name() string { return s.cfg.Name }
+
+// Clock returns the time by which the stack lives.
+func (s *Stack) Clock() clock.Clock { return s.cfg.Clock }
+
+// Drops returns the counters of everything the stack has dropped; they go on
+// counting.
+func (s *Stack) Drops() *drop.Counters { return &s.drops }
+
+// Open makes a socket. Only IPv4 is spoken: IPv6 is EAFNOSUPPORT.
+func (s *Stack) Open(family socket.Family) (socket.Socket, error) {
+	sk, err := s.OpenSocket(family)
+	if err != nil {
+		return nil, err
+	}
+	return sk, nil
+}
+
+// OpenSocket is Open with the concrete type.
+func (s *Stack) OpenSocket(family socket.Family) (*Socket, error) {
+	if family != socket.IPv4 {
+		return nil, syscall.EAFNOSUPPORT
+	}
+	sk := newSocket(s)
+	if !s.sockets.add(sk) {
+		return nil, net.ErrClosed
+	}
+	return sk, nil
+}
+
+// Interfaces lists the interfaces by rising index.
+func (s *Stack) Interfaces() ([]socket.Interface, error) {
+	st := s.state.Load()
+	list := make([]socket.Interface, 0, len(st.interfaces))
+	for _, n := range st.interfaces {
+		list = append(list, n.describe())
+	}
+	return list, nil
+}
+
+// LookupNetIP knows only the host's own name and "localhost".
+func (s *Stack) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
+	var addrs []netip.Addr
+	if host == "localhost" || host == s.cfg.Name {
+		addrs = append(addrs, loopback4.netip())
+	}
+	if len(addrs) == 0 || network == "ip6" {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return addrs, nil
+}
+
+// Close closes every socket and every link. A second Close returns
+// net.ErrClosed.
+func (s *Stack) Close() error {
+	s.mu.Lock()
+	old := s.state.Load()
+	if old.closed {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	s.state.Store(&state{closed: true})
+	s.mu.Unlock()
+
+	var first error
+	for _, n := range old.interfaces {
+		if err := n.link.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	for _, sk := range s.sockets.close() {
+		sk.Close()
+	}
+	s.timers.close()
+	s.neighbors.close()
+	s.echo.close()
+	return first
+}
+
+// update replaces the state by what change makes of a copy of it. If change
+// returns an error, nothing has changed.
+func (s *Stack) update(change func(*state) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.state.Load()
+	if old.closed {
+		return net.ErrClosed
+	}
+	next := &state{
+		interfaces: append([]*netif(nil), old.interfaces...),
+		routes:     append([]route(nil), old.routes...),
+	}
+	if err := change(next); err != nil {
+		return err
+	}
+	s.state.Store(next)
+	return nil
+}
+
+// byIndex returns the interface of that index, or nil.
+func (st *state) byIndex(index int) *netif {
+	for _, n := range st.interfaces {
+		if n.index == index {
+			return n
+		}
+	}
+	return nil
+}
+
+// byName returns the interface of that name, or nil.
+func (st *state) byName(name string) *netif {
+	for _, n := range st.interfaces {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// loopback returns the interface "lo".
+func (st *state) loopback() *netif { return st.interfaces[0] }
+
+// local returns the interface that has the address, or nil. All of 127/8 is
+// local.
+func (st *state) local(a ipv4) *netif {
+	for _, n := range st.interfaces {
+		for i := range n.addresses {
+			if n.addresses[i].addr == a {
+				return n
+			}
+		}
+	}
+	if a.isLoopback() && !st.closed {
+		return st.loopback()
+	}
+	return nil
+}
+
+// broadcasts returns the interface whose subnet has the broadcast address, or
+// nil; the limited broadcast address is of none.
+func (st *state) broadcasts(a ipv4) *netif {
+	for _, n := range st.interfaces {
+		if n.isBroadcast(a) {
+			return n
+		}
+	}
+	return nil
+}
+
+// isBroadcast reports whether a is the broadcast address of one of the
+// interface's subnets.
+func (n *netif) isBroadcast(a ipv4) bool {
+	if !n.broadcasts {
+		return false
+	}
+	for _, x := range n.addresses {
+		if b, ok := x.broadcast(); ok && a == b {
+			return true
+		}
+	}
+	return false
+}
+
+// has reports whether a is one of the interface's own addresses.
+func (n *netif) has(a ipv4) bool {
+	for i := range n.addresses {
+		if n.addresses[i].addr == a {
+			return true
+		}
+	}
+	return false
+}
+
+// socketSet is the set of a stack's open sockets, for Close and the counters,
+// linked through the sockets themselves.
+type socketSet struct {
+	mu     sync.Mutex
+	first  *Socket
+	closed bool
+	past   socketTotals // of sockets that have been closed
+}
+
+func (l *socketSet) add(s *Socket) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	s.nextOpen = l.first
+	if l.first != nil {
+		l.first.prevOpen = s
+	}
+	l.first = s
+	return true
+}
+
+// remove takes a socket out, whose counters count no more.
+func (l *socketSet) remove(s *Socket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.past.add(s)
+	if s.prevOpen != nil {
+		s.prevOpen.nextOpen = s.nextOpen
+	} else if l.first == s {
+		l.first = s.nextOpen
+	}
+	if s.nextOpen != nil {
+		s.nextOpen.prevOpen = s.prevOpen
+	}
+	s.nextOpen, s.prevOpen = nil, nil
+}
+
+// close returns the sockets that are open; none can be added any more.
+func (l *socketSet) close() (open []*Socket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for s := l.first; s != nil; s = s.nextOpen {
+		open = append(open, s)
+	}
+	return open
+}

@@ -1,0 +1,175 @@
+package stack
+
+import (
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// udp is the way in for a UDP datagram to this host.
+func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast) {
+	u, payload, err := wire.ParseUDP(b.TransportBytes())
+	if err != nil {
+		l.drop(b, drop.DatagramMalformed)
+		return
+	}
+	length := wire.UDPHeaderLen + len(payload)
+	// What the packet holds beyond the datagram's length is not its own.
+	if rest := len(b.TransportBytes()) - length; rest > 0 {
+		b.TrimTo(b.Len() - rest)
+	}
+	if b.Flags&packet.ChecksumValid == 0 && u.Checksum() != 0 {
+		sum := uint32(h.PseudoSum(uint16(length))) + uint32(wire.Sum(b.TransportBytes()))
+		if fold(sum) != 0xffff {
+			l.drop(b, drop.BadChecksum)
+			return
+		}
+	}
+	f := flow{src: src, dst: dst, srcPort: u.SourcePort(), dstPort: u.DestinationPort(), device: l.iface.index}
+	if to != toHost {
+		l.udpToMany(b, &f)
+		return
+	}
+	if s := l.iface.stack.ports.lookup(&f, l.iface.stack.cfg.FirstBound); s != nil {
+		l.queue(s, b)
+		return
+	}
+	// What is queued so far goes first, so that an answer does not overtake it.
+	l.flush()
+	if b.Flags&(packet.LinkBroadcast|packet.LinkMulticast) == 0 {
+		l.iface.stack.sendError(l.state, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPPortUnreachable})
+	}
+	l.drop(b, drop.NoPort)
+}
+
+// udpToMany gives a broadcast or group datagram to every socket that matches.
+// They share one buffer.
+func (l *lane) udpToMany(b *packet.Buffer, f *flow) {
+	st := l.iface.stack
+	l.flush()
+	var found []*Socket
+	var few [8]*Socket
+	found = few[:0]
+	for _, k := range f.keys() {
+		for _, s := range st.ports.find(&k) {
+			if s.match.Load().accepts(f) {
+				found = append(found, s)
+			}
+		}
+	}
+	if len(found) == 0 {
+		l.drop(b, drop.NoPort)
+		return
+	}
+	for _, s := range found {
+		if s.wantsTime() {
+			b.Arrival = st.cfg.Clock.Now()
+			break
+		}
+	}
+	b.Retain(len(found) - 1)
+	st.own.cloned.Add(uint64(len(found) - 1))
+	for _, s := range found {
+		l.queue(s, b)
+		l.flush()
+	}
+}
+
+// wantsTime reports whether datagrams are to be stamped.
+func (s *Socket) wantsTime() bool {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return s.queue.stamp
+}
+
+// flow is what an incoming datagram is looked up by.
+type flow struct {
+	src, dst         ipv4
+	srcPort, dstPort uint16
+	device           int
+}
+
+// exact is the key of sockets connected to the datagram's sender, bound of
+// those bound to its destination, wild of those bound to any address.
+func (f *flow) exact() portKey {
+	return portKey{local: f.dst.address(), peer: f.src.address(), localPort: f.dstPort, peerPort: f.srcPort}
+}
+
+func (f *flow) bound() portKey {
+	return portKey{local: f.dst.address(), localPort: f.dstPort}
+}
+
+func (f *flow) wild() portKey {
+	return portKey{local: unspecified4.address(), localPort: f.dstPort}
+}
+
+func (f *flow) keys() [3]portKey { return [3]portKey{f.exact(), f.bound(), f.wild()} }
+
+// accepts reports whether a socket found by its key wants the datagram.
+func (m *match) accepts(f *flow) bool {
+	return (m.device == 0 || m.device == f.device) &&
+		(m.peerPort == 0 || m.peer == f.src && m.peerPort == f.srcPort)
+}
+
+// lookup returns the one socket for a unicast datagram: connected ones before
+// those bound to the address before those bound to any, as Linux's scores have
+// it; nil if there is none.
+func (t *portTable) lookup(f *flow, firstBound bool) *Socket {
+	if t.connected.Load() > 0 {
+		k := f.exact()
+		if s := t.choose(t.find(&k), f, firstBound); s != nil {
+			return s
+		}
+	}
+	k := f.bound()
+	if s := t.choose(t.find(&k), f, firstBound); s != nil {
+		return s
+	}
+	k = f.wild()
+	return t.choose(t.find(&k), f, firstBound)
+}
+
+// choose picks among sockets with the same key, in the order of binding: one
+// bound to the device before one that is not, then the last bound. Sockets that
+// share by ReusePort are picked from by the flow's hash (Linux's
+// udp4_lib_lookup2 and inet_lookup_reuseport).
+func (t *portTable) choose(list []*Socket, f *flow, firstBound bool) *Socket {
+	if len(list) == 1 {
+		if list[0].match.Load().accepts(f) {
+			return list[0]
+		}
+		return nil
+	}
+	var best *Socket
+	var bestMatch *match
+	for i := range list {
+		s := list[len(list)-1-i]
+		m := s.match.Load()
+		if !m.accepts(f) {
+			continue
+		}
+		if best == nil || m.device != 0 && bestMatch.device == 0 || firstBound && m.device == bestMatch.device {
+			best, bestMatch = s, m
+		}
+	}
+	if best == nil || !bestMatch.reusePort {
+		return best
+	}
+	group := 0
+	for _, s := range list {
+		if m := s.match.Load(); m.reusePort && m.device == bestMatch.device && m.accepts(f) {
+			group++
+		}
+	}
+	k := f.exact()
+	pick := int(t.hash(&k) >> 32 * uint64(group) >> 32)
+	for _, s := range list {
+		if m := s.match.Load(); m.reusePort && m.device == bestMatch.device && m.accepts(f) {
+			if pick == 0 {
+				return s
+			}
+			pick--
+		}
+	}
+	return best // the group has shrunk meanwhile
+}
