@@ -56,8 +56,8 @@ func appendControl(b []byte, fd uintptr, m *socket.Message, v4 bool) ([]byte, sy
 			index = int(zone)
 		}
 		if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
-			if m.Interface < 0 || m.Interface > math.MaxInt32 {
-				return b, syscall.EINVAL
+			if int(int32(m.Interface)) != m.Interface {
+				return b, syscall.ENODEV
 			}
 			index = m.Interface
 		}

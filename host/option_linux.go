@@ -18,7 +18,7 @@ type option struct {
 	v4, v6   sockopt // which of them depends on the family; none: not for this family
 	both     bool    // set also v4 on an IPv6 socket, for the IPv4 it carries
 	readOnly bool
-	min, max int    // of what can be set
+	min, max int    // of what can be set; both 0: it is a boolean
 	needs    string // the kernel that brought it, if it is a recent one
 }
 
@@ -34,28 +34,28 @@ func perFamily(v4, v6, min, max int) option {
 }
 
 var options = func() (o [socket.Options]option) {
-	o[socket.ReuseAddr] = forBoth(unix.SOL_SOCKET, unix.SO_REUSEADDR, 0, 1)
-	o[socket.ReusePort] = forBoth(unix.SOL_SOCKET, unix.SO_REUSEPORT, 0, 1)
-	o[socket.IPv6Only] = forBoth(unix.SOL_IPV6, unix.IPV6_V6ONLY, 0, 1) // ENOPROTOOPT on IPv4
-	o[socket.FreeBind] = forBoth(unix.SOL_IP, unix.IP_FREEBIND, 0, 1)
+	o[socket.ReuseAddr] = forBoth(unix.SOL_SOCKET, unix.SO_REUSEADDR, 0, 0)
+	o[socket.ReusePort] = forBoth(unix.SOL_SOCKET, unix.SO_REUSEPORT, 0, 0)
+	o[socket.IPv6Only] = forBoth(unix.SOL_IPV6, unix.IPV6_V6ONLY, 0, 0) // ENOPROTOOPT on IPv4
+	o[socket.FreeBind] = forBoth(unix.SOL_IP, unix.IP_FREEBIND, 0, 0)
 	o[socket.BindInterface] = forBoth(unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, 0, math.MaxInt32)
 	o[socket.BindInterface].needs = "Linux 5.1"
-	o[socket.Broadcast] = forBoth(unix.SOL_SOCKET, unix.SO_BROADCAST, 0, 1)
-	o[socket.NoChecksum] = forBoth(unix.SOL_SOCKET, unix.SO_NO_CHECK, 0, 1)
+	o[socket.Broadcast] = forBoth(unix.SOL_SOCKET, unix.SO_BROADCAST, 0, 0)
+	o[socket.NoChecksum] = forBoth(unix.SOL_SOCKET, unix.SO_NO_CHECK, 0, 0)
 	o[socket.ReceiveBuffer] = forBoth(unix.SOL_SOCKET, unix.SO_RCVBUF, 0, math.MaxInt32)
 	o[socket.SendBuffer] = forBoth(unix.SOL_SOCKET, unix.SO_SNDBUF, 0, math.MaxInt32)
 	o[socket.TTL] = perFamily(unix.IP_TTL, unix.IPV6_UNICAST_HOPS, -1, 255)
 	o[socket.TOS] = perFamily(unix.IP_TOS, unix.IPV6_TCLASS, 0, 255)
-	o[socket.DontFragment] = perFamily(unix.IP_MTU_DISCOVER, unix.IPV6_MTU_DISCOVER, 0, 1)
+	o[socket.DontFragment] = perFamily(unix.IP_MTU_DISCOVER, unix.IPV6_MTU_DISCOVER, 0, 0)
 	o[socket.PathMTU] = perFamily(unix.IP_MTU, unix.IPV6_MTU, 0, 0)
 	o[socket.PathMTU].readOnly = true
 	o[socket.MulticastTTL] = perFamily(unix.IP_MULTICAST_TTL, unix.IPV6_MULTICAST_HOPS, -1, 255)
-	o[socket.MulticastLoopback] = perFamily(unix.IP_MULTICAST_LOOP, unix.IPV6_MULTICAST_LOOP, 0, 1)
+	o[socket.MulticastLoopback] = perFamily(unix.IP_MULTICAST_LOOP, unix.IPV6_MULTICAST_LOOP, 0, 0)
 	o[socket.MulticastInterface] = perFamily(unix.IP_MULTICAST_IF, unix.IPV6_MULTICAST_IF, 0, math.MaxInt32)
-	o[socket.MulticastAll] = perFamily(unix.IP_MULTICAST_ALL, unix.IPV6_MULTICAST_ALL, 0, 1)
+	o[socket.MulticastAll] = perFamily(unix.IP_MULTICAST_ALL, unix.IPV6_MULTICAST_ALL, 0, 0)
 	o[socket.MulticastAll].needs = "Linux 4.20 on an IPv6 socket"
 	o[socket.ReceiveErrors] = receiveErrorsOption
-	o[socket.PortRange] = forBoth(unix.SOL_IP, unix.IP_LOCAL_PORT_RANGE, 0, 0) // the value is checked apart
+	o[socket.PortRange] = forBoth(unix.SOL_IP, unix.IP_LOCAL_PORT_RANGE, 0, 0) // its value is checked apart
 	o[socket.PortRange].needs = "Linux 6.3"
 	o[socket.Error] = forBoth(unix.SOL_SOCKET, unix.SO_ERROR, 0, 0)
 	o[socket.Error].readOnly = true
@@ -64,7 +64,7 @@ var options = func() (o [socket.Options]option) {
 	return o
 }()
 
-var receiveErrorsOption = perFamily(unix.IP_RECVERR, unix.IPV6_RECVERR, 0, 1)
+var receiveErrorsOption = perFamily(unix.IP_RECVERR, unix.IPV6_RECVERR, 0, 0)
 
 // SetOption sets an option. On an IPv6 socket those of IP are set for the IPv4
 // that it carries as well.
@@ -83,12 +83,17 @@ func (s *Socket) SetOption(o socket.Option, value int) error {
 		}
 		return s.report(socket.Fields(value))
 	case socket.PortRange:
-		// It may be negative where an int has 32 bits.
-		if int(int32(value)) != value && int(uint32(value)) != value {
+		// All 32 bits; where an int has no more it may be negative.
+		if uint64(uint(value)) > math.MaxUint32 {
 			return syscall.EINVAL
 		}
 	default:
-		if value < opt.min || value > opt.max {
+		switch {
+		case opt.min == 0 && opt.max == 0:
+			// Any value but 0 sets a boolean. Some options are more
+			// particular than others: those of IPv6, MULTICAST_ALL.
+			value = asInt(value != 0)
+		case value < opt.min || value > opt.max:
 			return syscall.EINVAL
 		}
 	}
@@ -104,6 +109,10 @@ func (s *Socket) SetOption(o socket.Option, value int) error {
 		}
 	}
 	err := s.control(func(fd uintptr) syscall.Errno {
+		// SO_BINDTODEVICE says so, SO_BINDTOIFINDEX takes any number.
+		if o == socket.BindInterface && value != 0 && !interfaceExists(fd, value) {
+			return syscall.ENODEV
+		}
 		errno := s.setBoth(fd, opt, value)
 		if errno == 0 {
 			switch o {

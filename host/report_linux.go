@@ -18,11 +18,11 @@ type reportable struct {
 var reportables = []reportable{
 	// IPV6_RECVPKTINFO tells of IPv4 too; the other two do not.
 	{socket.FieldLocal | socket.FieldInterface, option{v4: sockopt{unix.SOL_IP, unix.IP_PKTINFO}, v6: sockopt{unix.SOL_IPV6, unix.IPV6_RECVPKTINFO}}},
-	{socket.FieldTTL, perFamily(unix.IP_RECVTTL, unix.IPV6_RECVHOPLIMIT, 0, 1)},
-	{socket.FieldTOS, perFamily(unix.IP_RECVTOS, unix.IPV6_RECVTCLASS, 0, 1)},
-	{socket.FieldSegmentSize, forBoth(unix.SOL_UDP, unix.UDP_GRO, 0, 1)},
-	{socket.FieldTime, forBoth(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 0, 1)},
-	{socket.FieldDrops, forBoth(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 0, 1)},
+	{socket.FieldTTL, perFamily(unix.IP_RECVTTL, unix.IPV6_RECVHOPLIMIT, 0, 0)},
+	{socket.FieldTOS, perFamily(unix.IP_RECVTOS, unix.IPV6_RECVTCLASS, 0, 0)},
+	{socket.FieldSegmentSize, forBoth(unix.SOL_UDP, unix.UDP_GRO, 0, 0)},
+	{socket.FieldTime, forBoth(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 0, 0)},
+	{socket.FieldDrops, forBoth(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 0, 0)},
 }
 
 // allFields are those that can be reported.

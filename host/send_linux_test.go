@@ -61,12 +61,12 @@ func TestSendBatchEndsAtError(t *testing.T) {
 		{"port 0", socket.Message{Addr: addrPort("127.0.0.1:0")}, syscall.EINVAL},
 		{"other family", socket.Message{Addr: addrPort("[::1]:7")}, syscall.EAFNOSUPPORT},
 		{"broadcast", socket.Message{Addr: addrPort("255.255.255.255:7")}, syscall.EACCES},
-		{"no address", socket.Message{Addr: netip.AddrPortFrom(netip.Addr{}, 7)}, syscall.EINVAL},
+		{"no address", socket.Message{Addr: netip.AddrPortFrom(netip.Addr{}, 7)}, syscall.EAFNOSUPPORT},
 		{"field that is received only", socket.Message{Set: socket.FieldDrops}, syscall.EINVAL},
 		{"source of the other family", socket.Message{Set: socket.FieldLocal, Local: addrPort("[::1]:0")}, syscall.EINVAL},
 		{"no source", socket.Message{Set: socket.FieldLocal}, syscall.EINVAL},
 		{"no such interface", socket.Message{Set: socket.FieldInterface, Interface: 1 << 30}, syscall.ENODEV},
-		{"negative interface", socket.Message{Set: socket.FieldInterface, Interface: -1}, syscall.EINVAL},
+		{"negative interface", socket.Message{Set: socket.FieldInterface, Interface: -1}, syscall.ENODEV},
 		{"TTL 0", socket.Message{Set: socket.FieldTTL}, syscall.EINVAL},
 	} {
 		for _, at := range []int{0, 1, 2, 31, 32, 40} {

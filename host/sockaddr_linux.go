@@ -12,7 +12,7 @@ import (
 type sockaddr [unix.SizeofSockaddrInet6]byte
 
 // put writes an address in the family it has, and returns the length of the
-// structure. EINVAL if there is no address, ENODEV if its zone is unknown.
+// structure. EAFNOSUPPORT if there is no address, ENODEV if its zone is unknown.
 func (sa *sockaddr) put(fd uintptr, ap netip.AddrPort) (uint32, syscall.Errno) {
 	addr := ap.Addr()
 	binary.BigEndian.PutUint16(sa[2:], ap.Port())
@@ -32,7 +32,7 @@ func (sa *sockaddr) put(fd uintptr, ap netip.AddrPort) (uint32, syscall.Errno) {
 		binary.NativeEndian.PutUint32(sa[24:], index)
 		return unix.SizeofSockaddrInet6, errno
 	}
-	return 0, syscall.EINVAL
+	return 0, syscall.EAFNOSUPPORT
 }
 
 // get reads an address that the kernel wrote.

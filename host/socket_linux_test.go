@@ -48,8 +48,8 @@ func TestBindErrors(t *testing.T) {
 		{"IPv6 on IPv4", socket.IPv4, addrPort("[::1]:0"), syscall.EAFNOSUPPORT},
 		{"mapped on IPv4", socket.IPv4, addrPort("[::ffff:127.0.0.1]:0"), syscall.EAFNOSUPPORT},
 		{"IPv4 on IPv6", socket.IPv6, addrPort("127.0.0.1:0"), syscall.EAFNOSUPPORT},
-		{"no address", socket.IPv4, netip.AddrPort{}, syscall.EINVAL},
-		{"a port alone", socket.IPv4, netip.AddrPortFrom(netip.Addr{}, 7), syscall.EINVAL},
+		{"no address", socket.IPv4, netip.AddrPort{}, syscall.EAFNOSUPPORT},
+		{"a port alone", socket.IPv4, netip.AddrPortFrom(netip.Addr{}, 7), syscall.EAFNOSUPPORT},
 		{"link-local without a scope", socket.IPv6, addrPort("[fe80::1]:0"), syscall.EINVAL},
 		{"unknown zone", socket.IPv6, addrPort("[fe80::1%nosuch0]:0"), syscall.ENODEV},
 	} {
@@ -148,7 +148,7 @@ func TestConnectErrors(t *testing.T) {
 	}{
 		{addrPort("255.255.255.255:7"), syscall.EACCES},
 		{addrPort("[::1]:7"), syscall.EAFNOSUPPORT},
-		{netip.AddrPortFrom(netip.Addr{}, 7), syscall.EINVAL},
+		{netip.AddrPortFrom(netip.Addr{}, 7), syscall.EAFNOSUPPORT},
 	} {
 		if err := s.Connect(tc.peer); err != tc.want {
 			t.Errorf("Connect(%v) = %v, want %v", tc.peer, err, tc.want)

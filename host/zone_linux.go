@@ -35,17 +35,31 @@ func zoneName(fd uintptr, index uint32) string {
 		return name
 	}
 
-	ifr, err := unix.NewIfreq("")
-	if err == nil {
-		ifr.SetUint32(index)
-		err = unix.IoctlIfreq(int(fd), unix.SIOCGIFNAME, ifr)
-	}
-	if err != nil {
+	name, ok = interfaceName(fd, index)
+	if !ok {
 		return strconv.FormatUint(uint64(index), 10)
 	}
-	name = ifr.Name()
 	rememberZone(name, index)
 	return name
+}
+
+// interfaceName asks the kernel for an interface's name; ok is false if there is
+// no such interface.
+func interfaceName(fd uintptr, index uint32) (name string, ok bool) {
+	ifr, err := unix.NewIfreq("")
+	if err != nil {
+		return "", false
+	}
+	ifr.SetUint32(index)
+	if unix.IoctlIfreq(int(fd), unix.SIOCGIFNAME, ifr) != nil {
+		return "", false
+	}
+	return ifr.Name(), true
+}
+
+func interfaceExists(fd uintptr, index int) bool {
+	_, ok := interfaceName(fd, uint32(index))
+	return ok
 }
 
 // zoneIndex returns the index of the interface that an address's zone names, 0
