@@ -32,9 +32,15 @@ type Conn struct {
 	addrs atomic.Pointer[addresses]
 	mu    sync.Mutex // keeps Connect and what it stores in addrs in step
 
-	read, write deadline
+	read, write direction
 	readShut    atomic.Bool
 	closed      atomic.Bool
+}
+
+// A direction is what reads, or writes, have to themselves.
+type direction struct {
+	deadline
+	singles
 }
 
 // addresses is what a Conn says of its ends. It is replaced, never changed.

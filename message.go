@@ -2,6 +2,7 @@ package castnet
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/castnet-go/castnet/socket"
 )
@@ -10,20 +11,33 @@ import (
 // interface escapes, so the calls for one datagram borrow theirs.
 type single struct{ ms [1]socket.Message }
 
-var singles = sync.Pool{New: func() any { return new(single) }}
+// singles lends one direction of a Conn its singles: its own to the first who
+// asks, which is everybody where one goroutine reads and one writes, and
+// pooled ones to the others. A pool alone costs twice as much.
+type singles struct {
+	lent atomic.Bool
+	own  single
+}
+
+var pooledSingles = sync.Pool{New: func() any { return new(single) }}
 
 // borrow returns a single for a datagram in b, and not beyond b: a message is
-// received up to the capacity of its Buf.
-func borrow(b []byte) *single {
-	h := singles.Get().(*single)
+// received up to the capacity of its Buf. Who sends sets Addr and Set too.
+func (s *singles) borrow(b []byte) *single {
+	h := &s.own
+	if !s.lent.CompareAndSwap(false, true) {
+		h = pooledSingles.Get().(*single)
+	}
 	h.ms[0].Buf = b[:len(b):len(b)]
 	return h
 }
 
-// release gives the single back, with nothing in it that the next borrower
-// could send by mistake or that keeps memory alive.
-func (h *single) release() {
-	m := &h.ms[0]
-	m.Buf, m.Addr, m.Set = nil, zeroAddrPort, 0
-	singles.Put(h)
+// giveBack takes the single back and lets go of the caller's buffer.
+func (s *singles) giveBack(h *single) {
+	h.ms[0].Buf = nil
+	if h == &s.own {
+		s.lent.Store(false)
+	} else {
+		pooledSingles.Put(h)
+	}
 }

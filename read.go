@@ -56,13 +56,13 @@ func (c *Conn) receiveFrom(b []byte) (int, netip.AddrPort, error) {
 
 // receive reads one datagram for the calls that want its sender only.
 func (c *Conn) receive(b []byte, call string) (n int, from netip.AddrPort, err error) {
-	h := borrow(b)
+	h := c.read.borrow(b)
 	if _, err = c.recv(h.ms[:]); err == nil {
 		n, from = len(h.ms[0].Buf), h.ms[0].Addr
 	} else {
 		err = c.readError(call, err)
 	}
-	h.release()
+	c.read.giveBack(h)
 	return n, from, err
 }
 
@@ -92,7 +92,7 @@ func (c *Conn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip
 	if !c.ok() {
 		return 0, 0, 0, netip.AddrPort{}, syscall.EINVAL
 	}
-	h := borrow(b)
+	h := c.read.borrow(b)
 	if _, err = c.recv(h.ms[:]); err == nil {
 		m := &h.ms[0]
 		n, addr = len(m.Buf), m.Addr
@@ -108,7 +108,7 @@ func (c *Conn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip
 	} else {
 		err = c.readError(callRecvMsg, err)
 	}
-	h.release()
+	c.read.giveBack(h)
 	return n, oobn, flags, addr, err
 }
 

@@ -85,10 +85,11 @@ func (c *Conn) checkDestination(named bool) error {
 
 // transmit sends one datagram; the zero address sends to the peer.
 func (c *Conn) transmit(b []byte, to netip.AddrPort) (int, error) {
-	h := borrow(b)
-	h.ms[0].Addr = to
+	h := c.write.borrow(b)
+	m := &h.ms[0]
+	m.Addr, m.Set = to, 0
 	_, err := c.send(h.ms[:])
-	h.release()
+	c.write.giveBack(h)
 	if err != nil {
 		return 0, err
 	}
@@ -148,9 +149,9 @@ func (c *Conn) checkMessageDestination(named bool) error {
 }
 
 func (c *Conn) transmitMessage(b, oob []byte, to netip.AddrPort) (n, oobn int, err error) {
-	h := borrow(b)
+	h := c.write.borrow(b)
 	m := &h.ms[0]
-	m.Addr = to
+	m.Addr, m.Set = to, 0
 	if len(oob) > 0 {
 		if err = parseControl(oob, m); err == nil && !hasForm(c.family, m) {
 			err = mapAddrs(c.family, m)
@@ -159,7 +160,7 @@ func (c *Conn) transmitMessage(b, oob []byte, to netip.AddrPort) (n, oobn int, e
 	if err == nil {
 		_, err = c.send(h.ms[:])
 	}
-	h.release()
+	c.write.giveBack(h)
 	if err != nil {
 		return 0, 0, err
 	}
