@@ -2,10 +2,14 @@ package castnet
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
+	"net/netip"
 	"reflect"
 	"syscall"
 	"testing"
+	"testing/synctest"
 )
 
 // Conn is what package net says a packet connection and a connection are.
@@ -109,5 +113,139 @@ func TestEcho(t *testing.T) {
 	}
 	if n, err := b.Read(buf); err != nil || string(buf[:n]) != "world!" {
 		t.Fatalf("Read = %q, %v", buf[:n], err)
+	}
+}
+
+func mustAddrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// Connect, and the zero AddrPort to disconnect: what the Conn says of itself
+// and which writes it takes follow.
+func TestConnect(t *testing.T) {
+	n := newFake()
+	cfg := Config{On: n}
+	a := listen(t, cfg, "udp4", "127.0.0.1:0")
+	b := listen(t, cfg, "udp4", "127.0.0.1:0")
+	to := b.LocalAddr().(*net.UDPAddr).AddrPort()
+
+	if err := a.Connect(to); err != nil {
+		t.Fatal(err)
+	}
+	if a.RemoteAddr().String() != to.String() {
+		t.Errorf("RemoteAddr = %v, want %v", a.RemoteAddr(), to)
+	}
+	if _, err := a.Write([]byte("x")); err != nil {
+		t.Errorf("Write: %v", err)
+	}
+	if _, err := a.WriteToUDPAddrPort(nil, to); !errors.Is(err, net.ErrWriteToConnected) {
+		t.Errorf("WriteTo, connected: %v, want net.ErrWriteToConnected", err)
+	}
+
+	if err := a.Connect(netip.AddrPort{}); err != nil {
+		t.Fatal(err)
+	}
+	if a.RemoteAddr() != nil {
+		t.Errorf("RemoteAddr, disconnected, = %v, want nil", a.RemoteAddr())
+	}
+	if _, err := a.WriteToUDPAddrPort([]byte("x"), to); err != nil {
+		t.Errorf("WriteTo, disconnected: %v", err)
+	}
+	if port := a.LocalAddr().(*net.UDPAddr).Port; port == 0 {
+		t.Error("LocalAddr does not know of the port that the write bound")
+	}
+
+	n.connect = map[netip.Addr]syscall.Errno{netip.MustParseAddr("192.0.2.9"): syscall.ENETUNREACH}
+	for _, tc := range []struct {
+		peer netip.AddrPort
+		want string
+	}{
+		{mustAddrPort("192.0.2.9:7"), "connect: network is unreachable"},
+		{mustAddrPort("[2001:db8::1]:7"), "address 2001:db8::1: non-IPv4 address"},
+		{netip.AddrPortFrom(netip.Addr{}, 7), "missing address"},
+	} {
+		err := a.Connect(tc.peer)
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Op != "connect" || op.Err.Error() != tc.want {
+			t.Errorf("Connect(%v) = %v, want a net.OpError with %q", tc.peer, err, tc.want)
+		}
+	}
+	if a.RemoteAddr() != nil {
+		t.Errorf("a Connect that failed left the peer %v", a.RemoteAddr())
+	}
+}
+
+// After CloseRead comes what had arrived, then the end; who blocks is woken.
+func TestCloseRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := Config{On: newFake()}
+		a := listen(t, cfg, "udp4", "127.0.0.1:0")
+		b := dial(t, cfg, "udp4", a.LocalAddr().String())
+		if err := a.Connect(b.LocalAddr().(*net.UDPAddr).AddrPort()); err != nil {
+			t.Fatal(err)
+		}
+		blocked := make(chan error, 1)
+		go func() {
+			_, err := b.Read(make([]byte, 10))
+			blocked <- err
+		}()
+		synctest.Wait()
+		if err := b.CloseRead(); err != nil {
+			t.Errorf("CloseRead: %v", err)
+		}
+		if err := <-blocked; err != io.EOF {
+			t.Errorf("Read when CloseRead came: %v, want io.EOF", err)
+		}
+		a.Write([]byte("late"))
+		buf := make([]byte, 10)
+		if n, err := b.Read(buf); err != nil || string(buf[:n]) != "late" {
+			t.Errorf("Read of what arrived = %q, %v", buf[:n], err)
+		}
+		if _, _, err := b.ReadFrom(buf); err != io.EOF {
+			t.Errorf("ReadFrom: %v, want io.EOF", err)
+		}
+		if _, err := b.ReadBatch(make([]Message, 1)); err != io.EOF {
+			t.Errorf("ReadBatch: %v, want io.EOF", err)
+		}
+	})
+	c := listen(t, Config{On: newFake()}, "udp4", "127.0.0.1:0")
+	err := c.CloseRead()
+	if want := "close udp4 " + c.LocalAddr().String() + ": shutdown: transport endpoint is not connected"; err == nil || err.Error() != want {
+		t.Errorf("CloseRead without a peer = %v, want %s", err, want)
+	}
+	if _, _, err := c.ReadFrom(make([]byte, 1)); err != io.EOF {
+		t.Errorf("ReadFrom after it: %v, want io.EOF all the same", err)
+	}
+}
+
+func TestHostConn(t *testing.T) {
+	c, err := Listen("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h, ok := c.Host()
+	if !ok {
+		t.Fatal("a Conn on the operating system's network is no HostConn")
+	}
+	raw, err := h.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var port int
+	raw.Control(func(fd uintptr) {
+		sa, err := syscall.Getsockname(int(fd))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		port = sa.(*syscall.SockaddrInet4).Port
+	})
+	if want := c.LocalAddr().(*net.UDPAddr).Port; port != want {
+		t.Errorf("the descriptor is bound to port %d, want %d", port, want)
+	}
+	if _, ok := any(c).(syscall.Conn); ok {
+		t.Error("Conn itself is a syscall.Conn")
+	}
+	if _, ok := listen(t, Config{On: newFake()}, "udp4", "127.0.0.1:0").Host(); ok {
+		t.Error("a Conn that is not on the operating system's network says it is")
 	}
 }

@@ -9,18 +9,22 @@ import (
 // The benchmarks are the table's rows, one by one, for profiling. Figures that
 // are to be compared come from the command, which lets the rows take turns.
 
-func BenchmarkConnHost(b *testing.B)        { benchmark(b, "conn-host") }
-func BenchmarkGVisorPipe(b *testing.B)      { benchmark(b, "gvisor-pipe") }
-func BenchmarkGVisor(b *testing.B)          { benchmark(b, "gvisor") }
-func BenchmarkGonet(b *testing.B)           { benchmark(b, "gvisor-gonet") }
-func BenchmarkLneto(b *testing.B)           { benchmark(b, "lneto") }
-func BenchmarkLnetoXnet(b *testing.B)       { benchmark(b, "lneto-xnet") }
-func BenchmarkLnetoBare(b *testing.B)       { benchmark(b, "lneto-bare") }
-func BenchmarkLnetoOthers(b *testing.B)     { benchmark(b, "lneto-others") }
-func BenchmarkUDPConn(b *testing.B)         { benchmark(b, "udpconn") }
-func BenchmarkUDPConnPingPong(b *testing.B) { benchmark(b, "udpconn-pingpong") }
-func BenchmarkCopy(b *testing.B)            { benchmark(b, "copy") }
-func BenchmarkSum(b *testing.B)             { benchmark(b, "sum") }
+func BenchmarkStack(b *testing.B)            { benchmark(b, "stack") }
+func BenchmarkStackUnconnected(b *testing.B) { benchmark(b, "stack-unconnected") }
+func BenchmarkConn(b *testing.B)             { benchmark(b, "conn") }
+func BenchmarkConnConnected(b *testing.B)    { benchmark(b, "conn-connected") }
+func BenchmarkConnHost(b *testing.B)         { benchmark(b, "conn-host") }
+func BenchmarkGVisorPipe(b *testing.B)       { benchmark(b, "gvisor-pipe") }
+func BenchmarkGVisor(b *testing.B)           { benchmark(b, "gvisor") }
+func BenchmarkGonet(b *testing.B)            { benchmark(b, "gvisor-gonet") }
+func BenchmarkLneto(b *testing.B)            { benchmark(b, "lneto") }
+func BenchmarkLnetoXnet(b *testing.B)        { benchmark(b, "lneto-xnet") }
+func BenchmarkLnetoBare(b *testing.B)        { benchmark(b, "lneto-bare") }
+func BenchmarkLnetoOthers(b *testing.B)      { benchmark(b, "lneto-others") }
+func BenchmarkUDPConn(b *testing.B)          { benchmark(b, "udpconn") }
+func BenchmarkUDPConnPingPong(b *testing.B)  { benchmark(b, "udpconn-pingpong") }
+func BenchmarkCopy(b *testing.B)             { benchmark(b, "copy") }
+func BenchmarkSum(b *testing.B)              { benchmark(b, "sum") }
 
 func benchmark(b *testing.B, name string) {
 	chosen, err := choose(rows(), name)

@@ -27,12 +27,13 @@ type configuration struct {
 }
 
 func configured(s setup, rounds int, slice time.Duration) configuration {
+	l, _ := newWire()
 	return configuration{
 		Go:       runtime.Version(),
 		System:   runtime.GOOS + "/" + runtime.GOARCH,
 		CPU:      cpu(),
 		Cores:    runtime.GOMAXPROCS(0),
-		Queues:   1,
+		Queues:   l.Queues(),
 		Others:   s.others,
 		Counters: "on",
 		Checks:   "made and verified, except where a note says otherwise",
@@ -44,7 +45,7 @@ func configured(s setup, rounds int, slice time.Duration) configuration {
 
 func (c configuration) print(w io.Writer) {
 	fmt.Fprintf(w, "%s %s, %s, %d cores of which one works\n", c.Go, c.System, c.CPU, c.Cores)
-	fmt.Fprintf(w, "checksums %s; counters %s; %d queue; %d other sockets open on each network\n", c.Checks, c.Counters, c.Queues, c.Others)
+	fmt.Fprintf(w, "checksums %s; counters %s; a wire of %d queues; %d other sockets open on each network\n", c.Checks, c.Counters, c.Queues, c.Others)
 	fmt.Fprintf(w, "medians of %d rounds, the rows taking turns of %s; peers: %s\n", c.Rounds, c.Slice, strings.Join(c.Peers, ", "))
 }
 

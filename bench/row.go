@@ -101,6 +101,7 @@ func (b *buffers) check(count int) error {
 // rows are all the rows, in the order in which they take turns.
 func rows() []row {
 	var all []row
+	all = append(all, stackRows()...)
 	all = append(all, connRows()...)
 	all = append(all, gvisorRows()...)
 	all = append(all, lnetoRows()...)

@@ -99,11 +99,11 @@ func (s *Socket) autobind() error {
 // enter puts the socket into the port table under its present key. The caller
 // holds s.mu and the table's.
 func (s *Socket) enter() {
-	k := portKey{local: s.bound.addr.address(), localPort: s.bound.port}
+	k := portKey{local: s.bound.addr.address(), ports: portPair(s.bound.port, 0)}
 	m := &match{device: s.opts.device, reusePort: s.opts.reusePort}
 	if s.peer.IsValid() {
 		m.peer, m.peerPort = ipv4Of(s.peer.Addr()), s.peer.Port()
-		k.peer, k.peerPort = m.peer.address(), m.peerPort
+		k.peer, k.ports = m.peer.address(), portPair(s.bound.port, m.peerPort)
 	}
 	s.match.Store(m)
 	s.bound.key = k

@@ -27,25 +27,25 @@ func (i *Interface) headerLen() int {
 // allHosts is the group 224.0.0.1, in which every host is a member always.
 var allHosts = wire.MAC{0x01, 0x00, 0x5e, 0x00, 0x00, 0x01}
 
-// frame is the way in for one frame: the card's filter, then its protocol.
-func (l *lane) frame(b *packet.Buffer) {
+// frame is the way in for one frame: the card's filter, then its protocol. It
+// returns the socket whose queue it belongs into; nil if it is done with.
+func (l *lane) frame(b *packet.Buffer) *Socket {
 	i := l.iface
 	if i.stack.cfg.Tracer != nil {
 		i.stack.trace(trace.Receive, i, b, "")
 	}
 	if l.netif == nil || !l.netif.up {
 		l.drop(b, drop.LinkDown)
-		return
+		return nil
 	}
 	b.Interface = int32(i.index)
 	if i.kind != link.Ethernet {
-		l.ip(b, 0)
-		return
+		return l.ip(b, 0)
 	}
 	h, _, err := wire.ParseEthernet(b.Bytes())
 	if err != nil {
 		l.drop(b, drop.FrameMalformed)
-		return
+		return nil
 	}
 	if dst := h.Destination(); dst != i.mac {
 		switch {
@@ -56,32 +56,34 @@ func (l *lane) frame(b *packet.Buffer) {
 		case b.Flags&looped != 0:
 		default:
 			l.drop(b, drop.MACFiltered)
-			return
+			return nil
 		}
 	}
 	switch h.Type() {
 	case wire.EtherTypeIPv4:
-		l.ipv4(b, wire.EthernetHeaderLen)
+		return l.ipv4(b, wire.EthernetHeaderLen)
 	case wire.EtherTypeARP:
 		l.arp(b)
 	default:
 		l.drop(b, drop.UnknownEtherType)
 	}
+	return nil
 }
 
 // ip is the way in for a packet from a link without frames.
-func (l *lane) ip(b *packet.Buffer, at int) {
+func (l *lane) ip(b *packet.Buffer, at int) *Socket {
 	data := b.Bytes()[at:]
 	if len(data) == 0 {
 		l.drop(b, drop.PacketMalformed)
-		return
+		return nil
 	}
 	switch data[0] >> 4 {
 	case 4:
-		l.ipv4(b, at)
+		return l.ipv4(b, at)
 	case 6:
 		l.drop(b, drop.UnknownEtherType)
 	default:
 		l.drop(b, drop.PacketMalformed)
 	}
+	return nil
 }

@@ -66,18 +66,19 @@ func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4) drop.R
 	if len(payload) < 4 {
 		return drop.DatagramMalformed
 	}
-	k := portKey{
-		local: local.address(), localPort: uint16(payload[0])<<8 | uint16(payload[1]),
-		peer: peer.address(), peerPort: uint16(payload[2])<<8 | uint16(payload[3]),
+	f := flow{
+		src: peer, dst: local,
+		dstPort: uint16(payload[0])<<8 | uint16(payload[1]),
+		srcPort: uint16(payload[2])<<8 | uint16(payload[3]),
 	}
 	if s.state.Load().local(local) == nil {
 		return drop.ICMPUnmatched
 	}
-	found := s.ports.find(&k)
+	k := f.exact()
+	found := s.ports.all(&k)
 	if len(found) == 0 {
 		// Unconnected sockets hear of errors only by the error queue; that
 		// one of them sent the datagram makes the message ours to read.
-		f := flow{src: peer, dst: local, srcPort: k.peerPort, dstPort: k.localPort}
 		if s.ports.lookup(&f, false) == nil {
 			return drop.ICMPUnmatched
 		}

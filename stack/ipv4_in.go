@@ -19,15 +19,15 @@ const (
 )
 
 // ipv4 is the way in for a packet whose IPv4 header begins at the offset.
-func (l *lane) ipv4(b *packet.Buffer, at int) {
+func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 	h, options, payload, err := wire.ParseIPv4(b.Bytes()[at:])
 	if err != nil {
 		l.drop(b, drop.PacketMalformed)
-		return
+		return nil
 	}
 	if b.Flags&packet.ChecksumValid == 0 && !h.ChecksumOK(options) {
 		l.drop(b, drop.BadChecksum)
-		return
+		return nil
 	}
 	// What is behind the packet is the link's padding.
 	b.TrimTo(at + h.HeaderLen() + len(payload))
@@ -37,29 +37,30 @@ func (l *lane) ipv4(b *packet.Buffer, at int) {
 	to, reason := l.classify(src, dst, b.Flags)
 	if reason != drop.None {
 		l.drop(b, reason)
-		return
+		return nil
 	}
 	if len(options) > 0 && !acceptOptions(options) {
 		l.drop(b, drop.OptionsRejected)
-		return
+		return nil
 	}
 	if to == toOther {
 		l.forward(b, h, src, dst, at)
-		return
+		return nil
 	}
 	if h.IsFragment() {
 		l.drop(b, drop.ReassemblyUnsupported)
-		return
+		return nil
 	}
 	b.SetTransport(at + h.HeaderLen())
 	switch h.Protocol() {
 	case wire.ProtocolUDP:
-		l.udp(b, h, src, dst, to)
+		return l.udp(b, h, src, dst, to)
 	case wire.ProtocolICMP:
 		l.icmp(b, h, src, dst, to)
 	default:
 		l.unknownProtocol(b, h, src, to)
 	}
+	return nil
 }
 
 // classify says to whom a packet is addressed, or why it cannot be.
@@ -75,7 +76,7 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 		return 0, drop.MartianSource
 	}
 	if !lo && !own {
-		if src.isLoopback() || l.state.local(src) != nil {
+		if src.isLoopback() || l.state.isLocal(src) {
 			return 0, drop.MartianSource
 		}
 		if dst.isLoopback() {

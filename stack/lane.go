@@ -21,13 +21,9 @@ func (k *sink) Deliver(queue int, frames []*packet.Buffer) {
 	i.lanes[uint(queue)%uint(len(i.lanes))].deliver(frames)
 }
 
-// runLength is how many datagrams for one socket are put into its queue under
-// one lock, and drainBudget how many frames that arrived meanwhile whoever
-// delivers takes care of before it leaves the rest to the stack's timer.
-const (
-	runLength   = 32
-	drainBudget = 4096
-)
+// drainBudget is how many frames that arrived meanwhile whoever delivers takes
+// care of before it leaves the rest to the stack's timer.
+const drainBudget = 4096
 
 // A lane is one of the ways into the stack by an interface, on which one
 // goroutine at a time delivers. Frames that come in by a lane on which a
@@ -46,15 +42,12 @@ type lane struct {
 
 	iface *Interface
 
-	// Of the delivery under way.
+	// Of the delivery under way, or the last one.
 	state *state
 	netif *netif
-	run   struct {
-		socket *Socket
-		n      int
-		frames [runLength]*packet.Buffer
-	}
-	woken []*Socket
+	run   []*packet.Buffer // datagrams in a row, not queued yet,
+	to    *Socket          // for this socket
+	woken []*Socket        // sockets at which somebody waits
 
 	waiting  atomic.Int32  // frames in the ring
 	overflow atomic.Uint64 // frames that found it full
@@ -114,8 +107,9 @@ func (l *lane) help() {
 
 // begin looks at the configuration once for the whole delivery.
 func (l *lane) begin() {
-	l.state = l.iface.stack.state.Load()
-	l.netif = l.state.byIndex(l.iface.index)
+	if st := l.iface.stack.state.Load(); st != l.state {
+		l.state, l.netif = st, st.byIndex(l.iface.index)
+	}
 }
 
 // leave ends a delivery of n frames, having handled what has come meanwhile.
@@ -128,7 +122,6 @@ func (l *lane) leave(n int) {
 			budget -= all
 			l.wake()
 		}
-		l.state, l.netif = nil, nil
 		l.word.Store(l.word.Load()&^1 + 2*uint64(n))
 		if l.waiting.Load() == 0 {
 			return
@@ -186,42 +179,44 @@ func (l *lane) drain() (counted, all int) {
 	return counted, len(frames)
 }
 
-// handle is the way in for each of the frames.
+// handle is the way in for each of the frames. Datagrams in a row for the same
+// socket are queued together, under one lock.
 func (l *lane) handle(frames []*packet.Buffer) {
-	var bytes int
-	for _, b := range frames {
+	var bytes, first int
+	for i, b := range frames {
 		if b.Flags&looped == 0 {
 			bytes += b.Len()
 		}
-		l.frame(b)
+		s := l.frame(b)
+		if s == l.to && s != nil {
+			l.run = frames[first : i+1]
+			continue
+		}
+		l.flush()
+		if s != nil {
+			first = i
+			l.to, l.run = s, frames[i:i+1]
+		}
 	}
 	l.flush()
 	l.bytes.Add(uint64(bytes))
 }
 
-// queue puts a datagram at the end of the run of those for one socket.
-func (l *lane) queue(s *Socket, b *packet.Buffer) {
-	if l.run.socket != s || l.run.n == runLength {
-		l.flush()
-		l.run.socket = s
+// flush queues the run. Whatever sends an answer calls it first, so that the
+// answer does not overtake.
+func (l *lane) flush() {
+	if s := l.to; s != nil {
+		run := l.run
+		l.to, l.run = nil, nil
+		l.enqueue(s, run)
 	}
-	l.run.frames[l.run.n] = b
-	l.run.n++
 }
 
-// flush hands the run over to its socket.
-func (l *lane) flush() {
-	if l.run.n == 0 {
-		return
-	}
-	s := l.run.socket
-	frames := l.run.frames[:l.run.n]
-	l.run.n = 0
-	l.run.socket = nil
+// enqueue hands datagrams to a socket.
+func (l *lane) enqueue(s *Socket, frames []*packet.Buffer) {
 	if s.enqueue(l.iface, frames) {
 		l.woken = append(l.woken, s)
 	}
-	clear(frames)
 }
 
 // wake tells the sockets that somebody waits at, once for the batch.

@@ -141,9 +141,6 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 			return true, syscall.EINVAL
 		}
 		s.reports.Store(uint32(value))
-		s.queue.mu.Lock()
-		s.queue.stamp = socket.Fields(value)&socket.FieldTime != 0
-		s.queue.mu.Unlock()
 	case socket.PortRange:
 		low, high := uint16(value), uint16(value>>16)
 		if value < 0 || low != 0 && high != 0 && low > high {

@@ -9,9 +9,14 @@ import (
 // portKey names the sockets that a datagram may be for: those bound to an
 // address and port, or, with a peer, those connected. It is dual-family.
 type portKey struct {
-	local, peer         address
-	localPort, peerPort uint16
+	local, peer address
+	ports       uint32 // the local port in the upper half, the peer's in the lower
 }
+
+func portPair(local, peer uint16) uint32 { return uint32(local)<<16 | uint32(peer) }
+
+// connected reports whether the key has a peer.
+func (k *portKey) connected() bool { return k.ports&0xffff != 0 }
 
 // portTable finds the sockets for a datagram. It is a hash table with open
 // addressing and linear probing under a secret key. It is read without locks,
@@ -42,7 +47,21 @@ type slots struct {
 // new slice.
 type bucket struct {
 	portKey
+	// only is the bucket's socket if there is just one and it has no wishes
+	// beyond the key: the usual case, without another look.
+	only    atomic.Pointer[Socket]
 	sockets atomic.Pointer[[]*Socket]
+}
+
+// set publishes the bucket's sockets.
+func (b *bucket) set(list []*Socket) {
+	var only *Socket
+	if len(list) == 1 && list[0].match.Load().device == 0 {
+		only = list[0]
+	}
+	b.only.Store(nil)
+	b.sockets.Store(&list)
+	b.only.Store(only)
 }
 
 // tombstone takes the place of a bucket that was removed, so that what was
@@ -58,25 +77,22 @@ func (t *portTable) init(s *Stack) {
 // hash mixes a key with the table's secret, so that nobody outside can choose
 // addresses and ports that collide.
 func (t *portTable) hash(k *portKey) uint64 {
-	ports := uint64(k.localPort)<<16 | uint64(k.peerPort)
-	hi, lo := bits.Mul64(k.local.lo^t.key[0], k.peer.lo^ports<<32^t.key[1])
-	h := hi ^ lo
-	if k.local.hi|k.peer.hi != 0 {
-		hi, lo = bits.Mul64(k.local.hi^t.key[1], k.peer.hi^t.key[0])
-		h ^= hi ^ lo
+	// The lower halves of IPv4 addresses in one word, and the ports.
+	h := t.mix(k.local.lo<<32|k.peer.lo&0xffffffff, uint64(k.ports))
+	if !k.local.is4() {
+		h = t.mix(k.local.hi^h, k.local.lo)
+		h = t.mix(k.peer.hi^h, k.peer.lo)
 	}
-	hi, lo = bits.Mul64(h^ports, t.key[1])
+	return h
+}
+
+func (t *portTable) mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^t.key[0], b^t.key[1])
 	return hi ^ lo
 }
 
-// find returns the sockets of a key in the order of binding; nil if none.
-func (t *portTable) find(k *portKey) []*Socket {
-	b := t.table.Load().find(t.hash(k), k)
-	if b == nil {
-		return nil
-	}
-	return *b.sockets.Load()
-}
+// find returns the bucket of a key; nil if there is none.
+func (t *portTable) find(k *portKey) *bucket { return t.table.Load().find(t.hash(k), k) }
 
 func (s *slots) find(h uint64, k *portKey) *bucket {
 	mask := uint64(len(s.slot) - 1)
@@ -85,27 +101,36 @@ func (s *slots) find(h uint64, k *portKey) *bucket {
 		if b == nil {
 			return nil
 		}
-		if b.localPort == k.localPort && b.local == k.local && b.peer == k.peer && b.peerPort == k.peerPort && b != tombstone {
+		// A tombstone has no port and so equals no key.
+		if b.ports == k.ports && b.local.lo == k.local.lo && b.peer.lo == k.peer.lo &&
+			b.local.hi == k.local.hi && b.peer.hi == k.peer.hi {
 			return b
 		}
 	}
 }
 
+// all returns the sockets of a key in the order of binding; nil if none.
+func (t *portTable) all(k *portKey) []*Socket {
+	b := t.find(k)
+	if b == nil {
+		return nil
+	}
+	return *b.sockets.Load()
+}
+
 // insert adds a socket under a key. The caller holds t.mu.
 func (t *portTable) insert(k portKey, s *Socket) {
-	if k.peerPort != 0 {
+	if k.connected() {
 		t.connected.Add(1)
 	}
 	h := t.hash(&k)
 	if b := t.table.Load().find(h, &k); b != nil {
-		list := append(*b.sockets.Load(), s)
-		b.sockets.Store(&list)
+		b.set(append(*b.sockets.Load(), s))
 		return
 	}
 	t.grow()
 	b := &bucket{portKey: k}
-	list := []*Socket{s}
-	b.sockets.Store(&list)
+	b.set([]*Socket{s})
 	t.buckets++
 	tab := t.table.Load()
 	mask := uint64(len(tab.slot) - 1)
@@ -150,7 +175,7 @@ func (t *portTable) grow() {
 
 // remove takes a socket out from under a key. The caller holds t.mu.
 func (t *portTable) remove(k portKey, s *Socket) {
-	if k.peerPort != 0 {
+	if k.connected() {
 		t.connected.Add(-1)
 	}
 	h := t.hash(&k)
@@ -181,7 +206,7 @@ func (t *portTable) remove(k portKey, s *Socket) {
 				list = append(list, o)
 			}
 		}
-		b.sockets.Store(&list)
+		b.set(list)
 		return
 	}
 }

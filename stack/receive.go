@@ -15,7 +15,7 @@ import (
 )
 
 // inBatch is what one call of TryRecv takes out of the queue at a time.
-type inBatch struct{ frames [runLength]*packet.Buffer }
+type inBatch struct{ frames [32]*packet.Buffer }
 
 var inBatches = sync.Pool{New: func() any { return new(inBatch) }}
 

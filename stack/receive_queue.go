@@ -18,7 +18,6 @@ type receiveQueue struct {
 	used   int  // bytes of true size
 	limit  int  // SO_RCVBUF
 	closed bool // nothing is accepted any more
-	stamp  bool // Report has FieldTime: note when datagrams arrive
 
 	queued   uint64 // datagrams ever accepted
 	received uint64 // datagrams read
@@ -69,7 +68,7 @@ func (q *receiveQueue) first() *packet.Buffer { return q.ring[q.head&uint32(len(
 // what does not fit. It reports whether somebody waits for them.
 func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 	q := &s.queue
-	if q.stamp {
+	if s.wantsTime() {
 		now := s.stack.cfg.Clock.Now()
 		for _, b := range frames {
 			if b.Arrival.IsZero() {
@@ -84,7 +83,7 @@ func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 		}
 	}
 	q.mu.Lock()
-	for k, b := range frames {
+	for _, b := range frames {
 		reason := drop.SocketClosed
 		if !q.closed {
 			reason = q.push(b)
@@ -93,9 +92,7 @@ func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 			q.mu.Unlock()
 			s.dropped(i, b, reason)
 			q.mu.Lock()
-			continue
 		}
-		frames[k] = nil
 	}
 	q.mu.Unlock()
 	return s.waits.wanted(readable)

@@ -46,6 +46,7 @@ var _ socket.Resolver = (*Stack)(nil)
 // generation number.
 type state struct {
 	interfaces []*netif // by rising index
+	locals     localSet // all their addresses
 	routes     []route  // in the order in which they are looked at
 	closed     bool
 }
@@ -199,6 +200,7 @@ func (s *Stack) update(change func(*state) error) error {
 	if err := change(next); err != nil {
 		return err
 	}
+	next.locals = localsOf(next.interfaces)
 	s.state.Store(next)
 	return nil
 }
@@ -223,21 +225,63 @@ func (st *state) byName(name string) *netif {
 	return nil
 }
 
+// localSet is the set of a host's addresses: a list, and when it is long a map.
+type localSet struct {
+	few  []ipv4
+	many map[ipv4]struct{}
+}
+
+// maxFew is how long a list of addresses may be that is searched from end to end.
+const maxFew = 8
+
+func localsOf(interfaces []*netif) (l localSet) {
+	for _, n := range interfaces {
+		for _, a := range n.addresses {
+			l.few = append(l.few, a.addr)
+		}
+	}
+	if len(l.few) > maxFew {
+		l.many = make(map[ipv4]struct{}, len(l.few))
+		for _, a := range l.few {
+			l.many[a] = struct{}{}
+		}
+		l.few = nil
+	}
+	return l
+}
+
+// isLocal reports whether one of the interfaces has the address.
+func (st *state) isLocal(a ipv4) bool {
+	if st.locals.many != nil {
+		_, ok := st.locals.many[a]
+		return ok
+	}
+	for _, o := range st.locals.few {
+		if o == a {
+			return true
+		}
+	}
+	return false
+}
+
 // loopback returns the interface "lo".
 func (st *state) loopback() *netif { return st.interfaces[0] }
 
 // local returns the interface that has the address, or nil. All of 127/8 is
 // local.
 func (st *state) local(a ipv4) *netif {
+	if !st.isLocal(a) {
+		if a.isLoopback() && !st.closed {
+			return st.loopback()
+		}
+		return nil
+	}
 	for _, n := range st.interfaces {
 		for i := range n.addresses {
 			if n.addresses[i].addr == a {
 				return n
 			}
 		}
-	}
-	if a.isLoopback() && !st.closed {
-		return st.loopback()
 	}
 	return nil
 }

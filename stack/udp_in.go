@@ -3,15 +3,17 @@ package stack
 import (
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
-// udp is the way in for a UDP datagram to this host.
-func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast) {
+// udp is the way in for a UDP datagram to this host. It returns the socket whose
+// queue it belongs into; nil if the datagram is done with.
+func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast) *Socket {
 	u, payload, err := wire.ParseUDP(b.TransportBytes())
 	if err != nil {
 		l.drop(b, drop.DatagramMalformed)
-		return
+		return nil
 	}
 	length := wire.UDPHeaderLen + len(payload)
 	// What the packet holds beyond the datagram's length is not its own.
@@ -22,17 +24,16 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast)
 		sum := uint32(h.PseudoSum(uint16(length))) + uint32(wire.Sum(b.TransportBytes()))
 		if fold(sum) != 0xffff {
 			l.drop(b, drop.BadChecksum)
-			return
+			return nil
 		}
 	}
 	f := flow{src: src, dst: dst, srcPort: u.SourcePort(), dstPort: u.DestinationPort(), device: l.iface.index}
 	if to != toHost {
 		l.udpToMany(b, &f)
-		return
+		return nil
 	}
 	if s := l.iface.stack.ports.lookup(&f, l.iface.stack.cfg.FirstBound); s != nil {
-		l.queue(s, b)
-		return
+		return s
 	}
 	// What is queued so far goes first, so that an answer does not overtake it.
 	l.flush()
@@ -40,6 +41,7 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast)
 		l.iface.stack.sendError(l.state, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPPortUnreachable})
 	}
 	l.drop(b, drop.NoPort)
+	return nil
 }
 
 // udpToMany gives a broadcast or group datagram to every socket that matches.
@@ -51,7 +53,7 @@ func (l *lane) udpToMany(b *packet.Buffer, f *flow) {
 	var few [8]*Socket
 	found = few[:0]
 	for _, k := range f.keys() {
-		for _, s := range st.ports.find(&k) {
+		for _, s := range st.ports.all(&k) {
 			if s.match.Load().accepts(f) {
 				found = append(found, s)
 			}
@@ -70,16 +72,13 @@ func (l *lane) udpToMany(b *packet.Buffer, f *flow) {
 	b.Retain(len(found) - 1)
 	st.own.cloned.Add(uint64(len(found) - 1))
 	for _, s := range found {
-		l.queue(s, b)
-		l.flush()
+		l.enqueue(s, b.Single())
 	}
 }
 
 // wantsTime reports whether datagrams are to be stamped.
 func (s *Socket) wantsTime() bool {
-	s.queue.mu.Lock()
-	defer s.queue.mu.Unlock()
-	return s.queue.stamp
+	return socket.Fields(s.reports.Load())&socket.FieldTime != 0
 }
 
 // flow is what an incoming datagram is looked up by.
@@ -92,15 +91,15 @@ type flow struct {
 // exact is the key of sockets connected to the datagram's sender, bound of
 // those bound to its destination, wild of those bound to any address.
 func (f *flow) exact() portKey {
-	return portKey{local: f.dst.address(), peer: f.src.address(), localPort: f.dstPort, peerPort: f.srcPort}
+	return portKey{f.dst.address(), f.src.address(), portPair(f.dstPort, f.srcPort)}
 }
 
 func (f *flow) bound() portKey {
-	return portKey{local: f.dst.address(), localPort: f.dstPort}
+	return portKey{local: f.dst.address(), ports: portPair(f.dstPort, 0)}
 }
 
 func (f *flow) wild() portKey {
-	return portKey{local: unspecified4.address(), localPort: f.dstPort}
+	return portKey{local: unspecified4.address(), ports: portPair(f.dstPort, 0)}
 }
 
 func (f *flow) keys() [3]portKey { return [3]portKey{f.exact(), f.bound(), f.wild()} }
@@ -117,16 +116,28 @@ func (m *match) accepts(f *flow) bool {
 func (t *portTable) lookup(f *flow, firstBound bool) *Socket {
 	if t.connected.Load() > 0 {
 		k := f.exact()
-		if s := t.choose(t.find(&k), f, firstBound); s != nil {
+		if s := t.pick(&k, f, firstBound); s != nil {
 			return s
 		}
 	}
 	k := f.bound()
-	if s := t.choose(t.find(&k), f, firstBound); s != nil {
+	if s := t.pick(&k, f, firstBound); s != nil {
 		return s
 	}
 	k = f.wild()
-	return t.choose(t.find(&k), f, firstBound)
+	return t.pick(&k, f, firstBound)
+}
+
+// pick returns the socket for a datagram among those of one key, or nil.
+func (t *portTable) pick(k *portKey, f *flow, firstBound bool) *Socket {
+	b := t.find(k)
+	if b == nil {
+		return nil
+	}
+	if s := b.only.Load(); s != nil {
+		return s
+	}
+	return t.choose(*b.sockets.Load(), f, firstBound)
 }
 
 // choose picks among sockets with the same key, in the order of binding: one
@@ -134,12 +145,6 @@ func (t *portTable) lookup(f *flow, firstBound bool) *Socket {
 // share by ReusePort are picked from by the flow's hash (Linux's
 // udp4_lib_lookup2 and inet_lookup_reuseport).
 func (t *portTable) choose(list []*Socket, f *flow, firstBound bool) *Socket {
-	if len(list) == 1 {
-		if list[0].match.Load().accepts(f) {
-			return list[0]
-		}
-		return nil
-	}
 	var best *Socket
 	var bestMatch *match
 	for i := range list {

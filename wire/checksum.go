@@ -103,9 +103,9 @@ func lastWord(b []byte) uint64 {
 	return w
 }
 
-// sum20 is Sum for an IPv4 header without options.
-func sum20(b *[20]byte) uint16 {
-	s, c := bits.Add64(binary.LittleEndian.Uint64(b[0:8]), binary.LittleEndian.Uint64(b[8:16]), 0)
+// sum20 is Sum for an IPv4 header without options, its middle word masked.
+func sum20(b *[20]byte, mask uint64) uint16 {
+	s, c := bits.Add64(binary.LittleEndian.Uint64(b[0:8]), binary.LittleEndian.Uint64(b[8:16])&mask, 0)
 	s, c = bits.Add64(s, uint64(binary.LittleEndian.Uint32(b[16:20])), c)
 	return bits.ReverseBytes16(fold64(s + c))
 }

@@ -24,8 +24,8 @@
 // just whatever the bytes say.
 //
 // What has lists or options is parsed into a small value struct whose lists are views of
-// the bytes ([IPv4Options], [IPv6Options], [NDPOptions], [IPv4Addrs], [IPv6Addrs],
-// [IGMPRecords], [MLDRecords]). The parser checks a list whole, so that ranging over the
+// the bytes ([IPv4Options], [IPv6Options], [NDPOptions], [GroupRecords], [AddrList]). The
+// parser checks a list whole, so that ranging over the
 // view then visits all of it. A view over bytes that no parser has checked is safe as well:
 // ranging over it stops at the first element that does not fit. The structs are written
 // with AppendTo, and Len says how many bytes AppendTo appends.
