@@ -76,6 +76,10 @@ func NewBatch(bs []*Buffer, size int) {
 	}
 }
 
+// Suits reports whether New would have taken storage of the same size for size
+// bytes: a batch of one size may serve datagrams of others.
+func (b *Buffer) Suits(size int) bool { return b.class == classOf(size) }
+
 func classOf(size int) class {
 	n := size + Headroom
 	switch {

@@ -46,7 +46,8 @@ type lane struct {
 	state *state
 	netif *netif
 	run   []*packet.Buffer // datagrams in a row, not queued yet,
-	to    *Socket          // for this socket
+	to    *Socket          // for this socket,
+	flow  flow             // found by this
 	woken []*Socket        // sockets at which somebody waits
 
 	waiting  atomic.Int32  // frames in the ring

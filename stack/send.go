@@ -19,10 +19,42 @@ const (
 	maxSegments = 128
 )
 
-// outBatch is what one call of a link's Write is made with.
+// outBatch is what one call of a link's Write is made with. Its frames hold
+// buffers that were taken out of the pool together, from n to fresh.
 type outBatch struct {
-	n      int
-	frames [maxSegments]*packet.Buffer
+	n, fresh int
+	frames   [maxSegments]*packet.Buffer
+}
+
+// runLength is how many messages are made ready before they are handed to the
+// link: enough to share the costs of a call, few enough to stay in the cache.
+const runLength = 32
+
+// next returns an empty buffer for size bytes in the place frames[n].
+func (o *outBatch) next(size int) *packet.Buffer {
+	if o.n >= o.fresh || !o.frames[o.n].Suits(size) {
+		b := packet.New(size)
+		if o.n < o.fresh {
+			o.frames[o.n].Release()
+		}
+		o.frames[o.n] = b
+	}
+	o.n++
+	return o.frames[o.n-1]
+}
+
+// refill takes buffers for want datagrams of a size out of the pool.
+func (o *outBatch) refill(want, size int) {
+	o.n, o.fresh = 0, want
+	packet.NewBatch(o.frames[:want], size)
+}
+
+// spare gives back the buffers that were not needed.
+func (o *outBatch) spare() {
+	if o.n < o.fresh {
+		packet.ReleaseAll(o.frames[o.n:o.fresh])
+	}
+	o.fresh = 0
 }
 
 var outBatches = sync.Pool{New: func() any { return new(outBatch) }}
@@ -63,7 +95,8 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 		s.mu.Unlock()
 		return 0, syscall.EMSGSIZE
 	}
-	b := s.build(p, m.Buf)
+	b := packet.New(len(m.Buf))
+	s.build(p, b, m.Buf)
 	s.sent++
 	s.bytes += uint64(len(m.Buf))
 	iface, neighbor, link := p.iface, p.neighbor, p.link
@@ -103,7 +136,8 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
 		taken    int
 		failure  error
 	)
-	out.n = 0
+	ms = ms[:min(len(ms), runLength)]
+	out.refill(len(ms), min(len(ms[0].Buf), maxPayload))
 	s.mu.Lock()
 	for taken < len(ms) {
 		m := &ms[taken]
@@ -128,14 +162,15 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
 			break
 		}
 		iface = p.iface
-		first := out.n
-		for rest := m.Buf; out.n < first+count; out.n++ {
+		rest := m.Buf
+		for range count {
 			k := min(segment, len(rest))
-			out.frames[out.n] = s.build(p, rest[:k])
+			b := out.next(k)
+			s.build(p, b, rest[:k])
 			rest = rest[k:]
 			if !unresolved {
 				p.packets++
-				p.bytes += uint64(out.frames[out.n].Len())
+				p.bytes += uint64(b.Len())
 			}
 		}
 		s.sent++
@@ -151,6 +186,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
 		}
 	}
 	s.mu.Unlock()
+	out.spare()
 	if taken == 0 {
 		return 0, failure
 	}
@@ -314,9 +350,9 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 	return nil
 }
 
-// build makes the packet of one datagram. The caller holds s.mu.
-func (s *Socket) build(p *path, payload []byte) *packet.Buffer {
-	b := packet.New(len(payload))
+// build makes the packet of one datagram in an empty buffer. The caller holds
+// s.mu.
+func (s *Socket) build(p *path, b *packet.Buffer, payload []byte) {
 	copy(b.Append(len(payload)), payload)
 	b.Flow = s.flow
 	b.SetOwner(s)
@@ -324,7 +360,6 @@ func (s *Socket) build(p *path, payload []byte) *packet.Buffer {
 	if s.stack.cfg.Tracer != nil {
 		s.stack.trace(trace.Send, p.iface, b, s.describeLocked())
 	}
-	return b
 }
 
 // nextID returns an identification for a packet that may be fragmented.

@@ -32,6 +32,10 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast)
 		l.udpToMany(b, &f)
 		return nil
 	}
+	if l.to != nil && f == l.flow {
+		return l.to // in a row with the datagram before it
+	}
+	l.flow = f
 	if s := l.iface.stack.ports.lookup(&f, l.iface.stack.cfg.FirstBound); s != nil {
 		return s
 	}
