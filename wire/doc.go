@@ -25,10 +25,10 @@
 //
 // What has lists or options is parsed into a small value struct whose lists are views of
 // the bytes ([IPv4Options], [IPv6Options], [NDPOptions], [GroupRecords], [AddrList]). The
-// parser checks a list whole, so that ranging over the
-// view then visits all of it. A view over bytes that no parser has checked is safe as well:
-// ranging over it stops at the first element that does not fit. The structs are written
-// with AppendTo, and Len says how many bytes AppendTo appends.
+// parser checks a list whole, so that ranging over the view then visits all of it. A view
+// over bytes that no parser has checked is safe as well: ranging over it stops at the first
+// element that does not fit. The structs are written with AppendTo, and Len says how many
+// bytes AppendTo appends.
 //
 // # The contract
 //
@@ -41,8 +41,8 @@
 //     whatever follows a UDP datagram's length, is cut off. Its capacity ends there too, so
 //     that appending to it copies and never overwrites.
 //   - A parser checks what would make accessors meaningless: versions, lengths and types that
-//     select a format. It does not judge addresses, ports, TTLs or anything that needs
-//     knowledge of another layer.
+//     select a format. It does not judge ports, TTLs or anything that needs knowledge of
+//     another layer, nor addresses, except where a comment says so.
 //   - Reserved fields are ignored when parsed and zero when written.
 //
 // Errors are [ParseError] values made when the program starts, so that hostile packets do
