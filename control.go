@@ -49,20 +49,20 @@ type controlWriter struct {
 }
 
 // next makes room for a message with size bytes of data and returns where
-// they go, zeroed; nil if they do not fit. The last message needs no padding.
+// they go, zeroed; nil if they do not fit. The padding of the last message may
+// be cut, as the kernel cuts it.
 func (w *controlWriter) next(level, typ, size int) []byte {
-	start := controlAlign(w.n)
-	end := start + controlHeaderSize + size
+	end := w.n + controlHeaderSize + size
 	if w.cut || end > len(w.oob) {
 		w.cut = true
 		return nil
 	}
-	clear(w.oob[w.n:end])
-	h := w.oob[start:end]
+	h := w.oob[w.n:end]
 	putWord(h, uint64(len(h)))
 	binary.NativeEndian.PutUint32(h[wordSize:], uint32(level))
 	binary.NativeEndian.PutUint32(h[wordSize+4:], uint32(typ))
-	w.n = end
+	w.n = min(controlAlign(end), len(w.oob))
+	clear(w.oob[end-size : w.n])
 	return h[controlHeaderSize:]
 }
 

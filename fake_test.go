@@ -133,6 +133,9 @@ func (s *fakeSocket) Connect(peer netip.AddrPort) error {
 func (s *fakeSocket) Shutdown(how socket.How) error {
 	s.net.mu.Lock()
 	defer s.net.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
 	if how&socket.ShutRead != 0 {
 		s.shutRead = true
 		s.wakeAll()

@@ -94,9 +94,6 @@ func listenChoices(network string, addr netip.Addr) []choice {
 	case network == "udp6":
 		return []choice{{socket.IPv6, true}}
 	case !addr.IsValid() || addr.IsUnspecified():
-		if addr.Is6() {
-			return []choice{{socket.IPv6, false}}
-		}
 		return []choice{{socket.IPv6, false}, {socket.IPv4, false}}
 	case addr.Is4():
 		return []choice{{socket.IPv4, false}}
