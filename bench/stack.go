@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/link/mem"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/stack"
+	"github.com/castnet-go/castnet/wire"
+)
+
+func stackRows() []row {
+	const note = "checksums made and verified; batches by TrySend and TryRecv"
+	return []row{{
+		name: "stack", kind: ours,
+		about: "castnet's stack at the seam, connected, two stacks over Ethernet and ARP",
+		note:  note,
+		open:  func(s setup, b *buffers) (path, error) { return openStack(s, b, true) },
+	}, {
+		name: "stack-unconnected", kind: ours,
+		about: "the same with unconnected sockets",
+		note:  note,
+		open:  func(s setup, b *buffers) (path, error) { return openStack(s, b, false) },
+	}, {
+		name: "conn", kind: ours,
+		about: "castnet.Conn on those stacks, unconnected, WriteToUDPAddrPort and ReadFromUDPAddrPort",
+		note:  "checksums made and verified; batches by WriteBatch and ReadBatch",
+		open:  func(s setup, b *buffers) (path, error) { return openConn(s, b, false) },
+	}, {
+		name: "conn-connected", kind: ours,
+		about: "castnet.Conn on those stacks, connected, Write and Read",
+		note:  "checksums made and verified; batches by WriteBatch and ReadBatch",
+		open:  func(s setup, b *buffers) (path, error) { return openConn(s, b, true) },
+	}}
+}
+
+// stackNet is two of our stacks with a wire between them.
+type stackNet struct{ a, b *stack.Stack }
+
+// newWire is the wire between them: Ethernet in memory, which does not vouch
+// for checksums.
+func newWire() (a, b *mem.Link) {
+	return mem.Pair(mem.Config{MTU: mtu, A: macA, B: macB})
+}
+
+func newStackNet(s setup) (*stackNet, error) {
+	la, lb := newWire()
+	n := new(stackNet)
+	var err error
+	if n.a, err = newStack("a", la, addrA, s); err != nil {
+		return nil, err
+	}
+	if n.b, err = newStack("b", lb, addrB, s); err != nil {
+		return nil, errors.Join(err, n.a.Close())
+	}
+	return n, nil
+}
+
+func newStack(name string, l link.Link, addr [4]byte, s setup) (*stack.Stack, error) {
+	st, err := stack.New(stack.Config{Name: name})
+	if err != nil {
+		return nil, err
+	}
+	if s.corrupt {
+		l = corrupter{l}
+	}
+	i, err := st.AddInterface("eth0", l)
+	if err == nil {
+		err = i.AddAddress(netip.PrefixFrom(netip.AddrFrom4(addr), 24))
+	}
+	if err == nil {
+		_, err = openOthers(st, netip.IPv4Unspecified(), s.others)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
+}
+
+func (n *stackNet) close() error { return errors.Join(n.a.Close(), n.b.Close()) }
+
+// badChecksums is how many datagrams the receiving stack dropped for their checksum.
+func (n *stackNet) badChecksums() uint64 { return n.b.Drops().Get(drop.BadChecksum) }
+
+// A corrupter is a link that flips the last bit of each IPv4 packet it sends.
+type corrupter struct{ link.Link }
+
+func (l corrupter) Write(frames []*packet.Buffer) (int, error) {
+	for i, b := range frames {
+		if h, _, err := wire.ParseEthernet(b.Bytes()); err == nil && h.Type() == wire.EtherTypeIPv4 {
+			frames[i] = b.Writable()
+			frames[i].Bytes()[frames[i].Len()-1] ^= 1
+		}
+	}
+	return l.Link.Write(frames)
+}
+
+type stackPath struct {
+	*stackNet
+	bufs     *buffers
+	from, to socket.Socket
+	out, in  [batchSize]socket.Message
+}
+
+func openStack(s setup, bufs *buffers, connect bool) (path, error) {
+	n, err := newStackNet(s)
+	if err != nil {
+		return nil, err
+	}
+	p := &stackPath{stackNet: n, bufs: bufs}
+	from := netip.AddrPortFrom(netip.AddrFrom4(addrA), portA)
+	to := netip.AddrPortFrom(netip.AddrFrom4(addrB), portB)
+	p.from, err = openSocket(n.a, from, to, connect)
+	if err == nil {
+		p.to, err = openSocket(n.b, to, from, connect)
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	for i := range batchSize {
+		if !connect {
+			p.out[i].Addr = to
+		}
+		p.in[i].Buf = bufs.in[i]
+	}
+	return p, nil
+}
+
+func openSocket(n socket.Network, local, peer netip.AddrPort, connect bool) (socket.Socket, error) {
+	s, err := n.Open(socket.IPv4)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Bind(local); err != nil {
+		return nil, err
+	}
+	if !connect {
+		return s, nil
+	}
+	return s, s.Connect(peer)
+}
+
+func (p *stackPath) carry(count int) error {
+	out, in := p.out[:count], p.in[:count]
+	for i := range out {
+		out[i].Buf = p.bufs.out[i]
+	}
+	for sent := 0; sent < count; {
+		n, err := p.from.TrySend(out[sent:])
+		if err != nil {
+			return err
+		}
+		sent += n
+	}
+	for got := 0; got < count; {
+		n, err := p.to.TryRecv(in[got:])
+		if err != nil {
+			return fmt.Errorf("%w: %w", errNotDelivered, err)
+		}
+		got += n
+	}
+	for i := range in {
+		p.bufs.in[i] = in[i].Buf
+	}
+	return nil
+}
+
+// connOnStack is a connPath whose networks are ours.
+type connOnStack struct {
+	*connPath
+	*stackNet
+}
+
+func (p connOnStack) close() error { return p.connPath.close() }
+
+func openConn(s setup, bufs *buffers, connect bool) (path, error) {
+	n, err := newStackNet(s)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newConnPath(bufs, n.a, n.b,
+		netip.AddrPortFrom(netip.AddrFrom4(addrA), portA),
+		netip.AddrPortFrom(netip.AddrFrom4(addrB), portB), connect)
+	if err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	p.down = n.close
+	return connOnStack{p, n}, nil
+}
