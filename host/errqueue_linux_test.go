@@ -127,3 +127,23 @@ func TestReceiveErrorsLeftInQueue(t *testing.T) {
 		t.Error("readable, with nothing to be read")
 	}
 }
+
+// An error that is found behind a batch's datagrams comes back from the next
+// call.
+func TestReceiveErrorBehindBatch(t *testing.T) {
+	s, sender := open4(t), open4(t)
+	nowhere := closedPort(t)
+	set1(t, s, socket.ReceiveErrors, 1)
+	send(t, s, nowhere, "x")
+	raw, err := s.SyscallConn()
+	must(t, err)
+	must(t, raw.Control(func(fd uintptr) { _, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) }))
+	for range batch {
+		send(t, sender, s.LocalAddr(), "x")
+	}
+	if n, err := s.TryRecv(make([]socket.Message, batch+1)); n != batch || err != nil {
+		t.Errorf("TryRecv = %d, %v; want %d, nil", n, err, batch)
+	}
+	wantRecvError(t, s, syscall.ECONNREFUSED)
+	wantEmpty(t, s)
+}

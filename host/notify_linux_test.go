@@ -148,6 +148,53 @@ func TestNotifyRemoved(t *testing.T) {
 	within(t, c.c)
 }
 
+// Who removes and arms again finds the goroutine on its way out; it must stay.
+func TestNotifyRemovedAndArmedAgain(t *testing.T) {
+	s := open4(t)
+	old, c := newCalled(), newCalled()
+	for range 100 {
+		s.Notify(socket.Readable, old.fn)
+		untilParked(t, &s.read)
+		s.Notify(socket.Readable, nil)
+		s.Notify(socket.Readable, c.fn)
+		send(t, s, s.LocalAddr(), "x")
+		within(t, c.c)
+		receive(t, s)
+	}
+	if n := old.n.Load(); n != 0 {
+		t.Errorf("a removed notification was called %d times", n)
+	}
+}
+
+// A notification asked for while the socket is being closed is called too, by
+// one of the two.
+func TestNotifyDuringClose(t *testing.T) {
+	for range 300 {
+		s := open4(t)
+		c := newCalled()
+		go s.Close()
+		s.Notify(socket.Readable, c.fn)
+		within(t, c.c)
+		untilUnwatched(t, s)
+		if n := c.n.Load(); n != 1 {
+			t.Fatalf("called %d times", n)
+		}
+	}
+}
+
+// It may come between Close's calling what is pending and its looking whether
+// anything holds.
+func TestNotifyBehindClose(t *testing.T) {
+	s := open4(t)
+	s.closing.Store(true) // as Close does first
+	calls := 0
+	s.Notify(socket.Readable, func() { calls++ })
+	if calls != 1 {
+		t.Errorf("called %d times, want once", calls)
+	}
+	s.closing.Store(false)
+}
+
 // One notification for both events is called by the first of them, and is then
 // gone from the other.
 func TestNotifyBoth(t *testing.T) {

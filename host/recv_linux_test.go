@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -228,6 +230,29 @@ func TestRecvAllocatesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was sent or received into is not kept alive by the pools.
+func TestPoolsKeepNoBuffers(t *testing.T) {
+	s := open4(t)
+	var freed atomic.Int32
+	func() {
+		ms := make([]socket.Message, 3)
+		for i := range ms {
+			ms[i].Buf, ms[i].Addr = make([]byte, 1000), s.LocalAddr()
+			runtime.AddCleanup(&ms[i].Buf[0], func(int) { freed.Add(1) }, 0)
+		}
+		for range ms {
+			if n, err := s.TrySend(ms); n != len(ms) || err != nil {
+				t.Fatal(n, err)
+			}
+			if n, err := s.TryRecv(ms); n != len(ms) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+	}()
+	runtime.GC() // one only: the next would free the pools
+	until(t, func() bool { return freed.Load() == 3 })
 }
 
 // openLinkLocal returns a socket bound to a link-local address of this machine.

@@ -21,7 +21,6 @@ func (sa *sockaddr) put(fd uintptr, ap netip.AddrPort) (uint32, syscall.Errno) {
 		binary.NativeEndian.PutUint16(sa[:], unix.AF_INET)
 		a := addr.As4()
 		copy(sa[4:8], a[:])
-		clear(sa[8:]) // sin_zero, and what bind on an IPv6 socket sees
 		return unix.SizeofSockaddrInet4, 0
 	case addr.Is6():
 		binary.NativeEndian.PutUint16(sa[:], unix.AF_INET6)

@@ -208,9 +208,7 @@ func (s *Socket) Bind(addr netip.AddrPort) error {
 			// looked at before the family.
 			n = unix.SizeofSockaddrInet6
 		}
-		errno = callName(unix.SYS_BIND, fd, &sa, n)
-		s.port.Store(0)
-		return errno
+		return callName(unix.SYS_BIND, fd, &sa, n)
 	})
 }
 
