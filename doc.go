@@ -43,6 +43,23 @@
 // program moved here hears and sends what it did before. Tests hold both to
 // the same table.
 //
+// # Tests in virtual time
+//
+// Deadlines follow the network's clock. On a stack in a testing/synctest
+// bubble that is the bubble's, so that a test of an hour's timeout takes no
+// time, and none of it varies:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		s, err := stack.New(stack.Config{})
+//		...
+//		c, err := (&castnet.Config{On: s}).Listen(t.Context(), "udp4", ":0")
+//		c.SetReadDeadline(time.Now().Add(time.Hour))
+//		_, _, err = c.ReadFrom(buf) // a timeout, at once
+//	})
+//
+// Package conntest has the rules that a Conn keeps, as tests for any other
+// packet connection.
+//
 // # Limitations
 //
 // There is no method to join a multicast group yet.

@@ -11,11 +11,13 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/castnet-go/castnet"
+	"github.com/castnet-go/castnet/stack"
 )
 
 // udpConn is what *net.UDPConn and *castnet.Conn have in common.
@@ -41,46 +43,63 @@ type api struct {
 	dial   func(network, address string, local netip.AddrPort) (udpConn, error)
 }
 
-var apis = []api{
-	{
-		"net",
-		func(network, address string) (udpConn, error) {
-			c, err := net.ListenPacket(network, address)
-			if err != nil {
-				return nil, err
-			}
-			return c.(udpConn), nil
-		},
-		func(network, address string, local netip.AddrPort) (udpConn, error) {
-			var d net.Dialer
-			if local != (netip.AddrPort{}) {
-				d.LocalAddr = net.UDPAddrFromAddrPort(local)
-			}
-			c, err := d.Dial(network, address)
-			if err != nil {
-				return nil, err
-			}
-			return c.(udpConn), nil
-		},
+var packageNet = api{
+	"net",
+	func(network, address string) (udpConn, error) {
+		c, err := net.ListenPacket(network, address)
+		if err != nil {
+			return nil, err
+		}
+		return c.(udpConn), nil
 	},
-	{
-		"castnet",
+	func(network, address string, local netip.AddrPort) (udpConn, error) {
+		var d net.Dialer
+		if local != (netip.AddrPort{}) {
+			d.LocalAddr = net.UDPAddrFromAddrPort(local)
+		}
+		c, err := d.Dial(network, address)
+		if err != nil {
+			return nil, err
+		}
+		return c.(udpConn), nil
+	},
+}
+
+// hostAPI is ours on the operating system's network.
+var hostAPI = on("host", castnet.Host)
+
+// stackAPI is our own kernel's, by its loopback interface; of the cases it
+// takes those that need no IPv6.
+var stackAPI = on("stack", func() castnet.Network {
+	s, err := stack.New(stack.Config{})
+	if err != nil {
+		panic(err)
+	}
+	return s
+})
+
+// on is our way to make sockets on a network.
+func on(name string, network func() castnet.Network) api {
+	n := sync.OnceValue(network)
+	return api{
+		name,
 		func(network, address string) (udpConn, error) {
-			c, err := castnet.Listen(network, address)
+			cfg := castnet.Config{On: n()}
+			c, err := cfg.Listen(context.Background(), network, address)
 			if err != nil {
 				return nil, err
 			}
 			return c, nil
 		},
 		func(network, address string, local netip.AddrPort) (udpConn, error) {
-			cfg := castnet.Config{LocalAddr: local}
+			cfg := castnet.Config{On: n(), LocalAddr: local}
 			c, err := cfg.Dial(context.Background(), network, address)
 			if err != nil {
 				return nil, err
 			}
 			return c, nil
 		},
-	},
+	}
 }
 
 // shape describes an error by all that a program can see of it.
@@ -257,9 +276,10 @@ func closedPort(r *result) *net.UDPAddr {
 // parityCases is the behaviour of *net.UDPConn that must be ours.
 var parityCases = []struct {
 	name string
+	ipv6 bool // it cannot do without
 	run  func(r *result)
 }{
-	{"listen", func(r *result) {
+	{"listen", true, func(r *result) {
 		busy := r.listen("udp4", "127.0.0.1:0").LocalAddr().String()
 		_, port, _ := net.SplitHostPort(busy)
 		for _, network := range []string{"udp", "udp4", "udp6", "", "udp5"} {
@@ -272,7 +292,7 @@ var parityCases = []struct {
 			}
 		}
 	}},
-	{"dial", func(r *result) {
+	{"dial", true, func(r *result) {
 		peer := r.listen("udp4", "127.0.0.1:0").LocalAddr().String()
 		_, port, _ := net.SplitHostPort(peer)
 		for _, network := range []string{"udp", "udp4", "udp6", "", "foo"} {
@@ -289,7 +309,7 @@ var parityCases = []struct {
 			r.tryDial("udp6", "[::1]:"+port, local)
 		}
 	}},
-	{"dial_port_0", func(r *result) {
+	{"dial_port_0", false, func(r *result) {
 		// The kernel connects and does not call it a peer.
 		d := r.dial("udp4", "127.0.0.1:0")
 		r.note("to %s", shapeAddr(d.RemoteAddr()))
@@ -297,7 +317,7 @@ var parityCases = []struct {
 		r.note("Write = %d, %s", n, shape(err))
 		r.everyWrite(d, []byte("x"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
 	}},
-	{"unconnected", func(r *result) {
+	{"unconnected", false, func(r *result) {
 		c, d := r.listen("udp4", "127.0.0.1:0"), r.listen("udp4", "127.0.0.1:0")
 		r.note("%s, %s", shapeUDPAddr(c.LocalAddr()), shapeAddr(c.RemoteAddr()))
 		n, err := c.Write([]byte("x"))
@@ -306,7 +326,7 @@ var parityCases = []struct {
 		c.WriteTo([]byte("hello"), d.LocalAddr())
 		r.everyRead(d, 100)
 	}},
-	{"unconnected_dual_stack", func(r *result) {
+	{"unconnected_dual_stack", true, func(r *result) {
 		c, d := r.listen("udp", ":0"), r.listen("udp", ":0")
 		r.note("%s, %s", shapeUDPAddr(c.LocalAddr()), shapeAddr(c.RemoteAddr()))
 		to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: udpAddr(d).Port}
@@ -323,7 +343,7 @@ var parityCases = []struct {
 		n, err := c.WriteTo([]byte("hello"), to)
 		r.note("WriteTo 0.0.0.0 = %d, %s", n, shape(err))
 	}},
-	{"wrong_addresses", func(r *result) {
+	{"wrong_addresses", true, func(r *result) {
 		for _, network := range []string{"udp4", "udp6"} {
 			c := r.listen(network, ":0")
 			for _, to := range []*net.UDPAddr{
@@ -340,7 +360,7 @@ var parityCases = []struct {
 		// No IPv4 goes out of a socket of IPv6 only.
 		r.everyWrite(r.listen("udp6", ":0"), []byte("x"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
 	}},
-	{"connected", func(r *result) {
+	{"connected", false, func(r *result) {
 		c := r.listen("udp4", "127.0.0.1:0")
 		d := r.dial("udp4", c.LocalAddr().String())
 		r.note("%s, %s", shapeUDPAddr(d.LocalAddr()), shapeUDPAddr(d.RemoteAddr()))
@@ -360,7 +380,7 @@ var parityCases = []struct {
 		r.note("WriteMsgUDPAddrPort zero = %d, %d, %s", n, oobn, shape(err))
 		r.everyWrite(d, []byte("x"), nil)
 	}},
-	{"empty_and_cut", func(r *result) {
+	{"empty_and_cut", false, func(r *result) {
 		c, d := r.listen("udp4", "127.0.0.1:0"), r.listen("udp4", "127.0.0.1:0")
 		r.everyWrite(c, nil, udpAddr(d))
 		c.WriteTo(nil, d.LocalAddr())
@@ -374,14 +394,14 @@ var parityCases = []struct {
 		n, from, err := d.ReadFrom(nil)
 		r.note("ReadFrom(nil) = %d, %s, %s", n, shapeUDPAddr(from), shape(err))
 	}},
-	{"too_long", func(r *result) {
+	{"too_long", false, func(r *result) {
 		c, d := r.listen("udp4", "127.0.0.1:0"), r.listen("udp4", "127.0.0.1:0")
 		r.everyWrite(c, make([]byte, 65508), udpAddr(d))
 		e := r.dial("udp4", d.LocalAddr().String())
 		n, err := e.Write(make([]byte, 65508))
 		r.note("Write = %d, %s", n, shape(err))
 	}},
-	{"refused", func(r *result) {
+	{"refused", false, func(r *result) {
 		d := r.dial("udp4", closedPort(r).String())
 		d.Write([]byte("x"))
 		n, err := d.Read(make([]byte, 10))
@@ -394,12 +414,12 @@ var parityCases = []struct {
 		n, _, err = d.ReadFrom(make([]byte, 10))
 		r.note("ReadFrom = %d, %s", n, shape(err))
 	}},
-	{"broadcast", func(r *result) {
+	{"broadcast", false, func(r *result) {
 		c := r.listen("udp4", "127.0.0.1:0")
 		// From the loopback address it cannot leave; permission is not what is missing.
 		r.everyWrite(c, []byte("x"), &net.UDPAddr{IP: net.IPv4bcast, Port: 9})
 	}},
-	{"deadlines", func(r *result) {
+	{"deadlines", false, func(r *result) {
 		c := r.listen("udp4", "127.0.0.1:0")
 		d := r.dial("udp4", c.LocalAddr().String())
 		for _, c := range []udpConn{c, d} {
@@ -414,7 +434,7 @@ var parityCases = []struct {
 			r.everyRead(c, 10)
 		}
 	}},
-	{"closed", func(r *result) {
+	{"closed", false, func(r *result) {
 		c := r.listen("udp4", "127.0.0.1:0")
 		d := r.dial("udp4", c.LocalAddr().String())
 		for _, c := range []udpConn{c, d} {
@@ -434,7 +454,7 @@ var parityCases = []struct {
 			r.note("LocalAddr = %s, RemoteAddr = %s", shapeUDPAddr(c.LocalAddr()), shapeUDPAddr(c.RemoteAddr()))
 		}
 	}},
-	{"buffers", func(r *result) {
+	{"buffers", false, func(r *result) {
 		c := r.listen("udp4", "127.0.0.1:0")
 		for _, n := range []int{1 << 16, 1, 0} {
 			r.note("SetReadBuffer(%d) = %s", n, shape(c.SetReadBuffer(n)))
@@ -448,23 +468,34 @@ var parityCases = []struct {
 func TestParityWithPackageNet(t *testing.T) {
 	for _, c := range parityCases {
 		t.Run(c.name, func(t *testing.T) {
-			var lines [2][]string
-			for i, a := range apis {
-				r := &result{t: t, api: a}
-				c.run(r)
-				lines[i] = r.lines
-			}
-			if len(lines[0]) != len(lines[1]) {
-				t.Errorf("%d results, want %d", len(lines[1]), len(lines[0]))
-			}
-			for i := range min(len(lines[0]), len(lines[1])) {
-				if lines[0][i] != lines[1][i] {
-					t.Errorf("\n got %s\nwant %s", lines[1][i], lines[0][i])
-				}
-			}
-			if len(lines[0]) == 0 {
+			want := &result{t: t, api: packageNet}
+			c.run(want)
+			if len(want.lines) == 0 {
 				t.Error("the case noted nothing")
 			}
+			ours := []api{hostAPI}
+			if !c.ipv6 {
+				ours = append(ours, stackAPI)
+			}
+			for _, a := range ours {
+				t.Run(a.name, func(t *testing.T) {
+					got := &result{t: t, api: a}
+					c.run(got)
+					compare(t, got.lines, want.lines)
+				})
+			}
 		})
+	}
+}
+
+func compare(t *testing.T, got, want []string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%d results, want %d", len(got), len(want))
+	}
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Errorf("\n got %s\nwant %s", got[i], want[i])
+		}
 	}
 }
