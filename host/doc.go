@@ -20,7 +20,7 @@
 // runtime's poller knows it and nothing uses its number after it was closed.
 //
 // TryRecv and TrySend are one system call for up to 32 datagrams (recvmmsg,
-// sendmmsg), or recvmsg and sendmsg for one. What the calls need, headers,
+// sendmmsg), or the like for one. What the calls need, headers,
 // addresses and control messages, comes from a pool: they allocate nothing. They
 // reach the descriptor by RawConn.Control, which a parked RawConn.Read does not
 // hold up.

@@ -111,16 +111,18 @@ func (op *recvOp) receive(fd uintptr, ms []socket.Message) (int, syscall.Errno) 
 
 	// MSG_TRUNC makes a datagram's length its true one.
 	flags := uintptr(unix.MSG_DONTWAIT | unix.MSG_TRUNC | op.flags)
-	got := 1
+	var r uintptr
+	var errno syscall.Errno
 	for {
-		var r uintptr
-		var errno syscall.Errno
-		if len(ms) == 1 {
-			r, _, errno = unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&op.msgs[0].hdr)), flags)
-			op.msgs[0].len = uint32(r)
-		} else {
+		switch {
+		case len(ms) > 1:
 			r, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&op.msgs)), uintptr(len(ms)), flags, 0, 0)
-			got = int(r)
+		case fields != 0:
+			r, _, errno = unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&op.msgs[0].hdr)), flags)
+		default: // saves the kernel copying the header
+			iov := &op.iovs[0]
+			r, _, errno = unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(iov.Base)), uintptr(iov.Len), flags,
+				uintptr(unsafe.Pointer(&op.names[0])), uintptr(unsafe.Pointer(&op.msgs[0].hdr.Namelen)))
 		}
 		if errno == 0 {
 			break
@@ -128,6 +130,11 @@ func (op *recvOp) receive(fd uintptr, ms []socket.Message) (int, syscall.Errno) 
 		if errno != unix.EINTR {
 			return 0, errno
 		}
+	}
+	got := int(r)
+	if len(ms) == 1 {
+		got = 1
+		op.msgs[0].len = uint32(r)
 	}
 
 	count, bytes := 0, 0

@@ -121,11 +121,18 @@ func (op *sendOp) send(fd uintptr, ms []socket.Message) (int, syscall.Errno) {
 	for {
 		var r uintptr
 		var errno syscall.Errno
-		if len(ms) == 1 {
-			_, _, errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&op.msgs[0].hdr)), unix.MSG_DONTWAIT)
-			r = 1
-		} else {
+		hdr := &op.msgs[0].hdr
+		switch {
+		case len(ms) > 1:
 			r, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&op.msgs)), uintptr(len(ms)), unix.MSG_DONTWAIT, 0, 0)
+		case hdr.Control != nil:
+			_, _, errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(hdr)), unix.MSG_DONTWAIT)
+			r = 1
+		default: // saves the kernel copying the header
+			iov := &op.iovs[0]
+			_, _, errno = unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(iov.Base)), uintptr(iov.Len), unix.MSG_DONTWAIT,
+				uintptr(unsafe.Pointer(hdr.Name)), uintptr(hdr.Namelen))
+			r = 1
 		}
 		if errno == 0 {
 			return int(r), 0

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -130,10 +131,14 @@ func (d *direction) waitAs(w *waiter, cancel *socket.Cancel) error {
 
 		select {
 		case d.turn <- struct{}{}:
-		case <-w.wake:
-			continue
-		case <-d.s.closed:
-			return net.ErrClosed
+		default:
+			select {
+			case d.turn <- struct{}{}:
+			case <-w.wake:
+				continue
+			case <-d.s.closed:
+				return net.ErrClosed
+			}
 		}
 		holds := d.parkAs(w)
 		<-d.turn
@@ -244,9 +249,12 @@ func (s *Socket) ready(fd uintptr, mask socket.Events) socket.Events {
 	if mask&socket.Writable != 0 {
 		fds[0].Events |= unix.POLLOUT
 	}
+	// A poll that waits for nothing is over before the scheduler would have
+	// to know of it, hence RawSyscall.
+	var none unix.Timespec
 	for {
-		_, err := unix.Poll(fds[:], 0)
-		if err != unix.EINTR {
+		_, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(len(fds)), uintptr(unsafe.Pointer(&none)), 0, 0, 0)
+		if errno != unix.EINTR {
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"encoding/binary"
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
@@ -66,11 +67,7 @@ func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4) drop.R
 	if len(payload) < 4 {
 		return drop.DatagramMalformed
 	}
-	f := flow{
-		src: peer, dst: local,
-		dstPort: uint16(payload[0])<<8 | uint16(payload[1]),
-		srcPort: uint16(payload[2])<<8 | uint16(payload[3]),
-	}
+	f := flow{src: peer, dst: local, ports: binary.BigEndian.Uint32(payload)}
 	if s.state.Load().local(local) == nil {
 		return drop.ICMPUnmatched
 	}
@@ -79,7 +76,7 @@ func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4) drop.R
 	if len(found) == 0 {
 		// Unconnected sockets hear of errors only by the error queue; that
 		// one of them sent the datagram makes the message ours to read.
-		if s.ports.lookup(&f, false) == nil {
+		if s.ports.lookup(f, false) == nil {
 			return drop.ICMPUnmatched
 		}
 		return drop.None

@@ -22,9 +22,6 @@ type query struct {
 	fragment fragmentation
 }
 
-// headersLen is the length of the headers before a UDP payload over Ethernet.
-const headersLen = wire.EthernetHeaderLen + wire.IPv4HeaderLen + wire.UDPHeaderLen
-
 // path is the answer: the way to a destination, with the headers made ready. A
 // socket keeps the last one it used and goes by it as long as the stack's state
 // is the one it was made from and its next hop's address has not changed. It is
@@ -36,15 +33,24 @@ type path struct {
 	link      uint64    // the neighbour's word that the header was made with
 	src, dst  ipv4
 	mtu       int
+	ethernet  bool // the link's frames begin with an Ethernet header
 	broadcast bool
 	multicast bool
 	vouched   bool // the link vouches for checksums
 	plain     bool // no UDP checksum (SO_NO_CHECK)
-	skip      int  // of header, where the link has none
-	ipSum     uint32
-	udpSum    uint32
-	counted   uint32 // not fragmentable packets need no identification; others count on from here
-	header    [headersLen]byte
+	counted   bool // packets may be fragmented, so each needs an identification
+	forPeer   bool // it leads to the socket's peer
+
+	// The headers, as they lie in memory, in words of 64 bits: a receiver in
+	// the same process loads them in these, and a load that has to gather
+	// several narrower stores stalls the processor.
+	ethernet0 uint64 // destination, and the source's first two bytes
+	ethernet1 uint64 // source, type
+	ip0       uint64 // version to fragment offset, less length and identification
+	ip1       uint64 // TTL to source, less the checksum
+	udp0      uint64 // ports
+	ipSum     uint32 // the sum of what is in ip0, ip1 and the destination
+	udpSum    uint32 // the sum of the pseudo-header and ports, less the length
 
 	to netip.AddrPort // what was asked for; zero: do not use again
 
@@ -111,23 +117,20 @@ func (s *Stack) routeInto(p *path, q query) error {
 	}
 	p.iface, p.src, p.dst, p.mtu = out.Interface, q.src, q.dst, out.link.MTU()
 	p.vouched = out.caps&link.ChecksumVouched != 0
-	p.neighbor, p.link = nil, 0
-	p.skip = wire.EthernetHeaderLen
-	var mac wire.MAC
-	if out.kind == link.Ethernet {
-		p.skip = 0
+	p.neighbor, p.link, p.forPeer = nil, usable, false
+	p.ethernet = out.kind == link.Ethernet
+	if p.ethernet {
 		switch {
 		case p.broadcast:
-			mac = wire.Broadcast
+			p.link |= macWord(wire.Broadcast)
 		case p.multicast:
-			mac = wire.MulticastMAC(q.dst.netip())
+			p.link |= macWord(wire.MulticastMAC(q.dst.netip()))
 		default:
 			p.neighbor = s.neighbors.get(out.Interface, hop)
 			p.link = p.neighbor.word.Load()
-			mac = wordMAC(p.link)
 		}
 	}
-	p.prepare(&q, mac)
+	p.prepare(&q)
 	p.state = st
 	return nil
 }
@@ -196,36 +199,35 @@ func (n *netif) iface() *Interface {
 }
 
 // prepare makes the headers, all but what differs from datagram to datagram.
-func (p *path) prepare(q *query, mac wire.MAC) {
-	h := p.header[:]
-	if p.skip == 0 {
-		e := wire.PutEthernet(h)
-		e.SetDestination(mac)
-		e.SetSource(p.iface.mac)
-		e.SetType(wire.EtherTypeIPv4)
+func (p *path) prepare(q *query) {
+	p.ethernet1 = macWord(p.iface.mac) | uint64(wire.EtherTypeIPv4)
+	p.setLink(p.link)
+	const (
+		version      = 0x45 << 56 // and a header of five words
+		dontFragment = 0x4000
+	)
+	p.counted = q.fragment == fragmentAllow
+	p.ip0 = version | uint64(q.tos)<<48
+	if !p.counted {
+		p.ip0 |= dontFragment
 	}
-	ip := wire.PutIPv4(h[wire.EthernetHeaderLen:])
-	ip.SetTOS(q.tos)
-	ip.SetTTL(q.ttl)
-	ip.SetProtocol(wire.ProtocolUDP)
-	ip.SetSource4(p.src.bytes())
-	ip.SetDestination4(p.dst.bytes())
-	ip.SetDontFragment(q.fragment != fragmentAllow)
-	p.counted = 0
-	if q.fragment == fragmentAllow {
-		p.counted = 1
-	}
-	p.ipSum = uint32(wire.Sum(ip[:]))
-	udp := wire.PutUDP(h[wire.EthernetHeaderLen+wire.IPv4HeaderLen:])
-	udp.SetSourcePort(q.srcPort)
-	udp.SetDestinationPort(q.port)
-	p.udpSum = uint32(ip.PseudoSum(0)) + uint32(q.srcPort) + uint32(q.port)
+	p.ip1 = uint64(q.ttl)<<56 | uint64(wire.ProtocolUDP)<<48 | uint64(p.src)
+	p.ipSum = uint32(fold64(p.ip0)) + uint32(fold64(p.ip1)) + uint32(fold64(uint64(p.dst)))
+	p.udp0 = uint64(q.srcPort)<<48 | uint64(q.port)<<32
+	p.udpSum = uint32(fold64(uint64(p.src)+uint64(p.dst))) + uint32(wire.ProtocolUDP) +
+		uint32(q.srcPort) + uint32(q.port)
+}
+
+// setLink writes the hardware address in a neighbour's word into the header.
+func (p *path) setLink(word uint64) {
+	p.link = word
+	p.ethernet0 = word&^0xffff | p.ethernet1>>48
 }
 
 // current reports whether the path can still be used: nothing was reconfigured,
 // and the next hop's address is known and the one in the header.
 func (p *path) current(st *state) bool {
-	return p.state == st && (p.neighbor == nil || p.link&usable != 0 && p.neighbor.word.Load() == p.link)
+	return p.state == st && p.link&usable != 0 && (p.neighbor == nil || p.neighbor.word.Load() == p.link)
 }
 
 // forget makes the path invalid, so that it is looked up again.
@@ -235,43 +237,62 @@ func (p *path) forget() {
 	}
 }
 
-// wrap prepends the headers to a payload.
+// wrap prepends the headers of a UDP datagram to its payload.
 func (p *path) wrap(b *packet.Buffer, id func() uint16) {
 	payload := b.Bytes()
-	udpLen := wire.UDPHeaderLen + len(payload)
-	total := wire.IPv4HeaderLen + udpLen
-	h := b.Prepend(headersLen - p.skip)
-	copy(h, p.header[p.skip:])
-	ip := h[wire.EthernetHeaderLen-p.skip:]
-	ip = ip[:wire.IPv4HeaderLen+wire.UDPHeaderLen]
-
-	sum := p.ipSum + uint32(total)
-	binary.BigEndian.PutUint16(ip[2:], uint16(total))
-	if p.counted != 0 {
-		n := id()
-		binary.BigEndian.PutUint16(ip[4:], n)
-		sum += uint32(n)
-	}
-	binary.BigEndian.PutUint16(ip[10:], ^fold(sum))
-
-	binary.BigEndian.PutUint16(ip[24:], uint16(udpLen))
+	length := uint64(wire.UDPHeaderLen + len(payload))
+	var checksum uint16
 	switch {
 	case p.plain:
-		binary.BigEndian.PutUint16(ip[26:], 0)
 	case p.vouched:
 		b.Flags |= packet.ChecksumValid
-		binary.BigEndian.PutUint16(ip[26:], fold(p.udpSum+uint32(udpLen)))
+		checksum = fold(p.udpSum + uint32(length))
 	default:
-		sum := ^fold(p.udpSum + 2*uint32(udpLen) + uint32(wire.Sum(payload)))
-		if sum == 0 {
-			sum = 0xffff // zero would say that there is none (RFC 768)
+		checksum = ^fold(p.udpSum + 2*uint32(length) + uint32(wire.Sum(payload)))
+		if checksum == 0 {
+			checksum = 0xffff // zero would say that there is none (RFC 768)
 		}
-		binary.BigEndian.PutUint16(ip[26:], sum)
 	}
+	h := b.Prepend(wire.UDPHeaderLen)
+	binary.BigEndian.PutUint64(h, p.udp0|length<<16|uint64(checksum))
+	p.wrapIP(b, id)
+}
+
+// wrapIP prepends the headers before a UDP header to a packet.
+func (p *path) wrapIP(b *packet.Buffer, id func() uint16) {
+	length := uint64(wire.IPv4HeaderLen + b.Len())
+	ip0, sum := p.ip0|length<<32, p.ipSum+uint32(length)
+	if p.counted {
+		n := id()
+		ip0 |= uint64(n) << 16
+		sum += uint32(n)
+	}
+	ip1 := p.ip1 | uint64(^fold(sum))<<32
+	if !p.ethernet {
+		h := b.Prepend(wire.IPv4HeaderLen)
+		binary.BigEndian.PutUint64(h[0:8], ip0)
+		binary.BigEndian.PutUint64(h[8:16], ip1)
+		binary.BigEndian.PutUint32(h[16:20], uint32(p.dst))
+		return
+	}
+	h := b.Prepend(wire.EthernetHeaderLen + wire.IPv4HeaderLen)
+	_ = h[33]
+	binary.BigEndian.PutUint64(h[0:8], p.ethernet0)
+	binary.BigEndian.PutUint64(h[6:14], p.ethernet1)
+	binary.BigEndian.PutUint64(h[14:22], ip0)
+	binary.BigEndian.PutUint64(h[22:30], ip1)
+	binary.BigEndian.PutUint32(h[30:34], uint32(p.dst))
 }
 
 // fold brings a sum of few 16-bit words to 16 bits.
 func fold(sum uint32) uint16 {
 	sum = sum>>16 + sum&0xffff
 	return uint16(sum>>16 + sum)
+}
+
+// fold64 adds the four 16-bit words of sum.
+func fold64(sum uint64) uint16 {
+	sum = sum>>32 + sum&0xffffffff
+	sum = sum>>32 + sum&0xffffffff
+	return fold(uint32(sum))
 }

@@ -47,6 +47,7 @@ type slots struct {
 // new slice.
 type bucket struct {
 	portKey
+	pair4 uint64 // of an IPv4 key: the lower halves of its addresses
 	// only is the bucket's socket if there is just one and it has no wishes
 	// beyond the key: the usual case, without another look.
 	only    atomic.Pointer[Socket]
@@ -77,14 +78,16 @@ func (t *portTable) init(s *Stack) {
 // hash mixes a key with the table's secret, so that nobody outside can choose
 // addresses and ports that collide.
 func (t *portTable) hash(k *portKey) uint64 {
-	// The lower halves of IPv4 addresses in one word, and the ports.
-	h := t.mix(k.local.lo<<32|k.peer.lo&0xffffffff, uint64(k.ports))
+	h := t.mix(k.pair4(), uint64(k.ports))
 	if !k.local.is4() {
 		h = t.mix(k.local.hi^h, k.local.lo)
 		h = t.mix(k.peer.hi^h, k.peer.lo)
 	}
 	return h
 }
+
+// pair4 returns the lower halves of both addresses: all there is of IPv4 ones.
+func (k *portKey) pair4() uint64 { return k.local.lo<<32 | k.peer.lo&0xffffffff }
 
 func (t *portTable) mix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a^t.key[0], b^t.key[1])
@@ -104,6 +107,23 @@ func (s *slots) find(h uint64, k *portKey) *bucket {
 		// A tombstone has no port and so equals no key.
 		if b.ports == k.ports && b.local.lo == k.local.lo && b.peer.lo == k.peer.lo &&
 			b.local.hi == k.local.hi && b.peer.hi == k.peer.hi {
+			return b
+		}
+	}
+}
+
+// find4 is find for the key of two IPv4 addresses, or one; peer and its port are
+// zero in keys of sockets that are only bound. It is the fast path's.
+func (t *portTable) find4(local, peer ipv4, ports uint32) *bucket {
+	pair := uint64(local)<<32 | uint64(peer)
+	tab := t.table.Load()
+	mask := uint64(len(tab.slot) - 1)
+	for i := t.mix(pair, uint64(ports)) & mask; ; i = (i + 1) & mask {
+		b := tab.slot[i].Load()
+		if b == nil {
+			return nil
+		}
+		if b.pair4 == pair && b.ports == ports && b.local.is4() {
 			return b
 		}
 	}
@@ -129,7 +149,7 @@ func (t *portTable) insert(k portKey, s *Socket) {
 		return
 	}
 	t.grow()
-	b := &bucket{portKey: k}
+	b := &bucket{portKey: k, pair4: k.pair4()}
 	b.set([]*Socket{s})
 	t.buckets++
 	tab := t.table.Load()

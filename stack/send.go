@@ -101,7 +101,7 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	s.bytes += uint64(len(m.Buf))
 	iface, neighbor, link := p.iface, p.neighbor, p.link
 	again := p.broadcast || p.multicast && s.opts.multicastLoop
-	if neighbor == nil || link&usable != 0 {
+	if link&usable != 0 {
 		p.packets++
 		p.bytes += uint64(b.Len())
 		neighbor = nil
@@ -156,7 +156,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
 		if out.n+count > len(out.frames) {
 			break
 		}
-		unresolved := p.neighbor != nil && p.link&usable == 0
+		unresolved := p.link&usable == 0
 		loops := p.broadcast || p.multicast && s.opts.multicastLoop
 		if (unresolved || loops) && taken > 0 {
 			break
@@ -223,6 +223,9 @@ func segments(m *socket.Message, mtu int) (size, count int, err error) {
 	return size, count, nil
 }
 
+// sendFields are the fields of a Message that ask for a path of its own.
+const sendFields = socket.SendFields &^ socket.FieldSegmentSize
+
 // ready checks everything that can refuse a datagram before it is built, in
 // Linux's order, and returns the path it will take. The caller holds s.mu.
 func (s *Socket) ready(m *socket.Message) (*path, error) {
@@ -232,23 +235,31 @@ func (s *Socket) ready(m *socket.Message) (*path, error) {
 	if len(m.Buf) > maxPayload {
 		return nil, syscall.EMSGSIZE
 	}
-	p := s.path
-	to := m.Addr
-	if !to.Addr().IsValid() {
-		if to = s.peer; !to.IsValid() {
-			return nil, s.noDestination()
-		}
-	} else if to.Port() == 0 {
-		return nil, syscall.EINVAL
-	}
 	if s.pending.Load() != 0 {
 		if err := s.takeError(); err != nil {
 			return nil, err
 		}
 	}
-	if p == nil || p.to != to || m.Set&(socket.SendFields&^socket.FieldSegmentSize) != 0 || !p.current(s.stack.state.Load()) {
+	p := s.path
+	switch known := p != nil && m.Set&sendFields == 0 && p.current(s.stack.state.Load()); {
+	case !m.Addr.Addr().IsValid():
+		if known && p.forPeer {
+			break
+		}
+		if !s.peer.IsValid() {
+			return nil, s.noDestination()
+		}
 		var err error
-		if p, err = s.findPath(m, to); err != nil {
+		if p, err = s.findPath(m, s.peer); err != nil {
+			return nil, err
+		}
+		p.forPeer = p.to.IsValid()
+	case known && p.to == m.Addr:
+	case m.Addr.Port() == 0:
+		return nil, syscall.EINVAL
+	default:
+		var err error
+		if p, err = s.findPath(m, m.Addr); err != nil {
 			return nil, err
 		}
 	}
@@ -283,8 +294,7 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 	}
 	q := s.query(ipv4Of(to.Addr()))
 	q.port = to.Port()
-	own := socket.SendFields &^ socket.FieldSegmentSize
-	if m.Set&own != 0 {
+	if m.Set&sendFields != 0 {
 		if err := s.override(&q, m); err != nil {
 			return nil, err
 		}
@@ -305,15 +315,11 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 		return nil, syscall.EACCES
 	}
 	p.plain = s.opts.noChecksum
-	if m.Set&own == 0 {
+	if m.Set&sendFields == 0 {
 		p.to = to
 	}
-	if p.neighbor != nil && p.link&usable == 0 {
-		p.link = s.stack.neighbors.use(p.neighbor)
-		if p.link&usable != 0 {
-			mac := wordMAC(p.link)
-			copy(p.header[:], mac[:])
-		}
+	if p.link&usable == 0 {
+		p.setLink(s.stack.neighbors.use(p.neighbor))
 	}
 	return p, nil
 }

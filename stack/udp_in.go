@@ -27,16 +27,16 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast)
 			return nil
 		}
 	}
-	f := flow{src: src, dst: dst, srcPort: u.SourcePort(), dstPort: u.DestinationPort(), device: l.iface.index}
+	f := flow{src: src, dst: dst, ports: portPair(u.DestinationPort(), u.SourcePort()), device: int32(l.iface.index)}
 	if to != toHost {
-		l.udpToMany(b, &f)
+		l.udpToMany(b, f)
 		return nil
 	}
 	if l.to != nil && f == l.flow {
 		return l.to // in a row with the datagram before it
 	}
 	l.flow = f
-	if s := l.iface.stack.ports.lookup(&f, l.iface.stack.cfg.FirstBound); s != nil {
+	if s := l.iface.stack.ports.lookup(f, l.iface.stack.cfg.FirstBound); s != nil {
 		return s
 	}
 	// What is queued so far goes first, so that an answer does not overtake it.
@@ -50,7 +50,7 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast)
 
 // udpToMany gives a broadcast or group datagram to every socket that matches.
 // They share one buffer.
-func (l *lane) udpToMany(b *packet.Buffer, f *flow) {
+func (l *lane) udpToMany(b *packet.Buffer, f flow) {
 	st := l.iface.stack
 	l.flush()
 	var found []*Socket
@@ -85,56 +85,50 @@ func (s *Socket) wantsTime() bool {
 	return socket.Fields(s.reports.Load())&socket.FieldTime != 0
 }
 
-// flow is what an incoming datagram is looked up by.
+// flow is what an incoming datagram is looked up by. It has few enough fields
+// to be kept in registers.
 type flow struct {
-	src, dst         ipv4
-	srcPort, dstPort uint16
-	device           int
+	src, dst ipv4
+	ports    uint32 // as in portKey: ours above theirs
+	device   int32
 }
+
+func (f flow) srcPort() uint16 { return uint16(f.ports) }
 
 // exact is the key of sockets connected to the datagram's sender, bound of
 // those bound to its destination, wild of those bound to any address.
-func (f *flow) exact() portKey {
-	return portKey{f.dst.address(), f.src.address(), portPair(f.dstPort, f.srcPort)}
+func (f flow) exact() portKey { return portKey{f.dst.address(), f.src.address(), f.ports} }
+func (f flow) bound() portKey { return portKey{local: f.dst.address(), ports: f.ports &^ 0xffff} }
+func (f flow) wild() portKey {
+	return portKey{local: unspecified4.address(), ports: f.ports &^ 0xffff}
 }
 
-func (f *flow) bound() portKey {
-	return portKey{local: f.dst.address(), ports: portPair(f.dstPort, 0)}
-}
-
-func (f *flow) wild() portKey {
-	return portKey{local: unspecified4.address(), ports: portPair(f.dstPort, 0)}
-}
-
-func (f *flow) keys() [3]portKey { return [3]portKey{f.exact(), f.bound(), f.wild()} }
+func (f flow) keys() [3]portKey { return [3]portKey{f.exact(), f.bound(), f.wild()} }
 
 // accepts reports whether a socket found by its key wants the datagram.
-func (m *match) accepts(f *flow) bool {
-	return (m.device == 0 || m.device == f.device) &&
-		(m.peerPort == 0 || m.peer == f.src && m.peerPort == f.srcPort)
+func (m *match) accepts(f flow) bool {
+	return (m.device == 0 || m.device == int(f.device)) &&
+		(m.peerPort == 0 || m.peer == f.src && m.peerPort == f.srcPort())
 }
 
 // lookup returns the one socket for a unicast datagram: connected ones before
 // those bound to the address before those bound to any, as Linux's scores have
 // it; nil if there is none.
-func (t *portTable) lookup(f *flow, firstBound bool) *Socket {
+func (t *portTable) lookup(f flow, firstBound bool) *Socket {
 	if t.connected.Load() > 0 {
-		k := f.exact()
-		if s := t.pick(&k, f, firstBound); s != nil {
+		if s := t.pick(f.dst, f.src, f.ports, f, firstBound); s != nil {
 			return s
 		}
 	}
-	k := f.bound()
-	if s := t.pick(&k, f, firstBound); s != nil {
+	if s := t.pick(f.dst, 0, f.ports&^0xffff, f, firstBound); s != nil {
 		return s
 	}
-	k = f.wild()
-	return t.pick(&k, f, firstBound)
+	return t.pick(unspecified4, 0, f.ports&^0xffff, f, firstBound)
 }
 
 // pick returns the socket for a datagram among those of one key, or nil.
-func (t *portTable) pick(k *portKey, f *flow, firstBound bool) *Socket {
-	b := t.find(k)
+func (t *portTable) pick(local, peer ipv4, ports uint32, f flow, firstBound bool) *Socket {
+	b := t.find4(local, peer, ports)
 	if b == nil {
 		return nil
 	}
@@ -148,7 +142,7 @@ func (t *portTable) pick(k *portKey, f *flow, firstBound bool) *Socket {
 // bound to the device before one that is not, then the last bound. Sockets that
 // share by ReusePort are picked from by the flow's hash (Linux's
 // udp4_lib_lookup2 and inet_lookup_reuseport).
-func (t *portTable) choose(list []*Socket, f *flow, firstBound bool) *Socket {
+func (t *portTable) choose(list []*Socket, f flow, firstBound bool) *Socket {
 	var best *Socket
 	var bestMatch *match
 	for i := range list {

@@ -1,6 +1,9 @@
 package wheel
 
-import "math/bits"
+import (
+	"iter"
+	"math/bits"
+)
 
 const (
 	slotBits = 6
@@ -165,6 +168,28 @@ func (w *Wheel[T]) Pop(limit int64) *Event[T] {
 	w.now = e.at
 	w.unlink(e, l, i)
 	return e
+}
+
+// Due returns the earliest event if its time is the present, and leaves it; else
+// it returns nil.
+func (w *Wheel[T]) Due() *Event[T] {
+	return w.slots[0][uint(w.now)%slots].head
+}
+
+// All yields every event that waits, in no particular order. The wheel must not
+// change meanwhile.
+func (w *Wheel[T]) All() iter.Seq[*Event[T]] {
+	return func(yield func(*Event[T]) bool) {
+		for l := range w.slots {
+			for i := range w.slots[l] {
+				for e := w.slots[l][i].head; e != nil; e = e.next {
+					if !yield(e) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // cascade moves the events of a slot, into which the present has come, down.

@@ -115,6 +115,23 @@ func TestAgainstSortedList(t *testing.T) {
 			if w.Now() != m.now || w.Len() != len(m.list) {
 				t.Fatalf("round %d step %d: now %d, %d waiting; want %d, %d", round, step, w.Now(), w.Len(), m.now, len(m.list))
 			}
+			var due *Event[int]
+			if len(m.list) > 0 && m.list[0].at == m.now {
+				due = m.list[0].e
+			}
+			if got := w.Due(); got != due {
+				t.Fatalf("round %d step %d: Due = %+v, want %+v", round, step, got, due)
+			}
+			waiting := 0
+			for e := range w.All() {
+				waiting++
+				if !e.Pending() {
+					t.Fatalf("round %d step %d: All yields %+v, which does not wait", round, step, e)
+				}
+			}
+			if waiting != len(m.list) {
+				t.Fatalf("round %d step %d: All yields %d events, want %d", round, step, waiting, len(m.list))
+			}
 			at, ok := w.Next()
 			if ok != (len(m.list) > 0) || ok && at != m.list[0].at {
 				t.Fatalf("round %d step %d: Next = %d, %v; want %+v", round, step, at, ok, m.list)
