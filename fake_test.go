@@ -55,6 +55,7 @@ type fakeSocket struct {
 	queue       []socket.Message
 	options     map[socket.Option]int
 	sendFull    bool  // TrySend is EAGAIN
+	room        int   // so many datagrams from now on it is; 0: no limit
 	pending     error // of the next TryRecv or TrySend
 	noPorts     bool
 	shutRead    bool
@@ -227,6 +228,11 @@ func (s *fakeSocket) sendLocked(m *socket.Message) error {
 	if s.local.Port() == 0 {
 		if err := s.bindLocked(netip.AddrPortFrom(unspecified(s.family), 0)); err != nil {
 			return err
+		}
+	}
+	if s.room > 0 {
+		if s.room--; s.room == 0 {
+			s.sendFull = true
 		}
 	}
 	if d := s.net.sockets[to.Port()]; d != nil {
