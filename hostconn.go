@@ -28,9 +28,13 @@ func (h *HostConn) SyscallConn() (syscall.RawConn, error) {
 	if h == nil || !h.ok() {
 		return nil, syscall.EINVAL
 	}
-	rc, err := h.s.(syscall.Conn).SyscallConn()
+	sc, ok := h.s.(syscall.Conn)
+	if !ok {
+		return nil, syscall.EINVAL
+	}
+	rc, err := sc.SyscallConn()
 	if err != nil {
-		return nil, &net.OpError{Op: "raw-control", Net: h.network, Source: nil, Addr: h.LocalAddr(), Err: err}
+		return nil, &net.OpError{Op: "raw-control", Net: h.network, Addr: h.LocalAddr(), Err: err}
 	}
 	return rc, nil
 }

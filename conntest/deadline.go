@@ -116,26 +116,44 @@ func testReadDeadlineSooner(h *harness) {
 
 // A deadline that comes later than the one before replaces it.
 func testReadDeadlineLater(h *harness) {
-	start := time.Now()
-	h.must("SetReadDeadline", h.C2.SetReadDeadline(start.Add(h.delay)))
-	ch := h.read(h.C2)
-	h.blocked()
-	h.must("SetReadDeadline", h.C2.SetReadDeadline(start.Add(3*h.delay)))
+	start, d, ch := h.moveDeadline(3)
 	h.isTimeout("ReadFrom", h.result("ReadFrom, deadline made later", ch).err)
-	h.took("ReadFrom", start, 3*h.delay)
+	h.took("ReadFrom", start, 3*d)
 }
 
 // A read whose deadline is taken away waits for its datagram.
 func testReadDeadlineClearedWhileBlocked(h *harness) {
-	h.must("SetReadDeadline", h.C2.SetReadDeadline(time.Now().Add(h.delay)))
-	ch := h.read(h.C2)
-	h.blocked()
-	h.must("SetReadDeadline", h.C2.SetReadDeadline(time.Time{}))
-	time.Sleep(2 * h.delay)
+	_, d, ch := h.moveDeadline(0)
+	time.Sleep(2 * d)
 	h.send(h.C1, []byte("late"), h.Addr2)
 	if d := h.result("ReadFrom", ch); d.err != nil || string(d.payload) != "late" {
 		h.Errorf("ReadFrom, deadline cleared while it blocks = %q, %v; want %q", d.payload, d.err, "late")
 	}
+}
+
+// moveDeadline starts a read on C2 with a deadline that is d ahead and, before
+// that has come, moves it to times*d, or with 0 takes it away. A machine that
+// is so busy that d passes in between is tried again with a longer one.
+func (h *harness) moveDeadline(times int) (start time.Time, d time.Duration, ch <-chan datagram) {
+	h.Helper()
+	for d = h.delay; d < h.patience/4; d *= 2 {
+		start = time.Now()
+		var moved time.Time
+		if times > 0 {
+			moved = start.Add(time.Duration(times) * d)
+		}
+		h.must("SetReadDeadline", h.C2.SetReadDeadline(start.Add(d)))
+		ch = h.read(h.C2)
+		h.blocked()
+		h.must("SetReadDeadline", h.C2.SetReadDeadline(moved))
+		if time.Since(start) < d {
+			return start, d, ch
+		}
+		h.must("SetReadDeadline", h.C2.SetReadDeadline(aLongTimeAgo))
+		h.result("ReadFrom", ch)
+	}
+	h.Fatalf("moving a deadline took longer than %v, each time", d/2)
+	panic("not reached")
 }
 
 // The zero time takes back what has passed.
