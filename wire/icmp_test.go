@@ -118,7 +118,7 @@ func TestICMPQuoteExtensions(t *testing.T) {
 	}
 }
 
-func TestICMPFragmentationNeeded(t *testing.T) {
+func TestICMPFields(t *testing.T) {
 	b := make([]byte, ICMPHeaderLen)
 	h := PutICMP(b, ICMPDestinationUnreachable, ICMPFragmentationNeeded)
 	h.SetMTU(1280)
@@ -128,9 +128,12 @@ func TestICMPFragmentationNeeded(t *testing.T) {
 	if h.MTU() != 1280 || h.Rest() != [4]byte{0, 0, 5, 0} {
 		t.Errorf("got MTU %d, rest %x", h.MTU(), h.Rest())
 	}
-	h.SetRest([4]byte{9, 0, 0, 0})
-	if h.Pointer() != 9 {
-		t.Errorf("pointer: got %d", h.Pointer())
+	h.SetType(ICMPParameterProblem)
+	h.SetCode(ICMPPointerProblem)
+	h.SetRest([4]byte{})
+	h.SetPointer(9)
+	if want := unhex(t, "0c00 0000 0900 0000"); !bytes.Equal(b, want) || h.Pointer() != 9 {
+		t.Errorf("parameter problem: got %x, want %x", b, want)
 	}
 }
 

@@ -39,6 +39,10 @@ func TestIGMP(t *testing.T) {
 		_, _, err := ParseIGMP(b)
 		return err
 	})
+	h.SetType(IGMPv2Leave)
+	if h.Type() != IGMPv2Leave {
+		t.Errorf("type: got %v", h.Type())
+	}
 	long := append(b, 1, 2, 3)
 	UpdateIGMPChecksum(long)
 	if h, body, _ := ParseIGMP(long); !h.ChecksumOK(body) || h.ChecksumOK(nil) {

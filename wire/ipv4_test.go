@@ -88,8 +88,8 @@ func copyIPv4(h *IPv4Header, options, payload []byte) []byte {
 	w.SetTTL(h.TTL())
 	w.SetProtocol(h.Protocol())
 	w.SetChecksum(h.Checksum())
-	w.SetSource(h.Source())
-	w.SetDestination4(h.Destination4())
+	w.SetSource4(h.Source4())
+	w.SetDestination(h.Destination())
 	return append(append(b, options...), payload...)
 }
 
@@ -200,6 +200,10 @@ func TestIPv4SettersDoNotPanic(t *testing.T) {
 	h.SetSource(addr("::ffff:192.0.2.9"))
 	if got, want := h.Source(), addr("192.0.2.9"); got != want {
 		t.Errorf("mapped: got %v, want %v", got, want)
+	}
+	h.SetDestination4([4]byte{192, 0, 2, 8})
+	if got, want := h.Destination(), addr("192.0.2.8"); got != want {
+		t.Errorf("four bytes: got %v, want %v", got, want)
 	}
 	for _, a := range []netip.Addr{{}, addr("2001:db8::1")} {
 		h.SetSource(a)

@@ -175,6 +175,9 @@ func TestIPv6FragmentHeader(t *testing.T) {
 	if h.NextHeader() != ProtocolUDP || h.FragmentOffset() != 65528 || !h.MoreFragments() || h.ID() != 0x12345678 || h.IsAtomic() {
 		t.Errorf("wrong field in % x", b)
 	}
+	if h.SetNextHeader(ProtocolICMPv6); h.NextHeader() != ProtocolICMPv6 {
+		t.Errorf("next header: got %v", h.NextHeader())
+	}
 	if h := PutIPv6Fragment(b, ProtocolUDP, 0, false, 1); !h.IsAtomic() {
 		t.Error("RFC6946_atomic_fragment: got false")
 	}

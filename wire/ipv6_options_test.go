@@ -72,6 +72,10 @@ func TestAppendIPv6Options(t *testing.T) {
 	if got := AppendIPv6Options(nil, ProtocolICMPv6, IPv6Option{Type: IPv6RouterAlert, Data: []byte{0, 0}}); string(got) != MLDHopByHop {
 		t.Errorf("RFC2710_3_router_alert: got %x, want %x", got, MLDHopByHop)
 	}
+	pads := AppendIPv6Options(nil, ProtocolUDP, IPv6Option{Type: IPv6Pad1}, IPv6Option{Type: 0x1e, Data: []byte{7}})
+	if want := unhex(t, "1100 00 1e01 07 0100"); !bytes.Equal(pads, want) {
+		t.Errorf("with a pad1 for alignment: got %x, want %x", pads, want)
+	}
 	for n := range 40 {
 		b := AppendIPv6Options([]byte{0xa5}, ProtocolUDP, IPv6Option{Type: 0x1e, Data: make([]byte, n)})[1:]
 		if len(b)%8 != 0 || len(b) != 8*(1+int(b[1])) || len(b) > n+4+8 {

@@ -52,7 +52,7 @@ func copyIPv6(h *IPv6Header, payload []byte) []byte {
 	w.SetPayloadLength(h.PayloadLength())
 	w.SetNextHeader(h.NextHeader())
 	w.SetHopLimit(h.HopLimit())
-	w.SetSource(h.Source())
+	w.SetSource16(h.Source16())
 	w.SetDestination16(h.Destination16())
 	return append(b, payload...)
 }

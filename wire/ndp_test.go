@@ -25,7 +25,8 @@ const (
 	ndpRedirect = `
 		8900 0000 0000 0000
 		fe80 0000 0000 0000 0000 0000 0000 0002  2001 0db8 0000 0000 0000 0000 0000 0009
-		0402 0000 0000 0000  6000 0000 0000 3bff`
+		0406 0000 0000 0000  6000 0000 0000 3b40
+		2001 0db8 0000 0000 0000 0000 0000 0001  2001 0db8 0000 0000 0000 0000 0000 0009`
 )
 
 var ndpMessages = []struct {
@@ -88,6 +89,20 @@ func TestNDPValidation(t *testing.T) {
 			if _, _, err := c.roundTrip(b); !errors.Is(err, rule.want) {
 				t.Errorf("%s: %s: got %v, want %v", c.name, rule.name, err, rule.want)
 			}
+		}
+	}
+}
+
+func TestRedirect(t *testing.T) {
+	m, err := ParseRedirect(unhex(t, ndpRedirect))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for o := range m.Options.All() {
+		packet, ok := o.RedirectedPacket()
+		h, _, err := ParseIPv6(packet)
+		if !ok || err != nil || h.Destination() != m.Destination {
+			t.Errorf("redirected packet: got %x, %v, %v", packet, ok, err)
 		}
 	}
 }
