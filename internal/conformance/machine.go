@@ -1,0 +1,156 @@
+package conformance
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// Kind says what a Machine's network is.
+type Kind string
+
+// The networks that are held to the rules.
+const (
+	Host  Kind = "host"  // package host: the operating system
+	Stack Kind = "stack" // package stack
+)
+
+// Needs says what a case asks of the machine it runs on.
+type Needs uint8
+
+const (
+	// Wires asks for eth0 and eth1 besides loopback, and the plan's routes.
+	Wires Needs = 1 << iota
+	// Unprivileged asks for a network that refuses to bind ports below 1024.
+	Unprivileged
+	// Reserved asks that the ReservedPort be never picked.
+	Reserved
+	// FirstBound asks for the stack's option of that name.
+	FirstBound
+	// DefaultRoute adds a default route by eth0.
+	DefaultRoute
+	// SourceCheck asks the kernel for net.ipv4.conf.*.rp_filter 2, without
+	// which it looks for own addresses only among sources. The stack always
+	// looks for all that cannot be one.
+	SourceCheck
+)
+
+// ReservedPort is the port that a machine made with Reserved does not pick.
+const ReservedPort = 40000
+
+// The plan: the addresses, routes and neighbours of a machine with Wires.
+//
+//	eth0  10.0.0.1/24 and 10.0.0.7/24
+//	eth1  10.1.0.1/24, 10.2.0.0/31, 10.3.0.1/32
+//
+//	198.51.100.0/24    by 10.0.0.254
+//	198.51.100.128/25  by 10.1.0.254
+//	198.18.0.0/24      by 10.0.0.254, from 10.0.0.7
+//	192.0.2.0/26       unreachable
+//	192.0.2.64/26      prohibit
+//	192.0.2.128/26     blackhole
+//	203.0.113.0/24     no route
+//
+// On the far ends, every address of the subnets ending in a number below 100, and
+// the gateways, answer ARP; the others do not.
+type plan struct {
+	interfaces []planInterface
+	routes     []planRoute
+}
+
+type planInterface struct {
+	name      string
+	mac       wire.MAC
+	addresses []netip.Prefix
+}
+
+type planRoute struct {
+	destination netip.Prefix
+	kind        string // "", "unreachable", "prohibit", "blackhole"
+	gateway     netip.Addr
+	source      netip.Addr
+}
+
+const wireMTU = 1500
+
+var thePlan = plan{
+	interfaces: []planInterface{
+		{"eth0", wire.MAC{2, 0, 0, 0, 0, 1}, prefixes("10.0.0.1/24", "10.0.0.7/24")},
+		{"eth1", wire.MAC{2, 0, 0, 0, 1, 1}, prefixes("10.1.0.1/24", "10.2.0.0/31", "10.3.0.1/32")},
+	},
+	routes: []planRoute{
+		{netip.MustParsePrefix("198.51.100.0/24"), "", netip.MustParseAddr("10.0.0.254"), netip.Addr{}},
+		{netip.MustParsePrefix("198.51.100.128/25"), "", netip.MustParseAddr("10.1.0.254"), netip.Addr{}},
+		{netip.MustParsePrefix("198.18.0.0/24"), "", netip.MustParseAddr("10.0.0.254"), netip.MustParseAddr("10.0.0.7")},
+		{netip.MustParsePrefix("192.0.2.0/26"), "unreachable", netip.Addr{}, netip.Addr{}},
+		{netip.MustParsePrefix("192.0.2.64/26"), "prohibit", netip.Addr{}, netip.Addr{}},
+		{netip.MustParsePrefix("192.0.2.128/26"), "blackhole", netip.Addr{}, netip.Addr{}},
+	},
+}
+
+// defaultRoute is what the need DefaultRoute adds.
+var defaultRoute = planRoute{netip.MustParsePrefix("0.0.0.0/0"), "", netip.MustParseAddr("10.0.0.254"), netip.Addr{}}
+
+// routesFor returns the plan's routes for the needs.
+func routesFor(needs Needs) []planRoute {
+	if needs&DefaultRoute != 0 {
+		return append(thePlan.routes[:len(thePlan.routes):len(thePlan.routes)], defaultRoute)
+	}
+	return thePlan.routes
+}
+
+// answersARP reports whether somebody has the address at the far end of a wire.
+func answersARP(a netip.Addr) bool {
+	last := a.As4()[3]
+	return last < 100 || last == 254
+}
+
+func prefixes(list ...string) []netip.Prefix {
+	ps := make([]netip.Prefix, len(list))
+	for i, s := range list {
+		ps[i] = netip.MustParsePrefix(s)
+	}
+	return ps
+}
+
+// A Machine is a host under test: a network, and the far ends of its wires.
+type Machine struct {
+	socket.Network
+	Kind       Kind
+	Eth0, Eth1 *Wire // nil unless made with Wires
+
+	// Patience is how long to wait for what must come.
+	Patience time.Duration
+
+	elapse func(d time.Duration)
+}
+
+// Elapse lets time pass for the machine: on the host by sleeping.
+func (m *Machine) Elapse(d time.Duration) { m.elapse(d) }
+
+// Index returns the index of the interface of that name.
+func (m *Machine) Index(tb testing.TB, name string) int {
+	tb.Helper()
+	list, err := m.Interfaces()
+	if err != nil {
+		tb.Fatalf("Interfaces: %v", err)
+	}
+	for _, ifi := range list {
+		if ifi.Name == name {
+			return ifi.Index
+		}
+	}
+	tb.Fatalf("no interface is called %s: %v", name, list)
+	return 0
+}
+
+// wireTo returns the wire on whose subnet the address is.
+func (m *Machine) wireTo(a netip.Addr) *Wire {
+	if a.As4()[1] == 0 {
+		return m.Eth0
+	}
+	return m.Eth1
+}

@@ -1,0 +1,166 @@
+package conformance
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/castnet-go/castnet/clock"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/stack"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// stackPatience is how long the stack may take. It delivers within the call that
+// sends, so this is for goroutines that have to be woken.
+const stackPatience = 2 * time.Second
+
+// NewStack returns a stack as a Machine for the duration of the test, at the end of
+// which its ledger must balance. Time stands still but for Elapse.
+func NewStack(tb testing.TB, needs Needs) *Machine {
+	tb.Helper()
+	now := &manualTime{now: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}
+	cfg := stack.Config{
+		Clock:        clock.Manual(now.read),
+		Unprivileged: needs&Unprivileged != 0,
+		FirstBound:   needs&FirstBound != 0,
+	}
+	if needs&Reserved != 0 {
+		cfg.ReservedPorts = []uint16{ReservedPort}
+	}
+	s, err := stack.New(cfg)
+	if err != nil {
+		tb.Fatalf("stack.New: %v", err)
+	}
+	m := &Machine{Network: s, Kind: Stack, Patience: stackPatience}
+	m.elapse = func(d time.Duration) { now.elapse(s, d) }
+	tb.Cleanup(func() {
+		if l := s.Ledger(); !l.Balanced() {
+			tb.Errorf("the ledger does not balance: %+v, drops %v", l, s.Drops())
+		}
+		if err := s.Close(); err != nil {
+			tb.Errorf("closing the stack: %v", err)
+		}
+	})
+	if needs&Wires == 0 {
+		return m
+	}
+	for _, p := range thePlan.interfaces {
+		w, l := newMemoryWire(tb, p)
+		switch p.name {
+		case "eth0":
+			m.Eth0 = w
+		case "eth1":
+			m.Eth1 = w
+		}
+		ifi, err := s.AddInterface(p.name, l)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, a := range p.addresses {
+			if err := ifi.AddAddress(a); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+	kinds := map[string]stack.RouteType{
+		"": stack.RouteUnicast, "unreachable": stack.RouteUnreachable,
+		"prohibit": stack.RouteProhibit, "blackhole": stack.RouteBlackhole,
+	}
+	for _, r := range routesFor(needs) {
+		err := s.AddRoute(stack.Route{Destination: r.destination, Gateway: r.gateway, Source: r.source, Type: kinds[r.kind]})
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return m
+}
+
+// manualTime is a time that passes by hand.
+type manualTime struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (m *manualTime) read() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now
+}
+
+func (m *manualTime) set(t time.Time) {
+	m.mu.Lock()
+	m.now = t
+	m.mu.Unlock()
+}
+
+// elapse lets d pass and does what becomes due, each at its time.
+func (m *manualTime) elapse(s *stack.Stack, d time.Duration) {
+	end := m.read().Add(d)
+	for {
+		next, ok := s.NextDeadline()
+		if !ok || next.After(end) {
+			break
+		}
+		if next.After(m.read()) {
+			m.set(next)
+		}
+		s.Advance(m.read())
+	}
+	m.set(end)
+}
+
+// memoryLink is the stack's end of a Wire.
+type memoryLink struct {
+	wire *Wire
+
+	mu   sync.Mutex
+	sink link.Sink
+}
+
+// newMemoryWire makes a link whose far end is a Wire.
+func newMemoryWire(tb testing.TB, p planInterface) (*Wire, *memoryLink) {
+	l := &memoryLink{wire: newWire(tb, p.name, p.mac, stackPatience)}
+	l.wire.inject = func(frame []byte) {
+		l.mu.Lock()
+		sink := l.sink
+		l.mu.Unlock()
+		if sink == nil {
+			return
+		}
+		b := packet.New(len(frame))
+		copy(b.Append(len(frame)), frame)
+		sink.Deliver(0, b.Single())
+	}
+	return l.wire, l
+}
+
+func (l *memoryLink) Kind() link.Kind                 { return link.Ethernet }
+func (l *memoryLink) MTU() int                        { return wireMTU }
+func (l *memoryLink) Address() wire.MAC               { return l.wire.MAC }
+func (l *memoryLink) Capabilities() link.Capabilities { return 0 }
+func (l *memoryLink) Queues() int                     { return 1 }
+func (l *memoryLink) SetFilter(link.Filter) error     { return nil }
+
+func (l *memoryLink) Attach(sink link.Sink) error {
+	l.mu.Lock()
+	l.sink = sink
+	l.mu.Unlock()
+	return nil
+}
+
+// Write hands the frames to the Wire, which may answer from inside.
+func (l *memoryLink) Write(frames []*packet.Buffer) (int, error) {
+	for _, b := range frames {
+		frame := append([]byte(nil), b.Bytes()...)
+		b.Release()
+		l.wire.receive(frame)
+	}
+	return len(frames), nil
+}
+
+func (l *memoryLink) Close() error {
+	l.wire.close()
+	return l.Attach(nil)
+}
