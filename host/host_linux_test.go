@@ -52,14 +52,26 @@ func openUnbound(t testing.TB, family socket.Family) *Socket {
 // needIPv6 skips the test on a machine whose loopback interface has no ::1.
 func needIPv6(t testing.TB) {
 	t.Helper()
-	s, err := open(socket.IPv6)
-	if err == nil {
-		err = s.Bind(addrPort("[::1]:0"))
-		s.Close()
-	}
-	if err != nil {
+	if err := tryIPv6(); err != nil {
 		t.Skipf("this machine has no IPv6: %v", err)
 	}
+}
+
+func tryIPv6() error {
+	s, err := open(socket.IPv6)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Bind(addrPort("[::1]:0"))
+}
+
+// families are those that the machine speaks.
+func families() []socket.Family {
+	if tryIPv6() != nil {
+		return []socket.Family{socket.IPv4}
+	}
+	return []socket.Family{socket.IPv4, socket.IPv6}
 }
 
 // connectedPair returns two sockets that are connected to each other.

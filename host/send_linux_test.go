@@ -60,7 +60,7 @@ func TestSendBatchEndsAtError(t *testing.T) {
 		{"too big", socket.Message{Buf: []byte(big)}, syscall.EMSGSIZE},
 		{"port 0", socket.Message{Addr: addrPort("127.0.0.1:0")}, syscall.EINVAL},
 		{"other family", socket.Message{Addr: addrPort("[::1]:7")}, syscall.EAFNOSUPPORT},
-		{"broadcast", socket.Message{Addr: addrPort("255.255.255.255:7")}, syscall.EACCES},
+		{"broadcast", socket.Message{Addr: addrPort("127.255.255.255:7")}, syscall.EACCES},
 		{"no address", socket.Message{Addr: netip.AddrPortFrom(netip.Addr{}, 7)}, syscall.EAFNOSUPPORT},
 		{"field that is received only", socket.Message{Set: socket.FieldDrops}, syscall.EINVAL},
 		{"source of the other family", socket.Message{Set: socket.FieldLocal, Local: addrPort("[::1]:0")}, syscall.EINVAL},

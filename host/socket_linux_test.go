@@ -146,7 +146,7 @@ func TestConnectErrors(t *testing.T) {
 		peer netip.AddrPort
 		want syscall.Errno
 	}{
-		{addrPort("255.255.255.255:7"), syscall.EACCES},
+		{addrPort("127.255.255.255:7"), syscall.EACCES},
 		{addrPort("[::1]:7"), syscall.EAFNOSUPPORT},
 		{netip.AddrPortFrom(netip.Addr{}, 7), syscall.EAFNOSUPPORT},
 	} {
