@@ -215,3 +215,35 @@ func TestCloseRead(t *testing.T) {
 		t.Errorf("ReadFrom after it: %v, want io.EOF all the same", err)
 	}
 }
+
+// A zone goes to the network as it was given, which knows its interfaces.
+func TestZone(t *testing.T) {
+	n := newFake()
+	c := listen(t, Config{On: n}, "udp6", "[::1]:0")
+	peer := listen(t, Config{On: n}, "udp6", "[::1]:0")
+	to := &net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "fake0", Port: peer.LocalAddr().(*net.UDPAddr).Port}
+	if _, err := c.WriteTo(nil, to); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.opened[0].lastTo; got.Addr().Zone() != "fake0" {
+		t.Errorf("sent to %v, want the zone fake0", got)
+	}
+	d := dial(t, Config{On: n}, "udp", "[fe80::1%fake0]:9")
+	if got := d.RemoteAddr().String(); got != "[fe80::1%fake0]:9" {
+		t.Errorf("RemoteAddr = %s, want [fe80::1%%fake0]:9", got)
+	}
+}
+
+// A source that is said in a control message takes the socket's form.
+func TestControlSourceForm(t *testing.T) {
+	n := newFake()
+	c := listen(t, Config{On: n}, "udp", ":0")
+	peer := listen(t, Config{On: n}, "udp4", "127.0.0.1:0")
+	oob := control(levelIP, ipPktinfo, 0, 0, 0, 0, 127, 0, 0, 7, 0, 0, 0, 0)
+	if _, _, err := c.WriteMsgUDP(nil, oob, peer.LocalAddr().(*net.UDPAddr)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := n.sockets[peer.LocalAddr().(*net.UDPAddr).AddrPort().Port()].queue[0].Local, mustAddrPort("[::ffff:127.0.0.7]:0"); got != want {
+		t.Errorf("sent from %v, want %v", got, want)
+	}
+}

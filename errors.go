@@ -5,8 +5,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-
-	"github.com/castnet-go/castnet/socket"
 )
 
 // The operations and calls that errors name. They are package net's, so that
@@ -47,9 +45,6 @@ var (
 // callError names the call that an errno came from; other errors are left as
 // they are.
 func callError(call string, err error) error {
-	if err == socket.ErrCancelled {
-		return os.ErrDeadlineExceeded
-	}
 	if _, ok := err.(syscall.Errno); ok {
 		return os.NewSyscallError(call, err)
 	}

@@ -53,6 +53,7 @@ type fakeSocket struct {
 	// All below is guarded by net.mu.
 	local, peer netip.AddrPort
 	queue       []socket.Message
+	lastTo      netip.AddrPort // of TrySend
 	options     map[socket.Option]int
 	sendFull    bool  // TrySend is EAGAIN
 	room        int   // so many datagrams from now on it is; 0: no limit
@@ -209,6 +210,7 @@ func (s *fakeSocket) sendLocked(m *socket.Message) error {
 	if to == zeroAddrPort {
 		to = s.peer
 	}
+	s.lastTo = to
 	switch {
 	case s.closed:
 		return net.ErrClosed

@@ -2,10 +2,14 @@ package castnet_test
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"testing"
+	"time"
 
+	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/conntest"
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/stack"
 )
@@ -86,3 +90,65 @@ func TestStack(t *testing.T)                 { conntest.TestPacketConn(t, stackP
 func TestStackInBubble(t *testing.T)         { conntest.TestPacketConnInBubble(t, stackPair) }
 func TestStackLoopback(t *testing.T)         { conntest.TestPacketConn(t, loopbackPair) }
 func TestStackLoopbackInBubble(t *testing.T) { conntest.TestPacketConnInBubble(t, loopbackPair) }
+
+// What a Conn counts, and why what it lost was lost; after Close too.
+func TestStats(t *testing.T) {
+	p, err := loopbackPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	a, b := p.C1.(*castnet.Conn), p.C2.(*castnet.Conn)
+	for range 3 {
+		if _, err := a.WriteTo([]byte("four"), b.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := b.ReadFrom(make([]byte, 2)); err != nil {
+		t.Fatal(err)
+	}
+	b.Close()
+	if s := a.Stats(); s.Sent != 3 || s.SentBytes != 12 {
+		t.Errorf("sent %d datagrams, %d bytes; want 3, 12", s.Sent, s.SentBytes)
+	}
+	if s := b.Stats(); s.Received != 1 || s.ReceivedBytes != 4 || s.Dropped[drop.SocketClosed] != 2 {
+		t.Errorf("received %d datagrams, %d bytes, dropped %v; want 1, 4, SocketClosed 2", s.Received, s.ReceivedBytes, s.Dropped)
+	}
+}
+
+// Broadcast is permitted from the start.
+func TestBroadcast(t *testing.T) {
+	a, b, err := wire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	defer b.Close()
+	ctx := t.Context()
+	// Without a route for it, 255.255.255.255 needs to be told by which
+	// interface.
+	sender := &castnet.Config{On: a, Interface: "eth0"}
+	c1, err := sender.Listen(ctx, "udp4", ":7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c1.Close()
+	receiver := &castnet.Config{On: b}
+	c2, err := receiver.Listen(ctx, "udp4", ":7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c2.Close()
+	buf := make([]byte, 10)
+	for _, to := range []string{"10.0.0.255:7", "255.255.255.255:7"} {
+		addr := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(to))
+		if _, err := c1.WriteTo([]byte("all"), addr); err != nil {
+			t.Fatalf("WriteTo %s: %v", to, err)
+		}
+		c2.SetReadDeadline(time.Now().Add(10 * time.Second))
+		n, from, err := c2.ReadFrom(buf)
+		if err != nil || string(buf[:n]) != "all" || from.String() != "10.0.0.1:7" {
+			t.Errorf("to %s: read %q from %v, %v", to, buf[:n], from, err)
+		}
+	}
+}
