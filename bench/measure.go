@@ -49,45 +49,53 @@ type contender struct {
 	count map[cell]int // calls of carry that fill a slice
 }
 
-// measure lets the rows take turns and returns what was seen.
-func measure(chosen []row, s setup, rounds int, slice time.Duration, progress func(string)) (_ []*measured, err error) {
+// measure lets the rows take turns and returns what was seen. Every round opens
+// everything anew: where sockets and buffers come to lie in memory can make a
+// row 10 % faster or slower as long as the process lives, and that accident
+// must not decide.
+func measure(chosen []row, s setup, rounds int, slice time.Duration, progress func(string)) ([]*measured, error) {
 	var all []*measured
 	var contenders []*contender
-	defer func() {
-		for _, c := range contenders {
-			if e := c.path.close(); e != nil && err == nil {
-				err = fmt.Errorf("%s: closing: %w", c.name, e)
-			}
-		}
-	}()
 	for _, r := range chosen {
-		c := &contender{
-			measured: &measured{row: r, samples: make(map[cell][]sample)},
-			bufs:     newBuffers(), count: make(map[cell]int),
-		}
-		if c.path, err = r.open(s, c.bufs); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.name, err)
-		}
-		contenders = append(contenders, c)
-		all = append(all, c.measured)
+		m := &measured{row: r, samples: make(map[cell][]sample)}
+		all = append(all, m)
+		contenders = append(contenders, &contender{measured: m, count: make(map[cell]int)})
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range rounds {
 		progress(fmt.Sprintf("round %d of %d", round+1, rounds))
-		for _, cell := range cells() {
-			for _, c := range contenders {
-				if c.singlesOnly && cell.batch > 1 {
-					continue
-				}
-				smp, err := c.slice(cell, slice, random)
-				if err != nil {
-					return nil, fmt.Errorf("%s, %v: %w", c.name, cell, err)
-				}
-				c.samples[cell] = append(c.samples[cell], smp)
-			}
+		if err := measureRound(contenders, s, slice, random); err != nil {
+			return nil, err
 		}
 	}
 	return all, nil
+}
+
+func measureRound(contenders []*contender, s setup, slice time.Duration, random *rand.Rand) (err error) {
+	for _, c := range contenders {
+		c.bufs = newBuffers(random)
+		if c.path, err = c.open(s, c.bufs); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		defer func() {
+			if e := c.path.close(); e != nil && err == nil {
+				err = fmt.Errorf("%s: closing: %w", c.name, e)
+			}
+		}()
+	}
+	for _, cell := range cells() {
+		for _, c := range contenders {
+			if c.singlesOnly && cell.batch > 1 {
+				continue
+			}
+			smp, err := c.slice(cell, slice, random)
+			if err != nil {
+				return fmt.Errorf("%s, %v: %w", c.name, cell, err)
+			}
+			c.samples[cell] = append(c.samples[cell], smp)
+		}
+	}
+	return nil
 }
 
 // slice measures one cell of the contender for about d.

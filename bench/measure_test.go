@@ -91,8 +91,8 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%v: %d samples of a row without batches", c, got)
 		}
 	}
-	if closed != 2 {
-		t.Errorf("%d paths closed of 2", closed)
+	if closed != 4 {
+		t.Errorf("%d paths closed, want 2 in each of 2 rounds", closed)
 	}
 	if _, err := run(fake("good", false, nil), fake("idle", true, nil)); err == nil || !strings.Contains(err.Error(), "idle") {
 		t.Errorf("measuring a row that delivers nothing: %v", err)

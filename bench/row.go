@@ -68,11 +68,16 @@ type buffers struct {
 // room is the capacity of each buffer that is read into.
 const room = 2048
 
-func newBuffers() *buffers {
+// newBuffers makes buffers that lie one behind the other from a random cache
+// line of a page on, with a few lines between them: were they a power of two
+// apart, a batch of them would share a few sets of the processor's cache.
+func newBuffers(r *rand.Rand) *buffers {
+	const line, stride = 64, room + 5*64
 	b := new(buffers)
+	memory := make([]byte, 4096+2*batchSize*stride)[line*r.IntN(4096/line):]
 	for i := range batchSize {
-		b.out[i] = make([]byte, 0, room)
-		b.in[i] = make([]byte, 0, room)
+		out, in := memory[2*i*stride:], memory[(2*i+1)*stride:]
+		b.out[i], b.in[i] = out[:0:room], in[:0:room]
 	}
 	return b
 }

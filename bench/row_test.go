@@ -16,7 +16,7 @@ type verifier interface{ badChecksums() uint64 }
 
 func openForTest(t testing.TB, r row, s setup) (path, *buffers) {
 	t.Helper()
-	bufs := newBuffers()
+	bufs := newBuffers(rand.New(rand.NewPCG(1, 1)))
 	p, err := r.open(s, bufs)
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestRowsVerifyChecksums(t *testing.T) {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
-			bufs := newBuffers()
+			bufs := newBuffers(rand.New(rand.NewPCG(1, 1)))
 			p, err := r.open(setup{corrupt: true}, bufs)
 			if errors.Is(err, errCannotCorrupt) {
 				if !r.vouched {
@@ -110,7 +110,7 @@ func isTimeout(err error) bool {
 }
 
 func TestCheckSeesWhatIsWrong(t *testing.T) {
-	bufs := newBuffers()
+	bufs := newBuffers(rand.New(rand.NewPCG(1, 1)))
 	bufs.fill(rand.New(rand.NewPCG(1, 1)), 64)
 	if err := bufs.check(1); err == nil {
 		t.Error("check: no error though nothing was read")
