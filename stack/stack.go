@@ -196,6 +196,7 @@ func (s *Stack) update(change func(*state) error) error {
 	next := &state{
 		interfaces: append([]*netif(nil), old.interfaces...),
 		routes:     append([]route(nil), old.routes...),
+		locals:     old.locals, // for change to ask
 	}
 	if err := change(next); err != nil {
 		return err
