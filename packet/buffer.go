@@ -131,6 +131,9 @@ func (b *Buffer) NetworkBytes() []byte { return b.store[b.network:b.end:b.end] }
 // TransportBytes does the same from the header after IP.
 func (b *Buffer) TransportBytes() []byte { return b.store[b.transport:b.end:b.end] }
 
+// TransportLen returns the length of TransportBytes.
+func (b *Buffer) TransportLen() int { return int(b.end) - int(b.transport) }
+
 // Single returns a slice that holds just b, without allocating: what a Write or
 // Deliver of one frame is called with. It is valid until b is released.
 func (b *Buffer) Single() []*Buffer {
@@ -166,8 +169,12 @@ func (b *Buffer) Hold() {
 // Orphan ends the tie to the owner: the frame has left.
 func (b *Buffer) Orphan() {
 	if b.held {
-		b.held = false
-		b.owner.Uncharge(b.TrueSize())
+		b.settle()
 	}
 	b.owner = nil
+}
+
+func (b *Buffer) settle() {
+	b.held = false
+	b.owner.Uncharge(b.TrueSize())
 }

@@ -99,8 +99,10 @@ func classOf(size int) class {
 
 // takeOne returns one buffer, ready for use but for its window.
 func takeOne(c class) *Buffer {
-	b := take(c)
-	if rest := b.next; rest != nil {
+	b, _ := pools[c].Get().(*Buffer)
+	if b == nil {
+		b = allocate(c)
+	} else if rest := b.next; rest != nil {
 		b.next = nil
 		put(c, rest)
 	}
@@ -114,6 +116,11 @@ func take(c class) *Buffer {
 	if chain, _ := pools[c].Get().(*Buffer); chain != nil {
 		return chain
 	}
+	return allocate(c)
+}
+
+// allocate makes a buffer of class c.
+func allocate(c class) *Buffer {
 	var b *Buffer
 	switch c {
 	case class256:

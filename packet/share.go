@@ -111,14 +111,18 @@ func (b *Buffer) unref() bool {
 
 // recycle brings a buffer into the state in which the pool keeps it.
 func (b *Buffer) recycle() {
-	if b.owner != nil {
-		b.Orphan()
+	if b.owner != nil || b.parent != nil {
+		b.untie()
 	}
 	b.next = nil
-	if b.parent != nil {
-		parent := b.parent
+	b.checkRelease()
+}
+
+// untie ends the buffer's ties to its owner and to the one it is a clone of.
+func (b *Buffer) untie() {
+	b.Orphan()
+	if parent := b.parent; parent != nil {
 		b.parent, b.store = nil, nil
 		parent.Release()
 	}
-	b.checkRelease()
 }

@@ -47,17 +47,9 @@ func (l *lane) frame(b *packet.Buffer) *Socket {
 		l.drop(b, drop.FrameMalformed)
 		return nil
 	}
-	if dst := h.Destination(); dst != i.mac {
-		switch {
-		case dst.IsBroadcast():
-			b.Flags |= packet.LinkBroadcast
-		case dst == allHosts:
-			b.Flags |= packet.LinkMulticast
-		case b.Flags&looped != 0:
-		default:
-			l.drop(b, drop.MACFiltered)
-			return nil
-		}
+	if h.Destination() != i.mac && !l.wanted(b, h.Destination()) {
+		l.drop(b, drop.MACFiltered)
+		return nil
 	}
 	switch h.Type() {
 	case wire.EtherTypeIPv4:
@@ -68,6 +60,20 @@ func (l *lane) frame(b *packet.Buffer) *Socket {
 		l.drop(b, drop.UnknownEtherType)
 	}
 	return nil
+}
+
+// wanted reports whether the card lets a frame in that is not addressed to it,
+// and notes to whom it is.
+func (l *lane) wanted(b *packet.Buffer, dst wire.MAC) bool {
+	switch {
+	case dst.IsBroadcast():
+		b.Flags |= packet.LinkBroadcast
+	case dst == allHosts:
+		b.Flags |= packet.LinkMulticast
+	case b.Flags&looped == 0:
+		return false
+	}
+	return true
 }
 
 // ip is the way in for a packet from a link without frames.

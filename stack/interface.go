@@ -37,6 +37,9 @@ type Interface struct {
 	sent  sentCounters
 }
 
+// maxLanes bounds the lanes of an interface.
+const maxLanes = 64
+
 // sentCounters count what an interface has handed to its link, apart from what
 // the sockets' present paths still count for themselves.
 type sentCounters struct {
@@ -61,7 +64,11 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 		return nil, fmt.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac)
 	}
 	i.broadcasts = i.kind == link.Ethernet
-	i.lanes = make([]lane, max(1, l.Queues()))
+	lanes := 1
+	for lanes < min(l.Queues(), maxLanes) {
+		lanes *= 2
+	}
+	i.lanes = make([]lane, lanes)
 	for n := range i.lanes {
 		i.lanes[n].init(i)
 	}

@@ -54,7 +54,7 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 	b.SetTransport(at + h.HeaderLen())
 	switch h.Protocol() {
 	case wire.ProtocolUDP:
-		return l.udp(b, h, src, dst, to)
+		return l.udp(b, h, payload, src, dst, to)
 	case wire.ProtocolICMP:
 		l.icmp(b, h, src, dst, to)
 	default:
@@ -70,12 +70,10 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 // loopback addresses outside the loopback interface are martians.
 func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 	n := l.netif
-	lo := n.kind == link.Loopback
-	own := flags&looped != 0
 	if src.isMulticast() || src == broadcast4 {
 		return 0, drop.MartianSource
 	}
-	if !lo && !own {
+	if flags&looped == 0 && n.kind != link.Loopback {
 		if src.isLoopback() || l.state.isLocal(src) {
 			return 0, drop.MartianSource
 		}
@@ -94,7 +92,7 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 	case src == unspecified4:
 		return 0, drop.MartianSource
 	case dst.isMulticast():
-		if dst != ipv4(224<<24|1) && !own {
+		if dst != ipv4(224<<24|1) && flags&looped == 0 {
 			return 0, drop.NotAMember
 		}
 		return toGroup, drop.None

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -17,9 +18,11 @@ func (k *sink) Deliver(queue int, frames []*packet.Buffer) {
 	if len(frames) == 0 {
 		return
 	}
-	i := (*Interface)(k)
-	i.lanes[uint(queue)%uint(len(i.lanes))].deliver(frames)
+	(*Interface)(k).lane(uint(queue)).deliver(frames)
 }
+
+// lane returns the lane of a queue or flow. There is a power of two of them.
+func (i *Interface) lane(n uint) *lane { return &i.lanes[n&uint(len(i.lanes)-1)] }
 
 // drainBudget is how many frames that arrived meanwhile whoever delivers takes
 // care of before it leaves the rest to the stack's timer.
@@ -38,7 +41,7 @@ type lane struct {
 	// frames that have come in: the count is stored with what has to be
 	// stored anyway.
 	word  atomic.Uint64
-	bytes atomic.Uint64
+	bytes uint64 // of those frames; who has entered may look at it
 
 	iface *Interface
 
@@ -50,8 +53,11 @@ type lane struct {
 	flow  flow             // found by this
 	woken []*Socket        // sockets at which somebody waits
 
+	bytesSeen atomic.Uint64 // what bytes was when somebody last looked
+
 	waiting  atomic.Int32  // frames in the ring
 	overflow atomic.Uint64 // frames that found it full
+	lost     atomic.Uint64 // their bytes
 	mu       sync.Mutex    // of the ring
 	ring     []*packet.Buffer
 	resume   timer
@@ -64,9 +70,20 @@ func (l *lane) init(i *Interface) {
 	l.resume.fire = func(instant) { l.help() }
 }
 
-// received returns what has come in by the lane.
+// received returns what has come in by the lane. While a delivery is under way
+// that does not end soon, perhaps because it is what calls, the bytes are those
+// of the last time that somebody looked.
 func (l *lane) received() (packets, bytes uint64) {
-	return l.word.Load()>>1 + l.overflow.Load(), l.bytes.Load()
+	for range 100 {
+		if l.enter() {
+			l.bytesSeen.Store(l.bytes)
+			l.begin()
+			l.leave(0)
+			break
+		}
+		runtime.Gosched()
+	}
+	return l.word.Load()>>1 + l.overflow.Load(), l.bytesSeen.Load() + l.lost.Load()
 }
 
 // enter begins a delivery, unless one is under way.
@@ -116,7 +133,9 @@ func (l *lane) begin() {
 // leave ends a delivery of n frames, having handled what has come meanwhile.
 func (l *lane) leave(n int) {
 	for budget := drainBudget; ; {
-		l.wake()
+		if len(l.woken) > 0 {
+			l.wake()
+		}
 		for l.waiting.Load() != 0 && budget > 0 {
 			counted, all := l.drain()
 			n += counted
@@ -151,7 +170,7 @@ func (l *lane) wait(frames []*packet.Buffer) {
 	for _, b := range frames[room:] {
 		if b.Flags&looped == 0 {
 			l.overflow.Add(1)
-			l.bytes.Add(uint64(b.Len()))
+			l.lost.Add(uint64(b.Len()))
 		}
 		l.iface.drop(b, drop.BacklogFull)
 	}
@@ -183,11 +202,16 @@ func (l *lane) drain() (counted, all int) {
 // handle is the way in for each of the frames. Datagrams in a row for the same
 // socket are queued together, under one lock.
 func (l *lane) handle(frames []*packet.Buffer) {
-	var bytes, first int
-	for i, b := range frames {
-		if b.Flags&looped == 0 {
-			bytes += b.Len()
+	if len(frames) == 1 {
+		l.count(frames[0])
+		if s := l.frame(frames[0]); s != nil {
+			l.enqueue(s, frames)
 		}
+		return
+	}
+	first := 0
+	for i, b := range frames {
+		l.count(b)
 		s := l.frame(b)
 		if s == l.to && s != nil {
 			l.run = frames[first : i+1]
@@ -200,7 +224,13 @@ func (l *lane) handle(frames []*packet.Buffer) {
 		}
 	}
 	l.flush()
-	l.bytes.Add(uint64(bytes))
+}
+
+// count counts the bytes of a frame that came in by the link.
+func (l *lane) count(b *packet.Buffer) {
+	if b.Flags&looped == 0 {
+		l.bytes += uint64(b.Len())
+	}
 }
 
 // flush queues the run. Whatever sends an answer calls it first, so that the

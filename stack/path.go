@@ -237,9 +237,9 @@ func (p *path) forget() {
 	}
 }
 
-// wrap prepends the headers of a UDP datagram to its payload.
-func (p *path) wrap(b *packet.Buffer, id func() uint16) {
-	payload := b.Bytes()
+// wrap prepends the headers of a UDP datagram to a copy of its payload, which is
+// what is summed: the copy may not have reached the cache yet.
+func (p *path) wrap(b *packet.Buffer, payload []byte, id func() uint16) {
 	length := uint64(wire.UDPHeaderLen + len(payload))
 	var checksum uint16
 	switch {

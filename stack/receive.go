@@ -38,6 +38,10 @@ func (s *Socket) TryRecv(ms []socket.Message) (int, error) {
 		b.Release()
 		return 1, nil
 	}
+	return s.receiveMany(ms)
+}
+
+func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
 	in := inBatches.Get().(*inBatch)
 	defer inBatches.Put(in)
 	done := 0
@@ -127,7 +131,7 @@ func (s *Socket) popMany(frames []*packet.Buffer) (n int, lost uint32) {
 }
 
 // payloadLen returns the length of a queued datagram's payload.
-func payloadLen(b *packet.Buffer) int { return len(b.TransportBytes()) - wire.UDPHeaderLen }
+func payloadLen(b *packet.Buffer) int { return b.TransportLen() - wire.UDPHeaderLen }
 
 // nextSize returns the length of the first datagram in the queue, or 0.
 func (s *Socket) nextSize() int {

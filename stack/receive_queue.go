@@ -37,17 +37,21 @@ func (q *receiveQueue) push(b *packet.Buffer) drop.Reason {
 		return drop.ReceiveQueueFull
 	}
 	if int(q.count) == len(q.ring) {
-		ring := make([]*packet.Buffer, max(minRing, 2*len(q.ring)))
-		for i := range q.count {
-			ring[i] = q.ring[(q.head+i)&uint32(len(q.ring)-1)]
-		}
-		q.ring, q.head = ring, 0
+		q.grow()
 	}
 	q.ring[(q.head+q.count)&uint32(len(q.ring)-1)] = b
 	q.count++
 	q.used += size
 	q.queued++
 	return drop.None
+}
+
+func (q *receiveQueue) grow() {
+	ring := make([]*packet.Buffer, max(minRing, 2*len(q.ring)))
+	for i := range q.count {
+		ring[i] = q.ring[(q.head+i)&uint32(len(q.ring)-1)]
+	}
+	q.ring, q.head = ring, 0
 }
 
 // pop takes the first datagram out; there must be one.

@@ -67,6 +67,10 @@ func (s *Socket) TrySend(ms []socket.Message) (int, error) {
 	if len(ms) == 0 {
 		return 0, nil
 	}
+	return s.sendMany(ms)
+}
+
+func (s *Socket) sendMany(ms []socket.Message) (int, error) {
 	out := outBatches.Get().(*outBatch)
 	defer outBatches.Put(out)
 	done := 0
@@ -86,10 +90,15 @@ func (s *Socket) TrySend(ms []socket.Message) (int, error) {
 // sendOne is sendRun for the usual case, one datagram.
 func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	s.mu.Lock()
-	p, err := s.ready(m)
-	if err != nil {
-		s.mu.Unlock()
-		return 0, err
+	p := s.path
+	if !m.Addr.Addr().IsValid() && p != nil && p.forPeer && m.Set == 0 && s.untroubled(p) {
+		// Connected, and nothing has changed since the last datagram.
+	} else {
+		var err error
+		if p, err = s.ready(m); err != nil {
+			s.mu.Unlock()
+			return 0, err
+		}
 	}
 	if wire.IPv4HeaderLen+wire.UDPHeaderLen+len(m.Buf) > p.mtu {
 		s.mu.Unlock()
@@ -123,6 +132,13 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 		iface.refuse(frames, err)
 	}
 	return 1, nil
+}
+
+// untroubled is what ready finds when there is nothing to say and p still leads
+// where it did.
+func (s *Socket) untroubled(p *path) bool {
+	return !s.closed.Load() && s.pending.Load() == 0 && s.shut.Load() == 0 &&
+		s.sendUsed.Load() < s.sendLimit.Load() && p.current(s.stack.state.Load())
 }
 
 // sendRun sends the datagrams at the front of ms that leave by one interface
@@ -362,7 +378,7 @@ func (s *Socket) build(p *path, b *packet.Buffer, payload []byte) {
 	copy(b.Append(len(payload)), payload)
 	b.Flow = s.flow
 	b.SetOwner(s)
-	p.wrap(b, s.stack.nextID)
+	p.wrap(b, payload, s.stack.nextID)
 	if s.stack.cfg.Tracer != nil {
 		s.stack.trace(trace.Send, p.iface, b, s.describeLocked())
 	}
@@ -375,7 +391,7 @@ func (s *Stack) nextID() uint16 { return uint16(s.random.uint64()) }
 func (i *Interface) loopBack(b *packet.Buffer) {
 	c := b.Clone()
 	i.stack.own.cloned.Add(1)
-	i.lanes[uint(c.Flow)%uint(len(i.lanes))].inject(c)
+	i.lane(uint(c.Flow)).inject(c)
 }
 
 // setPath replaces the path, whose counts go to its interface. The caller

@@ -9,20 +9,21 @@ import (
 
 // udp is the way in for a UDP datagram to this host. It returns the socket whose
 // queue it belongs into; nil if the datagram is done with.
-func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast) *Socket {
-	u, payload, err := wire.ParseUDP(b.TransportBytes())
+func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, dst ipv4, to cast) *Socket {
+	u, payload, err := wire.ParseUDP(datagram)
 	if err != nil {
 		l.drop(b, drop.DatagramMalformed)
 		return nil
 	}
 	length := wire.UDPHeaderLen + len(payload)
-	// What the packet holds beyond the datagram's length is not its own.
-	if rest := len(b.TransportBytes()) - length; rest > 0 {
+	if rest := len(datagram) - length; rest > 0 {
+		// What the packet holds beyond the datagram's length is not its own.
 		b.TrimTo(b.Len() - rest)
+		datagram = datagram[:length]
 	}
 	if b.Flags&packet.ChecksumValid == 0 && u.Checksum() != 0 {
-		sum := uint32(h.PseudoSum(uint16(length))) + uint32(wire.Sum(b.TransportBytes()))
-		if fold(sum) != 0xffff {
+		pseudo := uint32(fold64(uint64(src)+uint64(dst))) + uint32(wire.ProtocolUDP) + uint32(length)
+		if fold(pseudo+uint32(wire.Sum(datagram))) != 0xffff {
 			l.drop(b, drop.BadChecksum)
 			return nil
 		}

@@ -20,6 +20,7 @@ type Config struct {
 type Link struct {
 	cfg  Config
 	mac  wire.MAC
+	most int // longest frame
 	peer *Link
 	sink atomic.Pointer[link.Sink]
 }
@@ -42,7 +43,11 @@ func Pair(c Config) (a, b *Link) {
 			c.B = wire.MAC{2, 0, 0, 0, 0, 0x0b}
 		}
 	}
-	a, b = &Link{cfg: c, mac: c.A}, &Link{cfg: c, mac: c.B}
+	most := c.MTU
+	if c.Kind == link.Ethernet {
+		most += wire.EthernetHeaderLen
+	}
+	a, b = &Link{cfg: c, mac: c.A, most: most}, &Link{cfg: c, mac: c.B, most: most}
 	a.peer, b.peer = b, a
 	return a, b
 }
@@ -76,12 +81,8 @@ func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 	if sink == nil {
 		return 0, link.ErrNoPeer
 	}
-	most := l.cfg.MTU
-	if l.cfg.Kind == link.Ethernet {
-		most += wire.EthernetHeaderLen
-	}
 	for _, b := range frames {
-		if b.Len() > most {
+		if b.Len() > l.most {
 			return 0, link.ErrTooBig
 		}
 		b.Orphan()
