@@ -74,7 +74,7 @@ func (m *model) pop(limit int64) *Event[int] {
 
 func TestAgainstSortedList(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed(t), 0))
-	for round := range 60 {
+	for round := range 30 {
 		var w Wheel[int]
 		var m model
 		events := make([]Event[int], 200)

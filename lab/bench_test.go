@@ -1,0 +1,84 @@
+package lab_test
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/castnet-go/castnet/lab"
+	"github.com/castnet-go/castnet/socket"
+)
+
+// BenchmarkHops sends datagrams to and fro between pairs of hosts, 100 on a
+// switch, by callbacks, and reports packet-hops: a hop is a frame's way over one
+// link.
+func BenchmarkHops(b *testing.B) {
+	for _, hosts := range []int{100, 1000, 10000} {
+		b.Run(fmt.Sprint(hosts), func(b *testing.B) {
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			l := lab.New(lab.Config{Seed: 1})
+			defer l.Close()
+			var lan *lab.Switch
+			done, hops := 0, 0
+			addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i / 250), byte(i%250 + 1)}) }
+			for i := range hosts {
+				if i%100 == 0 {
+					lan = l.AddSwitch(fmt.Sprintf("lan%d", i/100))
+				}
+				h := l.AddHost(fmt.Sprintf("h%d", i))
+				if _, err := h.Attach(lan, lab.LinkConfig{
+					Addresses: []netip.Prefix{netip.PrefixFrom(addr(i), 16)},
+					Faults:    lab.Faults{Delay: 100 * time.Microsecond},
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			// Neighbours are static: resolving floods the LAN.
+			for i, h := range l.Hosts() {
+				peer := i ^ 1
+				is, _ := l.Hosts()[peer].Interfaces()
+				h.Stack().Interface("eth0").AddNeighbor(addr(peer), is[1].HardwareAddr)
+			}
+			for i, h := range l.Hosts() {
+				s, err := h.Open(socket.IPv4)
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.Bind(netip.AddrPortFrom(addr(i), 7))
+				s.Connect(netip.AddrPortFrom(addr(i^1), 7))
+				ms := []socket.Message{{Buf: make([]byte, 64)}}
+				var answer func()
+				answer = func() {
+					if _, err := s.TryRecv(ms); err != nil {
+						return // closed
+					}
+					done++
+					hops += 2
+					ms[0].Addr = netip.AddrPort{}
+					s.TrySend(ms)
+					s.Notify(socket.Readable, answer)
+				}
+				s.Notify(socket.Readable, answer)
+				if i%2 == 0 {
+					s.TrySend(ms)
+				}
+			}
+			l.Run(10 * time.Millisecond)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			hops = 0
+			b.ResetTimer()
+			b.ReportAllocs()
+			start := time.Now()
+			for target := done + b.N; done < target; {
+				l.Run(time.Millisecond)
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(hosts), "B/host")
+			b.ReportMetric(float64(hops)/time.Since(start).Seconds(), "hops/s")
+		})
+	}
+}

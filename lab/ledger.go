@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+)
+
+// CheckLedger checks that every packet and every frame is accounted for: that
+// each host's ledger balances, that it agrees with what the links counted as
+// given to it and taken from it, that what entered each direction of a link and
+// each segment either left it or was dropped there or is under way, and that
+// what is under way is what waits in the lab's queue. It returns an error for
+// each account that does not balance. It is meant for tests, between runs.
+func (l *Lab) CheckLedger() error {
+	l.lock()
+	defer l.unlock()
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("lab: ledger: "+format, args...)) }
+
+	underway := 0
+	ins, outs := make(map[Segment]uint64), make(map[Segment]uint64)
+	for _, h := range l.hosts {
+		if g := h.stack.Ledger(); !g.Balanced() {
+			wrong("host %s does not balance: %+v", h.name, g)
+		}
+		for _, n := range h.nics {
+			for _, d := range [...]*direction{&n.send, &n.get} {
+				if dropped := d.drops.total(); d.in+d.cloned != d.out+dropped+uint64(d.underway) {
+					wrong("%s: %d frames and %d duplicates %s, but %d arrived, %d were dropped and %d are under way",
+						n.describe(), d.in, d.cloned, d.verb(), d.out, dropped, d.underway)
+				}
+				underway += d.underway
+			}
+			if n.send.in != n.accepted {
+				wrong("%s: the link took %d frames, its direction %d", n.describe(), n.accepted, n.send.in)
+			}
+			if n.get.out != n.delivered {
+				wrong("%s: the link handed over %d frames, its direction %d", n.describe(), n.delivered, n.get.out)
+			}
+			if i := h.stack.Interface(n.name); i != nil {
+				st := i.Stats()
+				if st.SentPackets != n.accepted {
+					wrong("%s: the stack sent %d packets, the link took %d", n.describe(), st.SentPackets, n.accepted)
+				}
+				if st.ReceivedPackets != n.delivered {
+					wrong("%s: the stack received %d packets, the link handed over %d", n.describe(), st.ReceivedPackets, n.delivered)
+				}
+			}
+			ins[n.on] += n.send.out
+			outs[n.on] += n.get.in
+		}
+	}
+	for _, seg := range l.segments {
+		s := seg.base()
+		if dropped := s.drops.total(); s.in+s.cloned != s.out+dropped {
+			wrong("%s: %d frames and %d copies entered, but %d left and %d were dropped", s.name, s.in, s.cloned, s.out, dropped)
+		}
+		if s.in != ins[seg] {
+			wrong("%s: %d frames entered, but hosts sent it %d", s.name, s.in, ins[seg])
+		}
+		if s.out != outs[seg] {
+			wrong("%s: %d frames left, but hosts were sent %d", s.name, s.out, outs[seg])
+		}
+	}
+	waiting := 0
+	l.queue.lock()
+	for e := range l.queue.wheel.All() {
+		if e.Value.along != nil {
+			waiting++
+		}
+	}
+	l.queue.unlock()
+	if waiting != underway {
+		wrong("%d frames are under way, but %d wait in the queue", underway, waiting)
+	}
+	return errors.Join(errs...)
+}
+
+// verb says what the host does with the frames of a direction.
+func (d *direction) verb() string {
+	if d.receive {
+		return "received"
+	}
+	return "sent"
+}

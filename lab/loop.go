@@ -1,0 +1,266 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+)
+
+var (
+	errClosed  = errors.New("the lab is closed")
+	errRunning = errors.New("lab: the lab is running already: Run and Close are not for tasks and callbacks")
+)
+
+// batchLen is how many frames that get to a host at the same instant, one after
+// the other, are handed over together.
+const batchLen = 32
+
+// Run lets d of the lab's time pass: virtual time, as fast as the machine can,
+// unless the lab is in real time. All of d passes, also if nothing happens.
+//
+// It returns what went wrong since the last call: mistakes in building the lab,
+// before anything is run, errors that tasks have returned, captures that could
+// not be written. A task that panics makes Run panic, with a *TaskPanic.
+func (l *Lab) Run(d time.Duration) error {
+	return l.run(d, false)
+}
+
+// RunTasks is Run, but ends when every task has. If tasks are left after limit
+// it returns an error that says which, and what they wait for.
+func (l *Lab) RunTasks(limit time.Duration) error {
+	return l.run(limit, true)
+}
+
+func (l *Lab) run(d time.Duration, untilTasksEnd bool) error {
+	if !l.running.CompareAndSwap(false, true) {
+		return errRunning
+	}
+	defer l.running.Store(false)
+	l.lock()
+	err := l.err
+	if l.closed {
+		err = errClosed
+	}
+	l.unlock()
+	if err != nil {
+		return err
+	}
+	until := l.queue.after(d)
+	if l.cfg.Realtime {
+		err = l.loopRealtime(until, untilTasksEnd)
+	} else {
+		err = l.loop(until, untilTasksEnd)
+	}
+	l.lock()
+	defer l.unlock()
+	errs := append(l.failures, err)
+	l.failures = nil
+	if err == nil && untilTasksEnd && len(l.tasks) > 0 {
+		errs = append(errs, fmt.Errorf("lab: after %v these tasks have not ended: %s", d, l.left()))
+	}
+	if l.capture != nil {
+		errs = append(errs, l.capture.flush())
+	}
+	return errors.Join(errs...)
+}
+
+// loop is Run in virtual time.
+func (l *Lab) loop(until int64, untilTasksEnd bool) error {
+	q := &l.queue
+	instant, count := int64(-1), 0
+	for !untilTasksEnd || len(l.tasks) > 0 {
+		e := q.wheel.Pop(until)
+		if e == nil {
+			q.wheel.Advance(until)
+			return nil
+		}
+		if now := q.wheel.Now(); now != instant {
+			instant, count = now, 0
+		} else if count++; count > l.cfg.MaxEvents {
+			// The event is not lost: another Run goes on with it.
+			q.wheel.Add(e, now)
+			return fmt.Errorf("lab: more than %d events at one instant, %v: something answers itself without any delay",
+				l.cfg.MaxEvents, time.Duration(now))
+		}
+		l.happen(e)
+	}
+	return nil
+}
+
+// loopRealtime is Run in real time. Callbacks run without a lock.
+func (l *Lab) loopRealtime(until int64, untilTasksEnd bool) error {
+	l.loopMu.Lock()
+	defer l.loopMu.Unlock()
+	q := &l.queue
+	for {
+		l.mu.Lock()
+		ended := untilTasksEnd && len(l.tasks) == 0
+		l.mu.Unlock()
+		if ended {
+			return nil
+		}
+		q.mu.Lock()
+		now := q.now()
+		e := q.wheel.Pop(min(now, until))
+		if e != nil {
+			q.mu.Unlock()
+			l.happen(e)
+			continue
+		}
+		if now >= until {
+			q.mu.Unlock()
+			return nil
+		}
+		q.wheel.Advance(now)
+		q.wake = until
+		if at, ok := q.wheel.Next(); ok {
+			q.wake = min(at, until)
+		}
+		q.sleeping = true
+		wait := q.wake - now
+		q.mu.Unlock()
+		t := time.NewTimer(time.Duration(wait))
+		select {
+		case <-q.kick:
+		case <-t.C:
+		case <-l.ctx.Done():
+			t.Stop()
+			return errClosed
+		}
+		t.Stop()
+		q.mu.Lock()
+		q.sleeping = false
+		q.mu.Unlock()
+	}
+}
+
+// happen makes an event happen.
+func (l *Lab) happen(e *event) {
+	d := e.Value.along
+	if d == nil {
+		e.Value.do.happen()
+		return
+	}
+	b, arrival := e.Value.frame, e.Value.arrival
+	l.queue.lock()
+	l.queue.recycle(e)
+	l.queue.unlock()
+	if d.receive {
+		l.deliver(d, b)
+		return
+	}
+	l.lock()
+	if arrival != 0 {
+		d.sent(b, arrival-1)
+	} else {
+		d.arrive(b)
+	}
+	l.unlock()
+}
+
+// deliver hands a frame to its host, and with it those that get there next, at
+// the same instant.
+func (l *Lab) deliver(d *direction, b *packet.Buffer) {
+	q := &l.queue
+	l.batch[0] = b
+	count := 1
+	q.lock()
+	for count < batchLen {
+		e := q.wheel.Due()
+		if e == nil || e.Value.along != d {
+			break
+		}
+		q.wheel.Remove(e)
+		l.batch[count] = e.Value.frame
+		count++
+		q.recycle(e)
+	}
+	q.unlock()
+
+	n := d.nic
+	l.lock()
+	frames := l.batch[:n.arrived(l.batch[:count])]
+	sink := n.sink
+	l.unlock()
+	for _, b := range frames {
+		// What the packet was to its sender it is not to its receiver.
+		b.Orphan()
+		b.Arrival = time.Time{}
+		b.Interface = 0
+		b.Flags &= packet.ChecksumValid
+	}
+	if len(frames) > 0 {
+		sink.Deliver(0, frames)
+		clear(frames)
+	}
+	if n.capture != nil {
+		l.capture.end()
+	}
+}
+
+// call is a function to be called.
+type call func()
+
+func (f call) happen() { f() }
+
+// At calls f when d of the lab's time has passed since the lab was made; if that
+// is past, as soon as it runs. It is for changing the network while it runs. f is
+// called from the loop and must not block.
+func (l *Lab) At(d time.Duration, f func()) {
+	e := new(event)
+	e.Value.do = call(f)
+	l.queue.schedule(e, int64(max(d, 0)))
+}
+
+// Close ends the lab: it cancels the context of the tasks, closes every host's
+// stack, and so every socket, resumes each task until it has ended, and drops
+// what was under way (LinkDown). It returns errors that tasks have returned for
+// other reasons than this, and those of captures.
+func (l *Lab) Close() error {
+	if !l.cfg.Realtime && !l.running.CompareAndSwap(false, true) {
+		return errRunning
+	}
+	if !l.cfg.Realtime {
+		defer l.running.Store(false)
+	}
+	l.lock()
+	if l.closed {
+		l.unlock()
+		return nil
+	}
+	l.closed = true
+	hosts := slices.Concat(l.hosts, l.strays)
+	l.unlock()
+	l.cancel()
+	l.loopMu.Lock() // the loop in real time has ended
+	defer l.loopMu.Unlock()
+	for _, h := range hosts {
+		h.stack.Close()
+	}
+	l.endTasks()
+
+	l.queue.lock()
+	var left []*event
+	for e := l.queue.wheel.Pop(maxTime); e != nil; e = l.queue.wheel.Pop(maxTime) {
+		left = append(left, e)
+	}
+	l.queue.unlock()
+	l.lock()
+	defer l.unlock()
+	for _, e := range left {
+		if d := e.Value.along; d != nil {
+			d.underway--
+			d.drop(e.Value.frame, drop.LinkDown)
+		}
+	}
+	errs := l.failures
+	l.failures = nil
+	if l.capture != nil {
+		errs = append(errs, l.capture.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,163 @@
+package lab
+
+import (
+	"net"
+
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/stack"
+)
+
+// Open makes a socket on the host. Tasks may wait for it. In real time it is the
+// stack's own, and any goroutine may.
+func (h *Host) Open(family socket.Family) (socket.Socket, error) {
+	if h.err != nil {
+		return nil, h.err
+	}
+	if h.lab.cfg.Realtime {
+		return h.stack.Open(family)
+	}
+	s, err := h.stack.OpenSocket(family)
+	if err != nil {
+		return nil, err
+	}
+	h.opened++
+	w := &Socket{Socket: s, host: h, id: h.id}
+	w.id.add(h.opened)
+	w.read.wake = w.read.happened
+	w.write.wake = w.write.happened
+	return w, nil
+}
+
+// A Socket is a socket of a host in virtual time: its stack's, which tasks can
+// wait for.
+type Socket struct {
+	*stack.Socket
+	host *Host
+	id   fingerprint
+	seen *task // known to be who calls
+
+	read, write waiters
+}
+
+var _ socket.Socket = (*Socket)(nil)
+
+// waiters are those who wait for one direction of a socket. The stack's socket
+// has room for one notification a direction, which serves them all.
+type waiters struct {
+	tasks  []*task
+	notify func() // what Notify was given
+	armed  bool   // the stack has wake
+	wake   func() // given to the stack
+}
+
+// happened is called by the stack, with no lock held.
+func (w *waiters) happened() {
+	w.armed = false
+	for i, t := range w.tasks {
+		t.wake()
+		w.tasks[i] = nil
+	}
+	w.tasks = w.tasks[:0]
+	if f := w.notify; f != nil {
+		w.notify = nil
+		f()
+	}
+}
+
+func (w *waiters) remove(t *task) {
+	for i, o := range w.tasks {
+		if o == t {
+			w.tasks = append(w.tasks[:i], w.tasks[i+1:]...)
+			return
+		}
+	}
+}
+
+// arm asks the stack for a notification, if somebody waits and it has none.
+// The stack may call at once.
+func (s *Socket) arm(w *waiters, event socket.Events) {
+	if want := len(w.tasks) > 0 || w.notify != nil; want && !w.armed {
+		w.armed = true
+		s.Socket.Notify(event, w.wake)
+	} else if !want && w.armed {
+		w.armed = false
+		s.Socket.Notify(event, nil)
+	}
+}
+
+// Wait blocks the task that calls it until one of the events holds. Several may
+// wait for a socket; each is woken, and whoever comes first takes what is there.
+func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
+	l := s.host.lab
+	t, err := l.task(s.seen != nil && s.seen == l.current)
+	if err != nil {
+		return err
+	}
+	s.seen = t
+	for {
+		switch {
+		case l.closed:
+			t.refuse()
+			return net.ErrClosed
+		case s.Ready(mask) != 0:
+			if _, err := s.PeerAddr(); err == net.ErrClosed {
+				return err // a closed socket is ready for everything
+			}
+			return nil
+		case !cancel.Attach(t):
+			return socket.ErrCancelled
+		}
+		waiting := "room to send"
+		if mask&socket.Writable != 0 {
+			s.write.tasks = append(s.write.tasks, t)
+			s.arm(&s.write, socket.Writable)
+		}
+		if mask&socket.Readable != 0 {
+			waiting = "a datagram"
+			s.read.tasks = append(s.read.tasks, t)
+			s.arm(&s.read, socket.Readable)
+		}
+		t.park(waiting)
+		cancel.Detach(t)
+		s.read.remove(t)
+		s.write.remove(t)
+	}
+}
+
+// Notify calls f once, from the lab's loop, as soon as one of the events holds.
+func (s *Socket) Notify(mask socket.Events, f func()) {
+	if mask&socket.Readable != 0 {
+		s.read.notify = f
+	}
+	if mask&socket.Writable != 0 {
+		s.write.notify = f
+	}
+	if ready := s.Ready(mask); f != nil && ready != 0 {
+		// A function for both directions is called once.
+		if ready&socket.Readable != 0 {
+			s.read.notify = nil
+		}
+		if ready&socket.Writable != 0 {
+			s.write.notify = nil
+		}
+		f()
+	}
+	s.arm(&s.read, socket.Readable)
+	s.arm(&s.write, socket.Writable)
+}
+
+// TryRecv takes datagrams from the receive queue.
+func (s *Socket) TryRecv(ms []socket.Message) (int, error) {
+	n, err := s.Socket.TryRecv(ms)
+	if n > 0 {
+		var bytes uint64
+		for i := range ms[:n] {
+			bytes += uint64(ms[i].Len)
+		}
+		p := &s.host.lab.print
+		p.add(uint64(s.host.lab.queue.now()))
+		p.add(noteRead<<48 ^ uint64(n)<<32 ^ bytes)
+		p.add(uint64(s.id))
+	}
+	return n, err
+}
