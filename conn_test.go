@@ -247,3 +247,48 @@ func TestControlSourceForm(t *testing.T) {
 		t.Errorf("sent from %v, want %v", got, want)
 	}
 }
+
+// An IPv4 address is the same address plain and v4-mapped, on sockets of both
+// families.
+func TestMappedAddress(t *testing.T) {
+	n := newFake()
+	peer := listen(t, Config{On: n}, "udp4", "127.0.0.1:0")
+	plain := peer.LocalAddr().(*net.UDPAddr).AddrPort()
+	mapped := netip.AddrPortFrom(netip.AddrFrom16(plain.Addr().As16()), plain.Port())
+	for i, network := range []string{"udp4", "udp"} {
+		c := listen(t, Config{On: n}, network, ":0")
+		for _, to := range []netip.AddrPort{plain, mapped} {
+			if _, err := c.WriteToUDPAddrPort(nil, to); err != nil {
+				t.Errorf("%s: WriteToUDPAddrPort to %v: %v", network, to, err)
+			}
+			if _, _, err := c.WriteMsgUDPAddrPort(nil, nil, to); err != nil {
+				t.Errorf("%s: WriteMsgUDPAddrPort to %v: %v", network, to, err)
+			}
+			if got, want := n.opened[i+1].lastTo, []netip.AddrPort{plain, mapped}[i]; got != want {
+				t.Errorf("%s: to %v was sent to %v, want %v", network, to, got, want)
+			}
+		}
+		for _, to := range []netip.AddrPort{plain, mapped} {
+			if err := c.Connect(to); err != nil {
+				t.Errorf("%s: Connect(%v): %v", network, to, err)
+			}
+			if got := c.RemoteAddr().String(); got != plain.String() {
+				t.Errorf("%s: connected to %v, RemoteAddr = %s, want %v", network, to, got, plain)
+			}
+		}
+	}
+}
+
+// The zero AddrPort is the peer's, if there is one.
+func TestWriteMsgWithoutAddress(t *testing.T) {
+	n := newFake()
+	c := listen(t, Config{On: n}, "udp4", "127.0.0.1:0")
+	d := dial(t, Config{On: n}, "udp4", c.LocalAddr().String())
+	if n, _, err := d.WriteMsgUDPAddrPort([]byte("hello"), nil, netip.AddrPort{}); n != 5 || err != nil {
+		t.Errorf("connected: %d, %v; want 5", n, err)
+	}
+	_, _, err := c.WriteMsgUDPAddrPort([]byte("hello"), nil, netip.AddrPort{})
+	if want := "write udp4 " + c.LocalAddr().String() + "->invalid AddrPort: missing address"; err == nil || err.Error() != want {
+		t.Errorf("unconnected: %v, want %s", err, want)
+	}
+}

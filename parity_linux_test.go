@@ -229,15 +229,21 @@ func (r *result) tryDial(network, address, local string) {
 // everyWrite tries each kind of write to an address.
 func (r *result) everyWrite(c udpConn, b []byte, to *net.UDPAddr) {
 	name := shapeUDPAddr(to)
+	// A v4-mapped address is one that package net takes on an IPv4 socket
+	// from Go 1.26 on; TestMappedAddress has that.
+	ap := netip.AddrPortFrom(to.AddrPort().Addr().Unmap(), to.AddrPort().Port())
 	n, err := c.WriteTo(b, to)
 	r.note("WriteTo %s = %d, %s", name, n, shape(err))
 	n, err = c.WriteToUDP(b, to)
 	r.note("WriteToUDP %s = %d, %s", name, n, shape(err))
-	n, err = c.WriteToUDPAddrPort(b, to.AddrPort())
+	n, err = c.WriteToUDPAddrPort(b, ap)
 	r.note("WriteToUDPAddrPort %s = %d, %s", name, n, shape(err))
 	n, oobn, err := c.WriteMsgUDP(b, nil, to)
 	r.note("WriteMsgUDP %s = %d, %d, %s", name, n, oobn, shape(err))
-	n, oobn, err = c.WriteMsgUDPAddrPort(b, nil, to.AddrPort())
+	if to == nil {
+		return // package net mends this one in Go 1.26; TestWriteMsgWithoutAddress has it
+	}
+	n, oobn, err = c.WriteMsgUDPAddrPort(b, nil, ap)
 	r.note("WriteMsgUDPAddrPort %s = %d, %d, %s", name, n, oobn, shape(err))
 }
 
@@ -376,8 +382,6 @@ var parityCases = []struct {
 		r.everyWrite(d, []byte("x"), udpAddr(c))
 		n, oobn, err := d.WriteMsgUDP([]byte("x"), nil, nil)
 		r.note("WriteMsgUDP nil = %d, %d, %s", n, oobn, shape(err))
-		n, oobn, err = d.WriteMsgUDPAddrPort([]byte("x"), nil, netip.AddrPort{})
-		r.note("WriteMsgUDPAddrPort zero = %d, %d, %s", n, oobn, shape(err))
 		r.everyWrite(d, []byte("x"), nil)
 	}},
 	{"empty_and_cut", false, func(r *result) {
