@@ -30,8 +30,9 @@ func (a *udpAddr) set(ap netip.AddrPort) *net.UDPAddr {
 	} else if ip.IsValid() {
 		a.ip = ip.As16()
 		a.IP = a.ip[:]
+		a.Zone = ip.Zone()
 	}
-	a.Port, a.Zone = int(ap.Port()), ip.Zone()
+	a.Port = int(ap.Port())
 	return &a.UDPAddr
 }
 
