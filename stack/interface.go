@@ -26,6 +26,7 @@ type Interface struct {
 	// What the link is, asked once.
 	kind       link.Kind
 	mac        wire.MAC
+	macWord    uint64 // in its upper 48 bits
 	caps       link.Capabilities
 	broadcasts bool // its subnets have broadcast addresses
 
@@ -60,6 +61,7 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 		stack: s, name: name, link: l,
 		kind: l.Kind(), mac: l.Address(), caps: l.Capabilities(),
 	}
+	i.macWord = macWord(i.mac)
 	if i.kind == link.Ethernet && (i.mac.IsZero() || i.mac.IsMulticast()) {
 		return nil, fmt.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac)
 	}

@@ -46,12 +46,14 @@ type lane struct {
 	iface *Interface
 
 	// Of the delivery under way, or the last one.
-	state *state
-	netif *netif
-	run   []*packet.Buffer // datagrams in a row, not queued yet,
-	to    *Socket          // for this socket,
-	flow  flow             // found by this
-	woken []*Socket        // sockets at which somebody waits
+	state  *state
+	netif  *netif
+	run    []*packet.Buffer // datagrams in a row, not queued yet,
+	to     *Socket          // for this socket,
+	flow   flow             // found by this
+	sane   uint64           // source and destination that were found to be in order
+	saneIn *state           // by this state
+	woken  []*Socket        // sockets at which somebody waits
 
 	bytesSeen atomic.Uint64 // what bytes was when somebody last looked
 
@@ -203,16 +205,14 @@ func (l *lane) drain() (counted, all int) {
 // socket are queued together, under one lock.
 func (l *lane) handle(frames []*packet.Buffer) {
 	if len(frames) == 1 {
-		l.count(frames[0])
-		if s := l.frame(frames[0]); s != nil {
+		if s := l.way(frames[0]); s != nil {
 			l.enqueue(s, frames)
 		}
 		return
 	}
 	first := 0
 	for i, b := range frames {
-		l.count(b)
-		s := l.frame(b)
+		s := l.way(b)
 		if s == l.to && s != nil {
 			l.run = frames[first : i+1]
 			continue
@@ -226,11 +226,16 @@ func (l *lane) handle(frames []*packet.Buffer) {
 	l.flush()
 }
 
-// count counts the bytes of a frame that came in by the link.
-func (l *lane) count(b *packet.Buffer) {
+// way finds the socket whose queue a frame belongs into; nil if the frame is
+// done with.
+func (l *lane) way(b *packet.Buffer) *Socket {
 	if b.Flags&looped == 0 {
 		l.bytes += uint64(b.Len())
 	}
+	if s := l.plain(b); s != nil {
+		return s
+	}
+	return l.frame(b)
 }
 
 // flush queues the run. Whatever sends an answer calls it first, so that the
