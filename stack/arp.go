@@ -57,14 +57,18 @@ func (l *lane) arp(b *packet.Buffer) {
 	i.consume(b)
 }
 
-// askARP asks who has an address.
-func (i *Interface) askARP(addr ipv4, to wire.MAC) {
+// askARP asks who has an address, on behalf of a packet from source: as long as
+// that is an own address, of whichever interface, it is who asks (arp_announce 0).
+func (i *Interface) askARP(addr ipv4, to wire.MAC, source ipv4) {
 	st := i.stack.state.Load()
 	n := st.byIndex(i.index)
 	if n == nil || !n.up {
 		return
 	}
-	i.sendARP(wire.ARPRequest, st.sourceFor(nil, n, addr), to, addr, wire.MAC{})
+	if source == 0 || st.local(source) == nil {
+		source = st.sourceFor(nil, n, addr)
+	}
+	i.sendARP(wire.ARPRequest, source, to, addr, wire.MAC{})
 }
 
 // sendARP sends an ARP packet from addr to the station to, about target, which

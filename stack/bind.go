@@ -10,10 +10,11 @@ import (
 func (s *Socket) Bind(addr netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// The order in which Linux looks at things: the address before the state.
 	switch {
 	case s.closed.Load():
 		return net.ErrClosed
-	case s.bound.port != 0:
+	case !addr.Addr().IsValid():
 		return syscall.EINVAL
 	case !addr.Addr().Is4():
 		return syscall.EAFNOSUPPORT
@@ -24,6 +25,9 @@ func (s *Socket) Bind(addr netip.AddrPort) error {
 	}
 	if p := addr.Port(); p != 0 && p < privilegedPorts && s.stack.cfg.Unprivileged {
 		return syscall.EACCES
+	}
+	if s.bound.port != 0 {
+		return syscall.EINVAL
 	}
 	if err := s.claimPort(a, addr.Port()); err != nil {
 		return err

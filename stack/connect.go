@@ -13,10 +13,17 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 	switch {
 	case s.closed.Load():
 		return net.ErrClosed
-	case !peer.Addr().IsValid():
+	case peer == netip.AddrPort{}:
 		s.disconnect()
 		return nil
-	case !peer.Addr().Is4():
+	case !peer.Addr().IsValid():
+		return syscall.EINVAL
+	}
+	// Linux binds before it looks at the peer: a connect that fails has bound.
+	if err := s.autobind(); err != nil {
+		return err
+	}
+	if !peer.Addr().Is4() {
 		return syscall.EAFNOSUPPORT
 	}
 	q := s.query(ipv4Of(peer.Addr()))
@@ -27,9 +34,6 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 	}
 	if p.broadcast && !s.opts.broadcast {
 		return syscall.EACCES
-	}
-	if err := s.autobind(); err != nil {
-		return err
 	}
 	s.rebind(func() {
 		s.peer = netip.AddrPortFrom(p.dst.netip(), peer.Port())

@@ -114,9 +114,9 @@ func icmpErrno(m *wire.ICMPHeader) (e syscall.Errno, fatal bool) {
 		case wire.ICMPHostUnknown:
 			return syscall.EHOSTDOWN, true
 		case wire.ICMPHostIsolated:
-			return syscall.EHOSTUNREACH, true // Linux: ENONET, which few systems have
+			return errHostIsolated, true
 		}
-		return syscall.EHOSTUNREACH, true
+		return syscall.EHOSTUNREACH, m.Code() <= wire.ICMPPrecedenceCutoff
 	case wire.ICMPParameterProblem:
 		return syscall.EPROTO, true
 	}

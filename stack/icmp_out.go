@@ -38,7 +38,8 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 			return
 		}
 	}
-	if !s.errorLimit.allow(src, s.timers.now()) {
+	// What stays on the host is not limited.
+	if st.local(src) == nil && !s.errorLimit.allow(src, s.timers.now()) {
 		return
 	}
 	quote := original[:min(len(original), maxICMPError-wire.IPv4HeaderLen-wire.ICMPHeaderLen)]

@@ -233,6 +233,7 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 	n.last = b
 	n.waiting++
 	t.held++
+	source := n.sourceWaiting()
 	ask := n.state == NeighborFailed
 	if ask {
 		n.probes = 1
@@ -243,11 +244,27 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 	}
 	t.mu.Unlock()
 	if full != nil {
+		if sk, ok := full.Owner().(*Socket); ok {
+			sk.countDrop(drop.NeighborQueueFull, 1)
+		}
 		n.iface.drop(full, drop.NeighborQueueFull)
 	}
 	if ask {
-		n.iface.askARP(n.addr, wire.Broadcast)
+		n.iface.askARP(n.addr, wire.Broadcast, source)
 	}
+}
+
+// sourceWaiting returns the source of the packet that has begun to wait last; 0
+// if none waits. The caller holds the table's mutex.
+func (n *neighbor) sourceWaiting() ipv4 {
+	if n.last == nil {
+		return 0
+	}
+	h, _, _, err := wire.ParseIPv4(n.last.Bytes()[n.iface.headerLen():])
+	if err != nil {
+		return 0
+	}
+	return ipv4OfBytes(h.Source4())
 }
 
 // sendTo sends a packet whose header lacks only the destination, and counts it.
@@ -266,7 +283,7 @@ func (t *neighborTable) expire(n *neighbor, now instant) {
 		return
 	}
 	var failed *packet.Buffer
-	ask, to := false, wire.Broadcast
+	ask, to, source := false, wire.Broadcast, n.sourceWaiting()
 	switch n.state {
 	case NeighborReachable:
 		t.setState(n, NeighborStale)
@@ -291,7 +308,7 @@ func (t *neighborTable) expire(n *neighbor, now instant) {
 	}
 	t.mu.Unlock()
 	if ask {
-		n.iface.askARP(n.addr, to)
+		n.iface.askARP(n.addr, to, source)
 	}
 	for failed != nil {
 		b := failed

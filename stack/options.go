@@ -97,9 +97,9 @@ func (s *Socket) SetOption(opt socket.Option, value int) error {
 func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bool, err error) {
 	switch opt {
 	case socket.BindInterface:
-		return false, s.setDevice(&next.device, value)
+		return false, s.setDevice(&next.device, value, syscall.ENODEV)
 	case socket.MulticastInterface:
-		return false, s.setDevice(&next.multicastDevice, value)
+		return false, s.setDevice(&next.multicastDevice, value, syscall.EADDRNOTAVAIL)
 	case socket.ReceiveBuffer:
 		s.queue.mu.Lock()
 		s.queue.limit = doubled(value, s.stack.cfg.MaxReceiveBuffer, minReceiveBuffer)
@@ -159,10 +159,14 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 	return false, nil
 }
 
-// setDevice checks an interface's index; 0 means none.
-func (s *Socket) setDevice(to *int, index int) error {
-	if index != 0 && s.stack.state.Load().byIndex(index) == nil {
-		return syscall.ENODEV
+// setDevice checks an interface's index, of which 0 means none; unknown is the
+// error if there is no such interface.
+func (s *Socket) setDevice(to *int, index int, unknown error) error {
+	switch {
+	case index < 0:
+		return syscall.EINVAL
+	case index != 0 && s.stack.state.Load().byIndex(index) == nil:
+		return unknown
 	}
 	*to = index
 	return nil

@@ -100,7 +100,7 @@ func (s *Socket) describeLocked() string {
 	return fmt.Sprintf("socket %v:%d", s.bound.addr.netip(), s.bound.port)
 }
 
-// LocalAddr returns the socket's own address.
+// LocalAddr returns the socket's own address. After Close it is what it was.
 func (s *Socket) LocalAddr() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +114,8 @@ func (s *Socket) PeerAddr() (netip.AddrPort, error) {
 	switch {
 	case s.closed.Load():
 		return netip.AddrPort{}, net.ErrClosed
-	case !s.peer.IsValid():
+	case s.peer.Port() == 0:
+		// Linux tells a peer by its port: one connected to port 0 has none.
 		return netip.AddrPort{}, syscall.ENOTCONN
 	}
 	return s.peer, nil
@@ -148,7 +149,9 @@ func (s *Socket) Close() error {
 		return net.ErrClosed
 	}
 	s.closed.Store(true)
+	addr, port := s.bound.addr, s.bound.port
 	s.release()
+	s.bound.addr, s.bound.port = addr, port // for LocalAddr
 	s.setPath(nil)
 	s.mu.Unlock()
 
