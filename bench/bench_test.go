@@ -43,6 +43,7 @@ func benchmark(b *testing.B, name string) {
 		}
 		b.Run(fmt.Sprintf("%d/%s", c.size, batch), func(b *testing.B) {
 			bufs.fill(rand.New(rand.NewPCG(1, 1)), c.size)
+			stage(p)
 			b.ReportAllocs()
 			b.SetBytes(int64(c.size * c.batch))
 			for b.Loop() {
@@ -51,6 +52,7 @@ func benchmark(b *testing.B, name string) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*c.batch), "ns/datagram")
+			collect(p)
 			if err := bufs.check(c.batch); err != nil {
 				b.Fatal(err)
 			}

@@ -53,6 +53,7 @@ type connPath struct {
 	from, to *castnet.Conn
 	dst      netip.AddrPort // of to; the zero AddrPort: from is connected to it
 	out, in  [batchSize]castnet.Message
+	batched  bool         // the last carry used them
 	down     func() error // closes what lies below
 }
 
@@ -95,6 +96,24 @@ func openConnHost(s setup, bufs *buffers) (path, error) {
 	return p, nil
 }
 
+// stage and collect keep the messages of batches and the buffers in step. What
+// came one at a time is in the buffers already.
+func (p *connPath) stage() {
+	for i := range p.out {
+		p.out[i].Buf, p.out[i].Addr = p.bufs.out[i], p.dst
+		p.in[i].Buf = p.bufs.in[i]
+	}
+	p.batched = false
+}
+
+func (p *connPath) collect() {
+	for i := range p.in {
+		if p.batched {
+			p.bufs.in[i] = p.in[i].Buf
+		}
+	}
+}
+
 func (p *connPath) carry(count int) error {
 	if count > 1 {
 		return p.carryBatch(count)
@@ -118,27 +137,20 @@ func (p *connPath) carry(count int) error {
 }
 
 func (p *connPath) carryBatch(count int) error {
-	out, in := p.out[:count], p.in[:count]
-	for i := range out {
-		out[i].Buf, out[i].Addr = p.bufs.out[i], p.dst
-		in[i].Buf = p.bufs.in[i]
-	}
+	p.batched = true
 	for sent := 0; sent < count; {
-		n, err := p.from.WriteBatch(out[sent:])
+		n, err := p.from.WriteBatch(p.out[sent:count])
 		if err != nil {
 			return err
 		}
 		sent += n
 	}
 	for got := 0; got < count; {
-		n, err := p.to.ReadBatch(in[got:])
+		n, err := p.to.ReadBatch(p.in[got:count])
 		if err != nil {
 			return err
 		}
 		got += n
-	}
-	for i := range in {
-		p.bufs.in[i] = in[i].Buf
 	}
 	return nil
 }

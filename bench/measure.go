@@ -101,6 +101,7 @@ func measureRound(contenders []*contender, s setup, slice time.Duration, random 
 // slice measures one cell of the contender for about d.
 func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand) (sample, error) {
 	c.bufs.fill(random, cell.size)
+	stage(c.path)
 	if c.count[cell] == 0 {
 		if err := c.calibrate(cell, d); err != nil {
 			return sample{}, err
@@ -120,6 +121,7 @@ func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand) (sample
 		return sample{}, err
 	}
 	runtime.ReadMemStats(&after)
+	collect(c.path)
 	if err := c.bufs.check(cell.batch); err != nil {
 		return sample{}, err
 	}
@@ -171,11 +173,11 @@ func median(v []float64) float64 {
 
 // ns is the median cost of a datagram, allocations that of the allocations.
 func (m *measured) ns(c cell) float64 {
-	return median(collect(m.samples[c], func(s sample) float64 { return s.ns }))
+	return median(each(m.samples[c], func(s sample) float64 { return s.ns }))
 }
 
 func (m *measured) allocations(c cell) float64 {
-	return median(collect(m.samples[c], func(s sample) float64 { return s.allocations }))
+	return median(each(m.samples[c], func(s sample) float64 { return s.allocations }))
 }
 
 // ratio is the median of what m cost divided by what other cost in the same
@@ -189,7 +191,7 @@ func (m *measured) ratio(other *measured, c cell) float64 {
 	return median(ratios)
 }
 
-func collect(samples []sample, f func(sample) float64) []float64 {
+func each(samples []sample, f func(sample) float64) []float64 {
 	v := make([]float64, len(samples))
 	for i, s := range samples {
 		v[i] = f(s)

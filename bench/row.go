@@ -55,6 +55,26 @@ type path interface {
 	close() error
 }
 
+// A stager is a path that has something to do before carry can send the
+// buffers' payloads, and after it to show what was read: work that a program
+// would not do for each datagram, and which is not measured.
+type stager interface {
+	stage()
+	collect()
+}
+
+func stage(p path) {
+	if s, ok := p.(stager); ok {
+		s.stage()
+	}
+}
+
+func collect(p path) {
+	if s, ok := p.(stager); ok {
+		s.collect()
+	}
+}
+
 // errNotDelivered is what carry returns when there is nothing to read.
 var errNotDelivered = errors.New("sent, but nothing to read")
 

@@ -42,9 +42,11 @@ func TestRowsCarryDatagramsIntact(t *testing.T) {
 			for _, c := range cells() {
 				for range 3 { // the queues' rings wrap
 					bufs.fill(random, c.size)
+					stage(p)
 					if err := p.carry(c.batch); err != nil {
 						t.Fatalf("%v: %v", c, err)
 					}
+					collect(p)
 					if err := bufs.check(c.batch); err != nil {
 						t.Fatalf("%v: %v", c, err)
 					}
@@ -86,6 +88,7 @@ func TestRowsVerifyChecksums(t *testing.T) {
 				before = v.badChecksums()
 			}
 			bufs.fill(rand.New(rand.NewPCG(1, 1)), 64)
+			stage(p)
 			err = p.carry(1)
 			if !errors.Is(err, errNotDelivered) && !errors.Is(err, os.ErrDeadlineExceeded) && !isTimeout(err) {
 				t.Errorf("carrying a corrupted frame: %v, want that nothing came", err)

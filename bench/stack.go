@@ -145,27 +145,33 @@ func openSocket(n socket.Network, local, peer netip.AddrPort, connect bool) (soc
 	return s, s.Connect(peer)
 }
 
-func (p *stackPath) carry(count int) error {
-	out, in := p.out[:count], p.in[:count]
-	for i := range out {
-		out[i].Buf = p.bufs.out[i]
+// stage and collect keep the messages and the buffers in step.
+func (p *stackPath) stage() {
+	for i := range p.out {
+		p.out[i].Buf = p.bufs.out[i]
 	}
+}
+
+func (p *stackPath) collect() {
+	for i := range p.in {
+		p.bufs.in[i] = p.in[i].Buf
+	}
+}
+
+func (p *stackPath) carry(count int) error {
 	for sent := 0; sent < count; {
-		n, err := p.from.TrySend(out[sent:])
+		n, err := p.from.TrySend(p.out[sent:count])
 		if err != nil {
 			return err
 		}
 		sent += n
 	}
 	for got := 0; got < count; {
-		n, err := p.to.TryRecv(in[got:])
+		n, err := p.to.TryRecv(p.in[got:count])
 		if err != nil {
 			return fmt.Errorf("%w: %w", errNotDelivered, err)
 		}
 		got += n
-	}
-	for i := range in {
-		p.bufs.in[i] = in[i].Buf
 	}
 	return nil
 }
