@@ -26,6 +26,7 @@ type waits struct {
 	free    *waiter // for the next ones, their channels belonging to the socket's synctest bubble
 	onRead  func()
 	onWrite func()
+	both    bool // onRead and onWrite are one notification, to be called once
 }
 
 // waiter is one blocked goroutine.
@@ -122,7 +123,11 @@ func (w *waits) take(ev socket.Events) (onRead, onWrite func()) {
 			x.WakeCancelled()
 		}
 	}
-	if ev&readable != 0 {
+	if w.both {
+		onRead = w.onRead
+		w.onRead, w.onWrite, w.both = nil, nil, false
+	}
+	if ev&readable != 0 && w.onRead != nil {
 		onRead, w.onRead = w.onRead, nil
 	}
 	if ev&writable != 0 {
@@ -171,20 +176,16 @@ func (s *Socket) Notify(mask socket.Events, fn func()) {
 	if mask&writable != 0 {
 		w.onWrite = fn
 	}
+	if mask&(readable|writable) != 0 {
+		w.both = fn != nil && mask&readable != 0 && mask&writable != 0
+	}
 	w.setInterest()
 	w.mu.Unlock()
 	if fn == nil {
 		return
 	}
-	// A function for both events is called once.
 	if ready := s.Ready(mask); ready != 0 {
-		onRead, onWrite := w.take(ready)
-		if onRead != nil {
-			onRead()
-		}
-		if onWrite != nil && onRead == nil {
-			onWrite()
-		}
+		w.wake(ready)
 	}
 }
 
