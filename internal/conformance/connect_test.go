@@ -318,8 +318,12 @@ var connectCases = []testCase{
 		s.wantLocalAddr("127.0.0.1")
 		s.wantNoPeer()
 		other := bound(t, n, "127.0.0.1:0")
-		other.send(s.local(), "x")
-		s.want("x")
+		other.send(s.local(), "any port of the peer")
+		s.want("any port of the peer")
+		far := bound(t, n, "127.0.0.2:0")
+		far.send(s.local(), "another address")
+		s.wantNothing()
+		s.sendErr("127.0.0.1:0", "x", syscall.EINVAL)
 	}},
 	{name: "ConnectedPair", rules: "D-CONN-27 D-LOOKUP-02", run: func(t *testing.T, n *Machine) {
 		a := bound(t, n, "127.0.0.1:0", socket.ReuseAddr)

@@ -75,6 +75,17 @@ var optionCases = []testCase{
 		s.set(socket.MulticastTTL, -1)
 		s.wantOption(socket.MulticastTTL, 1)
 	}},
+	{name: "OptionMulticastInterface", rules: "D-OPT-12 D-OPT-10", run: func(t *testing.T, n *Machine) {
+		s := open(t, n)
+		lo := n.Index(t, "lo")
+		s.set(socket.MulticastInterface, lo)
+		s.wantOption(socket.MulticastInterface, lo)
+		s.setErr(socket.MulticastInterface, 9999, syscall.EADDRNOTAVAIL)
+		s.setErr(socket.MulticastInterface, -1, syscall.EINVAL)
+		s.wantOption(socket.MulticastInterface, lo)
+		s.set(socket.MulticastInterface, 0)
+		s.wantOption(socket.MulticastInterface, 0)
+	}},
 	{name: "OptionBooleans", rules: "D-OPT-06", run: func(t *testing.T, n *Machine) {
 		s := open(t, n)
 		for _, o := range []socket.Option{

@@ -93,7 +93,7 @@ var Rules = []Rule{
 	{ID: "D-CONN-22", Text: "the source is an address in the subnet of the next hop, if there are several"},
 	{ID: "D-CONN-23", Text: "a socket bound to an address keeps it as its source, by whichever interface it sends"},
 	{ID: "D-CONN-24", Text: "connecting to an own address has the first own address of its subnet as source"},
-	{ID: "D-CONN-25", Text: "connecting to port 0 succeeds, but leaves no peer to ask for and hears nobody"},
+	{ID: "D-CONN-25", Text: "connecting to port 0 succeeds: PeerAddr is ENOTCONN, and every port of the peer is heard"},
 	{ID: "D-CONN-26", Text: "disconnecting restores what a wildcard socket hears: everybody"},
 	{ID: "D-CONN-27", Text: "two connected sockets on one port each hear their own peer"},
 	{ID: "D-CONN-28", Text: "connecting a socket bound to the wildcard gives it a source, and disconnecting takes it back"},
@@ -269,6 +269,8 @@ var Rules = []Rule{
 	{ID: "D-OPT-10", Text: "an option refused changes nothing"},
 	{ID: "D-OPT-11", Text: "IPv6Only on an IPv4 socket is refused"},
 
+	{ID: "D-OPT-12", Text: "MulticastInterface of no interface is EADDRNOTAVAIL"},
+
 	// Neighbours, as far as a socket's user sees them.
 	{ID: "D-ARP-01", Text: "an unknown next hop is asked for by a broadcast request, with the source of the datagram"},
 	{ID: "D-ARP-02", Text: "a request for an own address is answered; for another it is not"},
@@ -288,6 +290,7 @@ var Rules = []Rule{
 	{ID: "S-NOTIFY-03", Text: "Close calls what is pending"},
 	{ID: "S-CLOSE-01", Text: "after Close everything is net.ErrClosed, a second Close too"},
 	{ID: "S-CLOSE-02", Text: "Stats survive Close"},
+	{ID: "S-CLOSE-03", Text: "after Close LocalAddr is what it was"},
 	{ID: "S-BATCH-01", Text: "TryRecv fills as many messages as there are datagrams"},
 	{ID: "S-BATCH-02", Text: "TrySend sends a batch in order, each to its own address"},
 	{ID: "S-BATCH-03", Text: "an empty batch does nothing and is no error"},

@@ -170,15 +170,17 @@ var seamCases = []testCase{
 		r.Close()
 		eventually(t, n, &calls, 1)
 	}},
-	{name: "Closed", rules: "S-CLOSE-01 S-CLOSE-02", run: func(t *testing.T, n *Machine) {
+	{name: "Closed", rules: "S-CLOSE-01 S-CLOSE-02 S-CLOSE-03", run: func(t *testing.T, n *Machine) {
 		r := bound(t, n, "127.0.0.1:0")
 		s := open(t, n)
 		s.send(r.local(), "x")
 		r.want("x")
 		r.send(r.local(), "y")
+		was := r.local()
 		if err := r.Close(); err != nil {
 			t.Fatalf("Close: %v", err)
 		}
+		r.wantLocal(was)
 		ms := []socket.Message{{Buf: make([]byte, 10), Addr: s.LocalAddr()}}
 		for what, f := range map[string]func() error{
 			"Close":     r.Close,

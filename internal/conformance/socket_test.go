@@ -198,7 +198,11 @@ func (s *sock) sendErr(to, payload string, want error) {
 func (s *sock) await(mask socket.Events) bool {
 	s.t.Helper()
 	var c socket.Cancel
-	timer := time.AfterFunc(s.n.Patience, c.Fire)
+	patience := s.n.Patience
+	if s.t.Failed() {
+		patience = soon // what went wrong once need not be waited for again and again
+	}
+	timer := time.AfterFunc(patience, c.Fire)
 	defer timer.Stop()
 	err := s.Wait(mask, &c)
 	if err != nil && !errors.Is(err, socket.ErrCancelled) {
