@@ -26,7 +26,7 @@ func TestGate(t *testing.T) {
 	}{
 		{"all met", func(map[string]*measured) {}, ""},
 		{"gVisor at 64", func(m map[string]*measured) { slow(m["stack"], cell{64, 1}, 101); slow(m["lneto"], cell{64, 1}, 300) }, "64 B: at most 1/20 of gvisor"},
-		{"lneto at 1400", func(m map[string]*measured) { slow(m["lneto"], cell{1400, 1}, 199) }, "1400 B: at most 1/2.0 of lneto"},
+		{"lneto at 1400", func(m map[string]*measured) { slow(m["lneto"], cell{1400, 1}, 199) }, "1400 B: at most 1/2 of lneto"},
 		{"batches are not gated", func(m map[string]*measured) { slow(m["stack"], cell{64, batchSize}, 9000) }, ""},
 		{"allocations", func(m map[string]*measured) {
 			s := m["stack"].samples[cell{512, 1}]

@@ -96,7 +96,7 @@ func allocations(n float64) string {
 	return fmt.Sprintf("%.0f", n)
 }
 
-// fraction writes 0.04 as 1/25 and 1.3 as 1.3.
+// fraction writes 0.04 as 1/25, 0.45 as 1/2.2 and 1.3 as 1.30; of nothing, a dash.
 func fraction(r float64) string {
 	switch {
 	case r == 0:
@@ -104,7 +104,7 @@ func fraction(r float64) string {
 	case r < 0.1:
 		return fmt.Sprintf("1/%.0f", 1/r)
 	case r < 0.95:
-		return fmt.Sprintf("1/%.1f", 1/r)
+		return "1/" + strings.TrimSuffix(fmt.Sprintf("%.1f", 1/r), ".0")
 	}
 	return fmt.Sprintf("%.2f", r)
 }
