@@ -103,6 +103,13 @@ func (s *Socket) autobind() error {
 // enter puts the socket into the port table under its present key. The caller
 // holds s.mu and the table's.
 func (s *Socket) enter() {
+	s.bound.key = s.publish()
+	s.stack.ports.insert(s.bound.key, s)
+}
+
+// publish makes what incoming datagrams are matched against, and returns the
+// key under which they will look for the socket.
+func (s *Socket) publish() portKey {
 	k := portKey{local: s.bound.addr.address(), ports: portPair(s.bound.port, 0)}
 	m := &match{device: s.opts.device, reusePort: s.opts.reusePort}
 	if s.peer.IsValid() {
@@ -110,12 +117,13 @@ func (s *Socket) enter() {
 		k.peer, k.ports = m.peer.address(), portPair(s.bound.port, m.peerPort)
 	}
 	s.match.Store(m)
-	s.bound.key = k
-	s.stack.ports.insert(k, s)
+	return k
 }
 
 // rebind moves the socket in the port table after change, which may alter its
-// address, peer and options. The caller holds s.mu.
+// address, peer and options. Datagrams that come in meanwhile find it under the
+// old key or the new one. Under the same key it keeps its rank. The caller
+// holds s.mu.
 func (s *Socket) rebind(change func()) {
 	if s.bound.port == 0 {
 		change()
@@ -124,14 +132,19 @@ func (s *Socket) rebind(change func()) {
 	t := &s.stack.ports
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.remove(s.bound.key, s)
 	t.uses.remove(&s.bound.claim)
 	change()
 	w := &s.bound.claim
 	w.local, w.device = s.bound.addr.address(), s.opts.device
 	w.reuseAddr, w.reusePort = s.opts.reuseAddr, s.opts.reusePort
 	t.uses.add(w)
-	s.enter()
+	old := s.bound.key
+	if s.bound.key = s.publish(); s.bound.key == old {
+		t.refresh(old)
+		return
+	}
+	t.insert(s.bound.key, s)
+	t.remove(old, s)
 }
 
 // release gives the port up. The caller holds s.mu.

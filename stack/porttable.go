@@ -166,6 +166,13 @@ func (t *portTable) insert(k portKey, s *Socket) {
 	}
 }
 
+// refresh takes note that what a socket under the key wants has changed. The
+// caller holds t.mu.
+func (t *portTable) refresh(k portKey) {
+	b := t.find(&k)
+	b.set(*b.sockets.Load())
+}
+
 // grow makes room for one more bucket: at most three slots in four are used.
 func (t *portTable) grow() {
 	old := t.table.Load()
