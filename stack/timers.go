@@ -104,10 +104,13 @@ func (t *timers) next() (instant, bool) {
 	return t.heap[0].at, true
 }
 
-// advance fires what is due at now, in order.
+// advance fires what is due at now, in order. What is armed meanwhile waits for
+// the next call, even if it is due: two hosts that answer each other for ever
+// must not keep who drives them.
 func (t *timers) advance(now instant) {
 	t.mu.Lock()
-	for len(t.heap) > 0 && t.heap[0].at <= now {
+	last := t.seq
+	for len(t.heap) > 0 && t.heap[0].at <= now && t.heap[0].seq <= last {
 		tm := heap.Pop(&t.heap).(*timer)
 		t.mu.Unlock()
 		tm.fire(now)
@@ -144,7 +147,8 @@ func (s *Stack) NextDeadline() (time.Time, bool) {
 }
 
 // Advance does what is due at now. A stack on a clock that calls back does so
-// by itself; one on a clock.Manual is driven by it.
+// by itself; one on a clock.Manual is driven by it. NextDeadline may be due
+// again when it returns.
 func (s *Stack) Advance(now time.Time) { s.timers.advance(now.Sub(s.timers.epoch)) }
 
 type timerHeap []*timer
