@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/castnet-go/castnet/socket"
 )
 
@@ -185,4 +187,20 @@ func wantRecvError(t testing.TB, s *Socket, want error) {
 	if n, err := s.TryRecv([]socket.Message{{Buf: make([]byte, 100)}}); n != 0 || err != want {
 		t.Errorf("TryRecv = %d, %v; want 0, %v", n, err, want)
 	}
+}
+
+// untilError returns when the kernel has an error pending: under load a port
+// unreachable takes its time even on the loopback interface.
+func untilError(t testing.TB, s *Socket) {
+	t.Helper()
+	raw, err := s.SyscallConn()
+	must(t, err)
+	until(t, func() bool {
+		fds := []unix.PollFd{{}}
+		must(t, raw.Control(func(fd uintptr) {
+			fds[0].Fd = int32(fd)
+			_, _ = unix.Poll(fds, 0)
+		}))
+		return fds[0].Revents&unix.POLLERR != 0
+	})
 }

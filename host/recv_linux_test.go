@@ -156,11 +156,18 @@ func TestPendingError(t *testing.T) {
 			send(t, s, s.LocalAddr(), "queued")
 			must(t, s.Connect(closedPort(t)))
 			send(t, s, netip.AddrPort{}, "x")
+			untilError(t, s)
 			if got := tc.ask(t, s); got != syscall.ECONNREFUSED {
 				t.Errorf("first asked: %v, want ECONNREFUSED", got)
 			}
 			if m := receive(t, s); string(m.Buf) != "queued" {
 				t.Errorf("then received %q, want what was queued", m.Buf)
+			}
+			if tc.name == "TrySend" {
+				// It sent nothing: no second error will come.
+				if sent := s.Stats().Sent; sent != 2 {
+					t.Errorf("%d datagrams were sent, want 2", sent)
+				}
 			}
 			wantEmpty(t, s)
 			if got := get1(t, s, socket.Error); got != 0 {

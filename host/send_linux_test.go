@@ -121,32 +121,38 @@ func TestSendBatchEndsAtError(t *testing.T) {
 	}
 }
 
-// On the loopback interface the port unreachable for the first datagram comes
-// before the second is sent: sendmmsg would swallow the ECONNREFUSED.
+// On the loopback interface the port unreachable for the first datagram comes,
+// as a rule, before the second is sent: sendmmsg would swallow the ECONNREFUSED.
 func TestSendKeepsErrorInMiddle(t *testing.T) {
 	s := openUnbound(t, socket.IPv4)
 	must(t, s.Connect(closedPort(t)))
 	ms := messages(netip.AddrPort{}, "1", "2", "3")
 	for round := range 3 {
-		if n, err := s.TrySend(ms); n != 1 || err != nil {
-			t.Fatalf("round %d: TrySend = %d, %v; want 1, nil", round, n, err)
-		}
+		// All three may have gone before the first error came; then there
+		// is nothing to be kept.
+		until(t, func() bool {
+			n, err := s.TrySend(ms)
+			if err == syscall.ECONNREFUSED {
+				return false
+			}
+			must(t, err)
+			return n < len(ms)
+		})
 		if s.Ready(socket.Readable) == 0 {
 			t.Errorf("round %d: a socket with a kept error is not readable", round)
 		}
+		var err error
 		switch round {
 		case 0:
-			if n, err := s.TrySend(ms[1:]); n != 0 || err != syscall.ECONNREFUSED {
-				t.Errorf("the next TrySend = %d, %v; want ECONNREFUSED", n, err)
-			}
+			_, err = s.TrySend(ms[1:])
 		case 1:
-			wantRecvError(t, s, syscall.ECONNREFUSED)
+			_, err = s.TryRecv(ms[:1])
 		case 2:
-			if got := syscall.Errno(get1(t, s, socket.Error)); got != syscall.ECONNREFUSED {
-				t.Errorf("Error = %v, want ECONNREFUSED", got)
-			}
+			err = syscall.Errno(get1(t, s, socket.Error))
 		}
-		wantEmpty(t, s)
+		if err != syscall.ECONNREFUSED {
+			t.Errorf("round %d: the next call returned %v, want ECONNREFUSED", round, err)
+		}
 	}
 }
 
