@@ -64,7 +64,10 @@ func measure(chosen []row, s setup, rounds int, slice time.Duration, progress fu
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range rounds {
 		progress(fmt.Sprintf("round %d of %d", round+1, rounds))
-		if err := measureRound(contenders, s, slice, random); err != nil {
+		// Nobody is always the first.
+		turn := round % max(1, len(contenders))
+		order := slices.Concat(contenders[turn:], contenders[:turn])
+		if err := measureRound(order, s, slice, random); err != nil {
 			return nil, err
 		}
 	}
@@ -108,12 +111,13 @@ func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand) (sample
 		}
 	}
 	// The garbage of others must not be collected at this row's expense, and
-	// pools that a collection has emptied must be filled before the clock runs.
+	// pools that a collection has emptied, and the processor's caches, must be
+	// filled before the clock runs.
 	runtime.GC()
-	if _, err := c.run(cell, max(1, batchSize/cell.batch)); err != nil {
+	n := c.count[cell]
+	if _, err := c.run(cell, n/8+1); err != nil {
 		return sample{}, err
 	}
-	n := c.count[cell]
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	took, err := c.run(cell, n)
