@@ -13,6 +13,7 @@ func BenchmarkStack(b *testing.B)            { benchmark(b, "stack") }
 func BenchmarkStackUnconnected(b *testing.B) { benchmark(b, "stack-unconnected") }
 func BenchmarkConn(b *testing.B)             { benchmark(b, "conn") }
 func BenchmarkConnConnected(b *testing.B)    { benchmark(b, "conn-connected") }
+func BenchmarkConnPingPong(b *testing.B)     { benchmark(b, "conn-pingpong") }
 func BenchmarkConnHost(b *testing.B)         { benchmark(b, "conn-host") }
 func BenchmarkGVisorPipe(b *testing.B)       { benchmark(b, "gvisor-pipe") }
 func BenchmarkGVisor(b *testing.B)           { benchmark(b, "gvisor") }

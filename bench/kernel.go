@@ -100,55 +100,10 @@ func (p *kernelPath) carry(count int) error {
 	return nil
 }
 
-type kernelPingPong struct {
-	*kernelNet
-	bufs   *buffers
-	echoed chan struct{}
-}
-
 func openKernelPingPong(s setup, bufs *buffers) (path, error) {
 	n, err := openKernelNet(s)
 	if err != nil {
 		return nil, err
 	}
-	p := &kernelPingPong{n, bufs, make(chan struct{})}
-	go func() {
-		defer close(p.echoed)
-		b := make([]byte, room)
-		for {
-			n, from, err := p.to.ReadFromUDPAddrPort(b)
-			if err != nil {
-				return
-			}
-			if _, err := p.to.WriteToUDPAddrPort(b[:n], from); err != nil {
-				return
-			}
-		}
-	}()
-	return p, nil
-}
-
-func (p *kernelPingPong) carry(count int) error {
-	for i := range count {
-		if _, err := p.from.WriteToUDPAddrPort(p.bufs.out[i], p.dst); err != nil {
-			return err
-		}
-		in := p.bufs.in[i][:room]
-		n, _, err := p.from.ReadFromUDPAddrPort(in)
-		if err != nil {
-			return err
-		}
-		p.bufs.in[i] = in[:n]
-	}
-	return nil
-}
-
-func (p *kernelPingPong) expect(d time.Duration) error {
-	return p.from.SetReadDeadline(time.Now().Add(d))
-}
-
-func (p *kernelPingPong) close() error {
-	err := p.kernelNet.close()
-	<-p.echoed
-	return err
+	return newPingPong(bufs, n.from, n.to, n.dst, n.close), nil
 }

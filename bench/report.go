@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -42,7 +43,7 @@ func printTable(w io.Writer, conf configuration, all []*measured) {
 // printRatios writes what each of our rows costs as a part of what each other costs.
 func printRatios(w io.Writer, all []*measured) {
 	for _, m := range all {
-		if m.kind != ours || len(all) == 1 {
+		if !slices.ContainsFunc(all, m.comparable) {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s as a part of\n\n", m.name)
@@ -53,7 +54,7 @@ func printRatios(w io.Writer, all []*measured) {
 		}
 		fmt.Fprintln(tw)
 		for _, other := range all {
-			if other == m || other.kind == reference {
+			if !m.comparable(other) {
 				continue
 			}
 			fmt.Fprintf(tw, "%s\t", label(other))
@@ -64,6 +65,11 @@ func printRatios(w io.Writer, all []*measured) {
 		}
 		tw.Flush()
 	}
+}
+
+// comparable reports whether what m costs is worth holding against other.
+func (m *measured) comparable(other *measured) bool {
+	return m.kind == ours && m != other && other.kind != reference && m.roundTrip == other.roundTrip
 }
 
 func header(w io.Writer, first string, batch int) {
@@ -162,7 +168,7 @@ func printJSON(w io.Writer, conf configuration, all []*measured) error {
 	}
 	for _, m := range all {
 		for _, other := range all {
-			if m.kind != ours || other == m || other.kind == reference {
+			if !m.comparable(other) {
 				continue
 			}
 			for _, c := range cells() {

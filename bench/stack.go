@@ -36,6 +36,12 @@ func stackRows() []row {
 		about: "castnet.Conn on those stacks, connected, Write and Read",
 		note:  "checksums made and verified; batches by WriteBatch and ReadBatch",
 		open:  func(s setup, b *buffers) (path, error) { return openConn(s, b, true) },
+	}, {
+		name: "conn-pingpong", kind: ours,
+		about:     "castnet.Conn on those stacks between two goroutines, there and back",
+		note:      "checksums made and verified; a figure is a round trip: two datagrams and two wake-ups",
+		roundTrip: true, singlesOnly: true,
+		open: openConnPingPong,
 	}}
 }
 
@@ -197,4 +203,13 @@ func openConn(s setup, bufs *buffers, connect bool) (path, error) {
 	}
 	p.down = n.close
 	return connOnStack{p, n}, nil
+}
+
+func openConnPingPong(s setup, bufs *buffers) (path, error) {
+	opened, err := openConn(s, bufs, false)
+	if err != nil {
+		return nil, err
+	}
+	p := opened.(connOnStack)
+	return newPingPong(bufs, p.from, p.to, p.dst, p.close), nil
 }
