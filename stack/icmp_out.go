@@ -70,7 +70,7 @@ func (s *Stack) output(q query, proto wire.Protocol, b *packet.Buffer) error {
 	const other = uint64(0xff) << 48
 	p.ip1 = p.ip1&^other | uint64(proto)<<48
 	p.ipSum += uint32(proto) + uint32(^uint16(wire.ProtocolUDP))
-	p.wrapIP(b, s.nextID)
+	p.wrapIP(b, s)
 	p.iface.generated(b)
 	s.sendBy(p.iface, p.neighbor, b)
 	return nil

@@ -239,7 +239,7 @@ func (p *path) forget() {
 
 // wrap prepends the headers of a UDP datagram to a copy of its payload, which is
 // what is summed: the copy may not have reached the cache yet.
-func (p *path) wrap(b *packet.Buffer, payload []byte, id func() uint16) {
+func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	length := uint64(wire.UDPHeaderLen + len(payload))
 	var checksum uint16
 	switch {
@@ -255,15 +255,15 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, id func() uint16) {
 	}
 	h := b.Prepend(wire.UDPHeaderLen)
 	binary.BigEndian.PutUint64(h, p.udp0|length<<16|uint64(checksum))
-	p.wrapIP(b, id)
+	p.wrapIP(b, st)
 }
 
 // wrapIP prepends the headers before a UDP header to a packet.
-func (p *path) wrapIP(b *packet.Buffer, id func() uint16) {
+func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
 	length := uint64(wire.IPv4HeaderLen + b.Len())
 	ip0, sum := p.ip0|length<<32, p.ipSum+uint32(length)
 	if p.counted {
-		n := id()
+		n := st.nextID()
 		ip0 |= uint64(n) << 16
 		sum += uint32(n)
 	}

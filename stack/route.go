@@ -88,15 +88,18 @@ func (s *Stack) AddRoute(r Route) error {
 	})
 }
 
-// RemoveRoute takes away the route that AddRoute made of the same Route.
+// RemoveRoute takes away the route that AddRoute made of the same Route, even if
+// it could not be added any more. The route to an address's subnet goes with the
+// address.
 func (s *Stack) RemoveRoute(r Route) error {
 	return s.update(func(st *state) error {
-		n, err := st.parseRoute(r)
+		n, err := r.parse()
 		if err != nil {
 			return err
 		}
 		for k, o := range st.routes {
-			if o == n {
+			n.connected, n.out = false, o.out
+			if o == n && (r.Interface == "" || o.out != nil && o.out.name == r.Interface) {
 				st.routes = append(st.routes[:k], st.routes[k+1:]...)
 				return nil
 			}
@@ -128,12 +131,12 @@ func (s *Stack) Routes() []Route {
 
 func (r route) destination() netip.Prefix { return netip.PrefixFrom(r.dst.netip(), r.bits) }
 
-// parseRoute checks a Route against the state.
-func (st *state) parseRoute(r Route) (route, error) {
+// parse checks a Route by itself. What it returns lacks the way out.
+func (r Route) parse() (route, error) {
 	n := route{metric: r.Metric, kind: r.Type}
-	if r.Destination.IsValid() {
-		if !r.Destination.Addr().Is4() {
-			return n, fmt.Errorf("stack: the route's destination %v is not IPv4", r.Destination)
+	if r.Destination != (netip.Prefix{}) {
+		if !r.Destination.IsValid() || !r.Destination.Addr().Is4() {
+			return n, fmt.Errorf("stack: the route's destination %v is not an IPv4 prefix", r.Destination)
 		}
 		p := r.Destination.Masked()
 		if p != r.Destination {
@@ -148,8 +151,8 @@ func (st *state) parseRoute(r Route) (route, error) {
 		n.gateway = ipv4Of(r.Gateway)
 	}
 	if r.Source.IsValid() {
-		if !r.Source.Is4() || st.local(ipv4Of(r.Source)) == nil {
-			return n, fmt.Errorf("stack: the route's source %v is not an address of this host", r.Source)
+		if !r.Source.Is4() {
+			return n, fmt.Errorf("stack: the route's source %v is not IPv4", r.Source)
 		}
 		n.source = ipv4Of(r.Source)
 	}
@@ -159,9 +162,23 @@ func (st *state) parseRoute(r Route) (route, error) {
 		if r.Gateway.IsValid() || r.Interface != "" {
 			return n, fmt.Errorf("stack: a route of type %v has neither gateway nor interface", r.Type)
 		}
-		return n, nil
 	default:
 		return n, fmt.Errorf("stack: %v is no type of routes", r.Type)
+	}
+	return n, nil
+}
+
+// parseRoute checks a Route against the state.
+func (st *state) parseRoute(r Route) (route, error) {
+	n, err := r.parse()
+	if err != nil {
+		return n, err
+	}
+	if n.source != 0 && st.local(n.source) == nil {
+		return n, fmt.Errorf("stack: the route's source %v is not an address of this host", r.Source)
+	}
+	if n.kind != RouteUnicast {
+		return n, nil
 	}
 	if r.Interface != "" {
 		i := st.byName(r.Interface)
@@ -176,8 +193,11 @@ func (st *state) parseRoute(r Route) (route, error) {
 		}
 		return n, nil
 	}
-	if st.local(n.gateway) != nil {
+	switch {
+	case st.local(n.gateway) != nil:
 		return n, fmt.Errorf("stack: the gateway %v is this host itself", r.Gateway)
+	case n.gateway.isMulticast(), n.gateway == broadcast4, st.broadcasts(n.gateway) != nil:
+		return n, fmt.Errorf("stack: the gateway %v is not the address of one host", r.Gateway)
 	}
 	for _, i := range st.interfaces {
 		if n.out != nil && n.out != i.Interface {

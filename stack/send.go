@@ -378,7 +378,7 @@ func (s *Socket) build(p *path, b *packet.Buffer, payload []byte) {
 	copy(b.Append(len(payload)), payload)
 	b.Flow = s.flow
 	b.SetOwner(s)
-	p.wrap(b, payload, s.stack.nextID)
+	p.wrap(b, payload, s.stack)
 	if s.stack.cfg.Tracer != nil {
 		s.stack.trace(trace.Send, p.iface, b, s.describeLocked())
 	}
