@@ -58,6 +58,11 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	} {
 		ns.sysctl(tb, path, value)
 	}
+	if needs&Unlimited != 0 {
+		ns.sysctl(tb, "ipv4/icmp_ratelimit", "0")
+		ns.sysctl(tb, "ipv4/icmp_msgs_per_sec", "1000000")
+		ns.sysctl(tb, "ipv4/icmp_msgs_burst", "1000000")
+	}
 	if needs&SourceCheck != 0 {
 		ns.sysctl(tb, "ipv4/conf/all/rp_filter", "2")
 	}

@@ -15,22 +15,17 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// count returns how many ICMP errors the machine has sent by the wire since the
-// last look.
+// countErrors returns how many ICMP errors the machine has sent by the wire since
+// the last look.
 func countErrors(t *testing.T, n *Machine, w *Wire) int {
 	t.Helper()
-	s := open(t, n)
-	defer s.Close()
-	s.send("10.0.0.90:9", "fence")
-	for k := 0; ; k++ {
-		p := w.Next(t)
-		if p.UDP != nil && string(p.Data) == "fence" {
-			return k
-		}
+	sent := n.Sent(t, w)
+	for _, p := range sent {
 		if p.ICMP == nil || p.ICMP.Type() != wire.ICMPDestinationUnreachable {
 			t.Errorf("%v, want an ICMP error", p)
 		}
 	}
+	return len(sent)
 }
 
 var icmpCases = []testCase{

@@ -32,6 +32,9 @@ const (
 	FirstBound
 	// DefaultRoute adds a default route by eth0.
 	DefaultRoute
+	// Unlimited takes the kernel's limits off ICMP errors, for those who run
+	// many things on one machine. The stack has its own, each time anew.
+	Unlimited
 	// SourceCheck asks the kernel for net.ipv4.conf.*.rp_filter 2, without
 	// which it looks for own addresses only among sources. The stack always
 	// looks for all that cannot be one.
@@ -126,10 +129,80 @@ type Machine struct {
 	Patience time.Duration
 
 	elapse func(d time.Duration)
+	check  func() error
 }
 
 // Elapse lets time pass for the machine: on the host by sleeping.
 func (m *Machine) Elapse(d time.Duration) { m.elapse(d) }
+
+// Check returns an error if the machine's own accounts do not agree: the stack's
+// ledger. The host keeps none.
+func (m *Machine) Check() error {
+	if m.check == nil {
+		return nil
+	}
+	return m.check()
+}
+
+// Settle returns when what was sent before has arrived or been lost. The kernel
+// and the stack deliver within the call that sends, but for a busy kernel: a
+// datagram that is sent later and has arrived is a sign that those before have
+// too.
+func (m *Machine) Settle(tb testing.TB) {
+	tb.Helper()
+	if m.Kind == Stack {
+		return
+	}
+	s, err := m.Open(socket.IPv4)
+	if err != nil {
+		tb.Fatalf("Open: %v", err)
+	}
+	defer s.Close()
+	if err := s.Bind(netip.MustParseAddrPort("127.0.0.1:0")); err != nil {
+		tb.Fatalf("Bind: %v", err)
+	}
+	var late socket.Cancel
+	timer := time.AfterFunc(m.Patience, late.Fire)
+	defer timer.Stop()
+	for range 2 {
+		if _, err := s.TrySend([]socket.Message{{Addr: s.LocalAddr()}}); err != nil {
+			tb.Fatalf("TrySend: %v", err)
+		}
+		if err := s.Wait(socket.Readable, &late); err != nil {
+			tb.Fatalf("a datagram to oneself does not arrive: %v", err)
+		}
+		if _, err := s.TryRecv(make([]socket.Message, 1)); err != nil {
+			tb.Fatalf("TryRecv: %v", err)
+		}
+	}
+}
+
+// Sent returns the IPv4 packets that the machine has sent by the wire and nobody
+// has taken yet.
+func (m *Machine) Sent(tb testing.TB, w *Wire) []*Packet {
+	tb.Helper()
+	to := netip.MustParseAddrPort("10.0.0.90:9")
+	if w == m.Eth1 {
+		to = netip.MustParseAddrPort("10.1.0.90:9")
+	}
+	s, err := m.Open(socket.IPv4)
+	if err != nil {
+		tb.Fatalf("Open: %v", err)
+	}
+	defer s.Close()
+	const fence = "that was all"
+	if _, err := s.TrySend([]socket.Message{{Buf: []byte(fence), Addr: to}}); err != nil {
+		tb.Fatalf("TrySend to %v: %v", to, err)
+	}
+	var sent []*Packet
+	for {
+		p := w.Next(tb)
+		if p.UDP != nil && string(p.Data) == fence && p.Destination() == to {
+			return sent
+		}
+		sent = append(sent, p)
+	}
+}
 
 // Index returns the index of the interface of that name.
 func (m *Machine) Index(tb testing.TB, name string) int {
@@ -145,12 +218,4 @@ func (m *Machine) Index(tb testing.TB, name string) int {
 	}
 	tb.Fatalf("no interface is called %s: %v", name, list)
 	return 0
-}
-
-// wireTo returns the wire on whose subnet the address is.
-func (m *Machine) wireTo(a netip.Addr) *Wire {
-	if a.As4()[1] == 0 {
-		return m.Eth0
-	}
-	return m.Eth1
 }

@@ -268,38 +268,16 @@ func (s *sock) wantNothing() {
 	}
 }
 
-// settle returns when what was sent before has arrived or been lost. The kernel
-// and the stack deliver within the call that sends, but for a busy kernel: a
-// datagram that is sent later and has arrived is a sign that those before have
-// too.
+// settle returns when what was sent before has arrived or been lost.
 func settle(t *testing.T, n *Machine) {
 	t.Helper()
-	if n.Kind == Stack {
-		return
-	}
-	r := bound(t, n, "127.0.0.1:0")
-	defer r.Close()
-	for range 2 {
-		r.send(r.local(), "fence")
-		r.want("fence")
-	}
+	n.Settle(t)
 }
 
 // wantQuiet checks that the machine has sent no more packets by the wire.
 func wantQuiet(t *testing.T, n *Machine, w *Wire) {
 	t.Helper()
-	to := "10.0.0.90:9"
-	if w == n.Eth1 {
-		to = "10.1.0.90:9"
-	}
-	s := open(t, n)
-	defer s.Close()
-	s.send(to, "fence")
-	for {
-		p := w.Next(t)
-		if p.UDP != nil && string(p.Data) == "fence" && p.Destination() == addrPort(to) {
-			return
-		}
+	for _, p := range n.Sent(t, w) {
 		t.Errorf("%s: the machine sent %v, want nothing", w.Name, p)
 	}
 }

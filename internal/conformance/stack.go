@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -35,9 +36,15 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 	}
 	m := &Machine{Network: s, Kind: Stack, Patience: stackPatience}
 	m.elapse = func(d time.Duration) { now.elapse(s, d) }
-	tb.Cleanup(func() {
+	m.check = func() error {
 		if l := s.Ledger(); !l.Balanced() {
-			tb.Errorf("the ledger does not balance: %+v, drops %v", l, s.Drops())
+			return fmt.Errorf("the ledger does not balance: %+v, drops %v", l, s.Drops().Map())
+		}
+		return nil
+	}
+	tb.Cleanup(func() {
+		if err := m.Check(); err != nil {
+			tb.Error(err)
 		}
 		if err := s.Close(); err != nil {
 			tb.Errorf("closing the stack: %v", err)
