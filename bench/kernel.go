@@ -18,7 +18,7 @@ func kernelRows() []row {
 		open:    openKernel,
 	}, {
 		name: "udpconn-pingpong", kind: peer,
-		about:   "the same between two goroutines, there and back",
+		about:   "net.UDPConn over kernel loopback between two goroutines, there and back",
 		note:    note + "; a figure is a round trip: two datagrams and two wake-ups",
 		vouched: true, roundTrip: true, singlesOnly: true,
 		open: openKernelPingPong,

@@ -41,8 +41,8 @@ func run(args []string, out, errOut io.Writer) (int, error) {
 		return 2, err
 	case flags.NArg() > 0:
 		return 2, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case *rounds < 1 || *slice <= 0 || *others < 0 || *others > 40000:
-		return 2, errors.New("want at least one round, a positive time, and 0 to 40000 other sockets")
+	case *rounds < 1 || *slice <= 0 || *others < 0 || *others > 20000:
+		return 2, errors.New("want at least one round, a positive time, and 0 to 20000 other sockets")
 	}
 
 	s := setup{others: *others}

@@ -23,22 +23,22 @@ func stackRows() []row {
 		open:  func(s setup, b *buffers) (path, error) { return openStack(s, b, true) },
 	}, {
 		name: "stack-unconnected", kind: ours,
-		about: "the same with unconnected sockets",
+		about: "castnet's stack at the seam, unconnected, two stacks over Ethernet and ARP",
 		note:  note,
 		open:  func(s setup, b *buffers) (path, error) { return openStack(s, b, false) },
 	}, {
 		name: "conn", kind: ours,
-		about: "castnet.Conn on those stacks, unconnected, WriteToUDPAddrPort and ReadFromUDPAddrPort",
+		about: "castnet.Conn on two such stacks, unconnected, WriteToUDPAddrPort and ReadFromUDPAddrPort",
 		note:  "checksums made and verified; batches by WriteBatch and ReadBatch",
 		open:  func(s setup, b *buffers) (path, error) { return openConn(s, b, false) },
 	}, {
 		name: "conn-connected", kind: ours,
-		about: "castnet.Conn on those stacks, connected, Write and Read",
+		about: "castnet.Conn on two such stacks, connected, Write and Read",
 		note:  "checksums made and verified; batches by WriteBatch and ReadBatch",
 		open:  func(s setup, b *buffers) (path, error) { return openConn(s, b, true) },
 	}, {
 		name: "conn-pingpong", kind: ours,
-		about:     "castnet.Conn on those stacks between two goroutines, there and back",
+		about:     "castnet.Conn on two such stacks between two goroutines, there and back",
 		note:      "checksums made and verified; a figure is a round trip: two datagrams and two wake-ups",
 		roundTrip: true, singlesOnly: true,
 		open: openConnPingPong,
