@@ -26,7 +26,8 @@ func (l *lane) arp(b *packet.Buffer) {
 	sender, target := ipv4Of(p.SenderAddr()), ipv4Of(p.TargetAddr())
 	mac := p.SenderMAC()
 	switch {
-	case mac.IsMulticast() || mac.IsZero() || sender.isMulticast() || sender.isLoopback() || sender == broadcast4:
+	case mac.IsMulticast() || mac.IsZero() || sender.isMulticast() || sender.isLoopback() ||
+		sender == broadcast4 || l.state.broadcasts(sender) != nil:
 		l.drop(b, drop.MartianSource)
 		return
 	case sender != unspecified4 && l.state.local(sender) != nil:

@@ -69,6 +69,7 @@ func (s *Socket) claimPort(a ipv4, port uint16) error {
 	}
 	t.uses.add(&w)
 	s.bound.addr, s.bound.port, s.bound.claim = a, w.port, w
+	s.setRank()
 	s.enter()
 	return nil
 }
@@ -100,6 +101,12 @@ func (s *Socket) autobind() error {
 	return nil
 }
 
+// setRank makes the socket the last bound. The caller holds the table's mutex.
+func (s *Socket) setRank() {
+	s.stack.ports.rank++
+	s.rank.Store(s.stack.ports.rank)
+}
+
 // enter puts the socket into the port table under its present key. The caller
 // holds s.mu and the table's.
 func (s *Socket) enter() {
@@ -114,7 +121,9 @@ func (s *Socket) publish() portKey {
 	m := &match{device: s.opts.device, reusePort: s.opts.reusePort}
 	if s.peer.IsValid() {
 		m.peer, m.peerPort = ipv4Of(s.peer.Addr()), s.peer.Port()
-		k.peer, k.ports = m.peer.address(), portPair(s.bound.port, m.peerPort)
+		if m.peerPort != 0 { // else it hears every port of the peer
+			k.peer, k.ports = m.peer.address(), portPair(s.bound.port, m.peerPort)
+		}
 	}
 	s.match.Store(m)
 	return k
@@ -122,8 +131,8 @@ func (s *Socket) publish() portKey {
 
 // rebind moves the socket in the port table after change, which may alter its
 // address, peer and options. Datagrams that come in meanwhile find it under the
-// old key or the new one. Under the same key it keeps its rank. The caller
-// holds s.mu.
+// old key or the new one. It keeps its rank unless its address changes (Linux
+// rehashes it then). The caller holds s.mu.
 func (s *Socket) rebind(change func()) {
 	if s.bound.port == 0 {
 		change()
@@ -133,7 +142,11 @@ func (s *Socket) rebind(change func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.uses.remove(&s.bound.claim)
+	addr := s.bound.addr
 	change()
+	if s.bound.addr != addr {
+		s.setRank()
+	}
 	w := &s.bound.claim
 	w.local, w.device = s.bound.addr.address(), s.opts.device
 	w.reuseAddr, w.reusePort = s.opts.reuseAddr, s.opts.reusePort

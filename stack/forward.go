@@ -88,8 +88,5 @@ func (s *Stack) unreachable(i *Interface, b *packet.Buffer) {
 			s.sendError(st, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPHostUnreachable})
 		}
 	}
-	if sk, ok := b.Owner().(*Socket); ok {
-		sk.countDrop(drop.NeighborUnreachable, 1)
-	}
 	i.drop(b, drop.NeighborUnreachable)
 }

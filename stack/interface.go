@@ -24,11 +24,10 @@ type Interface struct {
 	link  link.Link
 
 	// What the link is, asked once.
-	kind       link.Kind
-	mac        wire.MAC
-	macWord    uint64 // in its upper 48 bits
-	caps       link.Capabilities
-	broadcasts bool // its subnets have broadcast addresses
+	kind    link.Kind
+	mac     wire.MAC
+	macWord uint64 // in its upper 48 bits
+	caps    link.Capabilities
 
 	lanes []lane
 
@@ -65,7 +64,6 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 	if i.kind == link.Ethernet && (i.mac.IsZero() || i.mac.IsMulticast()) {
 		return nil, fmt.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac)
 	}
-	i.broadcasts = i.kind == link.Ethernet
 	lanes := 1
 	for lanes < min(l.Queues(), maxLanes) {
 		lanes *= 2
@@ -163,7 +161,7 @@ func (n *netif) describe() socket.Interface {
 	return socket.Interface{
 		Index: n.index, Name: n.name, MTU: n.link.MTU(), HardwareAddr: n.mac,
 		Addresses: n.prefixes(), Up: n.up,
-		Loopback: n.kind == link.Loopback, Broadcast: n.broadcasts,
+		Loopback: n.kind == link.Loopback, Broadcast: n.kind == link.Ethernet,
 		Multicast: n.kind != link.Loopback,
 	}
 }
@@ -302,10 +300,14 @@ func (i *Interface) refuse(frames []*packet.Buffer, err error) {
 	}
 }
 
-// drop ends a packet's journey under a reason, and releases it.
+// drop ends a packet's journey under a reason, and releases it. It is a loss of
+// the socket's that sent it too.
 func (i *Interface) drop(b *packet.Buffer, reason drop.Reason) {
 	i.stack.drops.Add(reason, 1)
 	i.drops.Add(reason, 1)
+	if sk, ok := b.Owner().(*Socket); ok {
+		sk.countDrop(reason, 1)
+	}
 	if i.stack.cfg.Tracer != nil {
 		i.stack.traceDrop(i, b, reason)
 	}

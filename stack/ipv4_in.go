@@ -70,7 +70,8 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 // loopback addresses outside the loopback interface are martians.
 func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 	n := l.netif
-	if src.isMulticast() || src == broadcast4 {
+	if src.isMulticast() || src == broadcast4 || l.state.broadcasts(src) != nil ||
+		src == unspecified4 && dst != broadcast4 {
 		return 0, drop.MartianSource
 	}
 	if flags&looped == 0 && n.kind != link.Loopback {
@@ -83,14 +84,9 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 	}
 	switch {
 	case n.has(dst):
-		if src == unspecified4 {
-			return 0, drop.MartianSource
-		}
 		return toHost, drop.None
 	case dst == broadcast4 || n.isBroadcast(dst):
 		return toBroadcast, drop.None
-	case src == unspecified4:
-		return 0, drop.MartianSource
 	case dst.isMulticast():
 		if dst != ipv4(224<<24|1) && flags&looped == 0 {
 			return 0, drop.NotAMember
@@ -98,8 +94,6 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 		return toGroup, drop.None
 	case dst == unspecified4 || dst>>28 == 0xf:
 		return 0, drop.MartianDestination
-	case n.isBroadcast(src) || l.state.broadcasts(src) != nil:
-		return 0, drop.MartianSource
 	case l.state.local(dst) != nil:
 		return toHost, drop.None
 	case l.state.broadcasts(dst) != nil:

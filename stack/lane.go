@@ -57,12 +57,14 @@ type lane struct {
 
 	bytesSeen atomic.Uint64 // what bytes was when somebody last looked
 
-	waiting  atomic.Int32  // frames in the ring
-	overflow atomic.Uint64 // frames that found it full
-	lost     atomic.Uint64 // their bytes
-	mu       sync.Mutex    // of the ring
-	ring     []*packet.Buffer
-	resume   timer
+	waiting atomic.Int32 // frames in the ring
+	// aside and asideBytes count what came in and was put into the ring, or
+	// found no room there: it is not counted in word and bytes.
+	aside, asideBytes atomic.Uint64
+
+	mu     sync.Mutex // of the ring
+	ring   []*packet.Buffer
+	resume timer
 
 	_ [64]byte
 }
@@ -85,7 +87,7 @@ func (l *lane) received() (packets, bytes uint64) {
 		}
 		runtime.Gosched()
 	}
-	return l.word.Load()>>1 + l.overflow.Load(), l.bytesSeen.Load() + l.lost.Load()
+	return l.word.Load()>>1 + l.aside.Load(), l.bytesSeen.Load() + l.asideBytes.Load()
 }
 
 // enter begins a delivery, unless one is under way.
@@ -97,7 +99,8 @@ func (l *lane) enter() bool {
 // deliver handles frames that came in by the link, now or as soon as the
 // delivery under way is done.
 func (l *lane) deliver(frames []*packet.Buffer) {
-	if !l.enter() {
+	// What waits already came first.
+	if l.waiting.Load() != 0 || !l.enter() {
 		l.wait(frames)
 		l.help()
 		return
@@ -114,8 +117,12 @@ func (l *lane) inject(b *packet.Buffer) {
 	l.help()
 }
 
-// looped marks a copy of what the host itself sent to many.
-const looped packet.Flags = 1 << 7
+// Marks of the stack's own. Looped is a copy of what the host itself sent to
+// many; counted is a frame that a lane's counters know already.
+const (
+	looped  packet.Flags = 1 << 7
+	counted packet.Flags = 1 << 6
+)
 
 // help handles what waits in the ring, unless somebody else is at it.
 func (l *lane) help() {
@@ -139,9 +146,7 @@ func (l *lane) leave(n int) {
 			l.wake()
 		}
 		for l.waiting.Load() != 0 && budget > 0 {
-			counted, all := l.drain()
-			n += counted
-			budget -= all
+			budget -= l.drain()
 			l.wake()
 		}
 		l.word.Store(l.word.Load()&^1 + 2*uint64(n))
@@ -149,9 +154,10 @@ func (l *lane) leave(n int) {
 			return
 		}
 		if budget <= 0 {
-			t := &l.iface.stack.timers
-			t.arm(&l.resume, t.now())
-			return
+			if t := &l.iface.stack.timers; t.arm(&l.resume, t.now()) {
+				return
+			}
+			budget = drainBudget // the stack is closed: nobody else will
 		}
 		if !l.enter() {
 			return
@@ -163,6 +169,13 @@ func (l *lane) leave(n int) {
 
 // wait puts frames into the ring; those for which there is no room are dropped.
 func (l *lane) wait(frames []*packet.Buffer) {
+	for _, b := range frames {
+		if b.Flags&looped == 0 {
+			l.aside.Add(1)
+			l.asideBytes.Add(uint64(b.Len()))
+		}
+		b.Flags |= counted
+	}
 	limit := l.iface.stack.cfg.Limits.Backlog
 	l.mu.Lock()
 	room := max(0, min(limit-len(l.ring), len(frames)))
@@ -170,35 +183,26 @@ func (l *lane) wait(frames []*packet.Buffer) {
 	l.waiting.Store(int32(len(l.ring)))
 	l.mu.Unlock()
 	for _, b := range frames[room:] {
-		if b.Flags&looped == 0 {
-			l.overflow.Add(1)
-			l.lost.Add(uint64(b.Len()))
-		}
 		l.iface.drop(b, drop.BacklogFull)
 	}
 }
 
-// drain handles the frames in the ring. It returns how many of them came in by
-// the link, and how many there were.
-func (l *lane) drain() (counted, all int) {
+// drain handles the frames in the ring and returns how many there were.
+func (l *lane) drain() int {
 	l.mu.Lock()
 	frames := l.ring
 	l.ring = nil
 	l.waiting.Store(0)
 	l.mu.Unlock()
-	for _, b := range frames {
-		if b.Flags&looped == 0 {
-			counted++
-		}
-	}
 	l.handle(frames)
+	n := len(frames)
 	clear(frames)
 	l.mu.Lock()
 	if l.ring == nil {
 		l.ring = frames[:0]
 	}
 	l.mu.Unlock()
-	return counted, len(frames)
+	return n
 }
 
 // handle is the way in for each of the frames. Datagrams in a row for the same
@@ -229,9 +233,10 @@ func (l *lane) handle(frames []*packet.Buffer) {
 // way finds the socket whose queue a frame belongs into; nil if the frame is
 // done with.
 func (l *lane) way(b *packet.Buffer) *Socket {
-	if b.Flags&looped == 0 {
+	if b.Flags&counted == 0 {
 		l.bytes += uint64(b.Len())
 	}
+	b.Flags &^= counted
 	if s := l.plain(b); s != nil {
 		return s
 	}
@@ -257,13 +262,12 @@ func (l *lane) enqueue(s *Socket, frames []*packet.Buffer) {
 
 // wake tells the sockets that somebody waits at, once for the batch.
 func (l *lane) wake() {
-	for len(l.woken) > 0 {
-		last := len(l.woken) - 1
-		s := l.woken[last]
-		l.woken[last] = nil
-		l.woken = l.woken[:last]
+	// Nobody else changes the list meanwhile: this delivery is still under way.
+	for i, s := range l.woken {
+		l.woken[i] = nil
 		s.waits.wake(readable)
 	}
+	l.woken = l.woken[:0]
 }
 
 // drop ends a frame's journey here.

@@ -1,12 +1,16 @@
 package stack
 
 import (
+	"fmt"
+	"net"
 	"net/netip"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
@@ -136,24 +140,58 @@ func (t *neighborTable) make(k neighborKey, i *Interface) *neighbor {
 	return n
 }
 
-// evictable returns the neighbour that has to make room: the one that has not
-// been used for the longest time; nil if there is room.
+// evictable returns the neighbour that has to make room: one that did not answer
+// before one that did, so that a scan of a subnet does not push out who is
+// there; then the one that has not been used for the longest time. It returns
+// nil if there is room.
 func (t *neighborTable) evictable(all map[neighborKey]*neighbor) *neighbor {
-	var oldest *neighbor
+	var first *neighbor
 	count := 0
 	for _, n := range all {
 		if n.state == NeighborPermanent {
 			continue
 		}
 		count++
-		if oldest == nil || n.lastUsed < oldest.lastUsed || n.lastUsed == oldest.lastUsed && n.addr < oldest.addr {
-			oldest = n
+		if first == nil || n.goesBefore(first) {
+			first = n
 		}
 	}
 	if count < t.stack.cfg.Limits.Neighbors {
 		return nil
 	}
-	return oldest
+	return first
+}
+
+func (n *neighbor) goesBefore(o *neighbor) bool {
+	switch a, b := n.known(), o.known(); {
+	case a != b:
+		return b
+	case n.lastUsed != o.lastUsed:
+		return n.lastUsed < o.lastUsed
+	}
+	return n.before(o)
+}
+
+// before orders neighbours by interface and address, for what shall not depend
+// on the order of a map.
+func (n *neighbor) before(o *neighbor) bool {
+	return n.iface.index < o.iface.index || n.iface.index == o.iface.index && n.addr < o.addr
+}
+
+// known reports whether the neighbour's address is known. The caller holds the
+// table's mutex.
+func (n *neighbor) known() bool { return n.state != NeighborIncomplete && n.state != NeighborFailed }
+
+// sorted returns the neighbours on an interface, on all if i is nil, in order.
+func (t *neighborTable) sorted(i *Interface) []*neighbor {
+	var list []*neighbor
+	for _, n := range *t.known.Load() {
+		if i == nil || n.iface == i {
+			list = append(list, n)
+		}
+	}
+	sort.Slice(list, func(a, b int) bool { return list[a].before(list[b]) })
+	return list
 }
 
 // kill ends a neighbour that has left the table. The caller holds t.mu.
@@ -244,9 +282,6 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 	}
 	t.mu.Unlock()
 	if full != nil {
-		if sk, ok := full.Owner().(*Socket); ok {
-			sk.countDrop(drop.NeighborQueueFull, 1)
-		}
 		n.iface.drop(full, drop.NeighborQueueFull)
 	}
 	if ask {
@@ -282,7 +317,7 @@ func (t *neighborTable) expire(n *neighbor, now instant) {
 		t.mu.Unlock()
 		return
 	}
-	var failed *packet.Buffer
+	var failed []*packet.Buffer
 	ask, to, source := false, wire.Broadcast, n.sourceWaiting()
 	switch n.state {
 	case NeighborReachable:
@@ -302,18 +337,13 @@ func (t *neighborTable) expire(n *neighbor, now instant) {
 			break
 		}
 		t.setState(n, NeighborFailed)
-		failed, n.first, n.last = n.first, nil, nil
-		t.held -= n.waiting
-		n.waiting = 0
+		failed = t.takeWaiting(n)
 	}
 	t.mu.Unlock()
 	if ask {
 		n.iface.askARP(n.addr, to, source)
 	}
-	for failed != nil {
-		b := failed
-		failed = b.Next()
-		b.SetNext(nil)
+	for _, b := range failed {
 		t.stack.unreachable(n.iface, b)
 	}
 }
@@ -350,17 +380,43 @@ func (t *neighborTable) learn(i *Interface, addr ipv4, mac wire.MAC, create, con
 		t.setState(n, NeighborStale)
 		t.stack.timers.disarm(&n.timer)
 	}
-	waiting := n.first
-	n.first, n.last = nil, nil
+	waiting := t.takeWaiting(n)
+	t.mu.Unlock()
+	sendAll(i, waiting, mac)
+}
+
+// takeWaiting takes out the packets that wait for a neighbour. The caller holds
+// t.mu.
+func (t *neighborTable) takeWaiting(n *neighbor) []*packet.Buffer {
+	if n.first == nil {
+		return nil
+	}
+	list := make([]*packet.Buffer, 0, n.waiting)
+	for b := n.first; b != nil; b = n.first {
+		n.first = b.Next()
+		b.SetNext(nil)
+		list = append(list, b)
+	}
+	n.last = nil
 	t.held -= n.waiting
 	n.waiting = 0
-	t.mu.Unlock()
-	for waiting != nil {
-		b := waiting
-		waiting = b.Next()
-		b.SetNext(nil)
-		sendTo(i, b, mac)
+	return list
+}
+
+// sendAll does for many packets what sendTo does for one: in one batch, so that
+// nothing that is sent in answer to the first overtakes the others.
+func sendAll(i *Interface, frames []*packet.Buffer, mac wire.MAC) {
+	if len(frames) == 0 {
+		return
 	}
+	bytes := 0
+	for _, b := range frames {
+		copy(b.Bytes(), mac[:])
+		bytes += b.Len()
+	}
+	i.sent.packets.Add(uint64(len(frames)))
+	i.sent.bytes.Add(uint64(bytes))
+	i.transmit(frames)
 }
 
 // reachable returns how long an answer is trusted: between half and one and a
@@ -370,10 +426,22 @@ func (t *neighborTable) reachable() time.Duration {
 }
 
 // AddNeighbor sets the hardware address of a neighbour by hand. It is never
-// asked for and never forgotten.
+// asked for, and forgotten only when the interface goes down.
 func (i *Interface) AddNeighbor(addr netip.Addr, mac wire.MAC) error {
-	if !addr.Is4() || addr.IsMulticast() || addr.IsUnspecified() {
+	st := i.stack.state.Load()
+	switch n := st.byIndex(i.index); {
+	case st.closed:
+		return net.ErrClosed
+	case n == nil:
+		return fmt.Errorf("stack: interface %q was removed", i.name)
+	case i.kind != link.Ethernet:
+		return fmt.Errorf("stack: interface %q has no neighbours with hardware addresses", i.name)
+	case !addr.Is4() || addr.IsMulticast() || addr.IsUnspecified() || addr == broadcast4.netip():
 		return errNotNeighbor(addr)
+	case st.local(ipv4Of(addr)) != nil || st.broadcasts(ipv4Of(addr)) != nil:
+		return errNotNeighbor(addr)
+	case mac.IsZero() || mac.IsMulticast():
+		return fmt.Errorf("stack: %v is no station's address, and cannot be that of neighbour %v", mac, addr)
 	}
 	t := &i.stack.neighbors
 	t.mu.Lock()
@@ -381,45 +449,44 @@ func (i *Interface) AddNeighbor(addr netip.Addr, mac wire.MAC) error {
 	n.mac = mac
 	t.setState(n, NeighborPermanent)
 	t.stack.timers.disarm(&n.timer)
-	waiting := n.first
-	n.first, n.last = nil, nil
-	t.held -= n.waiting
-	n.waiting = 0
+	waiting := t.takeWaiting(n)
 	t.mu.Unlock()
-	for waiting != nil {
-		b := waiting
-		waiting = b.Next()
-		b.SetNext(nil)
-		sendTo(i, b, mac)
-	}
+	sendAll(i, waiting, mac)
 	return nil
 }
 
-// Neighbors returns the neighbours that are known or being asked for, in no
-// particular order.
+// Neighbors returns the neighbours that are known, being asked for, or did not
+// answer, by interface and address.
 func (s *Stack) Neighbors() []Neighbor {
 	t := &s.neighbors
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := *t.known.Load()
-	list := make([]Neighbor, 0, len(all))
-	for _, n := range all {
-		list = append(list, Neighbor{n.iface.name, n.addr.netip(), n.mac, n.state})
+	var list []Neighbor
+	for _, n := range t.sorted(nil) {
+		x := Neighbor{Interface: n.iface.name, Addr: n.addr.netip(), State: n.state}
+		switch {
+		case n.known():
+			x.MAC = n.mac
+		case n.probes == 0:
+			continue // somebody asked for the way, and has sent nothing yet
+		}
+		list = append(list, x)
 	}
 	return list
 }
 
-// flush forgets the neighbours on an interface.
+// flush forgets the neighbours on an interface, those set by hand too.
 func (t *neighborTable) flush(i *Interface) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next := make(map[neighborKey]*neighbor)
 	for k, n := range *t.known.Load() {
-		if n.iface == i {
-			t.kill(n)
-		} else {
+		if n.iface != i {
 			next[k] = n
 		}
+	}
+	for _, n := range t.sorted(i) {
+		t.kill(n)
 	}
 	t.known.Store(&next)
 }
@@ -428,7 +495,7 @@ func (t *neighborTable) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
-	for _, n := range *t.known.Load() {
+	for _, n := range t.sorted(nil) {
 		t.kill(n)
 	}
 	t.known.Store(new(map[neighborKey]*neighbor))
@@ -436,13 +503,7 @@ func (t *neighborTable) close() {
 
 // dropWaiting drops what waits for a neighbour. The caller holds t.mu.
 func (t *neighborTable) dropWaiting(n *neighbor, reason drop.Reason) {
-	for n.first != nil {
-		b := n.first
-		n.first = b.Next()
-		b.SetNext(nil)
+	for _, b := range t.takeWaiting(n) {
 		n.iface.drop(b, reason)
 	}
-	n.last = nil
-	t.held -= n.waiting
-	n.waiting = 0
 }

@@ -175,7 +175,10 @@ func (s *Socket) setDevice(to *int, index int, unknown error) error {
 // doubled is what Linux makes of a buffer size that is asked for: capped,
 // doubled for the bookkeeping, and not below a minimum.
 func doubled(value, most, least int) int {
-	return max(2*min(max(value, 0), most), least)
+	if value < 0 {
+		value = most // Linux takes it for a very large number
+	}
+	return max(2*min(value, most), least)
 }
 
 // Option reads an option.

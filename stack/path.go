@@ -16,8 +16,7 @@ type query struct {
 	dst      ipv4
 	srcPort  uint16
 	port     uint16
-	device   int  // interface index; 0: any
-	anySrc   bool // src need not be local (IP_FREEBIND)
+	device   int // interface index; 0: any
 	ttl, tos uint8
 	fragment fragmentation
 }
@@ -62,7 +61,7 @@ type path struct {
 func (s *Socket) query(dst ipv4) query {
 	q := query{
 		dst: dst, srcPort: s.bound.port, device: s.opts.device,
-		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.dontFragment, anySrc: s.opts.freeBind,
+		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.dontFragment,
 	}
 	if a := s.bound.addr; !a.isMulticast() && a != broadcast4 && s.stack.state.Load().broadcasts(a) == nil {
 		q.src = a // a group or broadcast address is a filter, never a source
@@ -96,8 +95,12 @@ func (s *Stack) routeInto(p *path, q query) error {
 			q.dst = loopback4
 		}
 	}
-	if q.src != 0 && !q.anySrc && st.local(q.src) == nil {
+	switch {
+	case q.src == 0:
+	case q.src.isMulticast() || q.src == broadcast4:
 		return syscall.EINVAL
+	case st.local(q.src) == nil:
+		return syscall.ENETUNREACH
 	}
 	var device *netif
 	if q.device != 0 {
@@ -145,18 +148,13 @@ func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4,
 		p.broadcast, p.multicast = dst == broadcast4, dst != broadcast4
 		out, hop = device, dst
 		if out == nil && q.src != 0 {
-			out = st.local(q.src)
+			if out = st.local(q.src); !out.up {
+				return nil, 0, syscall.ENETUNREACH
+			}
 		}
 		if out == nil {
 			if r = st.lookup(dst, nil); r == nil {
 				return nil, 0, syscall.ENETUNREACH
-			}
-		}
-	case st.local(dst) != nil:
-		out, hop = st.loopback(), dst
-		if q.src == 0 {
-			if q.src = dst; dst.isLoopback() {
-				q.src = loopback4
 			}
 		}
 	case st.broadcasts(dst) != nil:
@@ -166,6 +164,13 @@ func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4,
 		}
 		if !out.up {
 			return nil, 0, syscall.ENETUNREACH
+		}
+	case st.local(dst) != nil:
+		out, hop = st.loopback(), dst
+		if q.src == 0 {
+			if q.src = dst; dst.isLoopback() {
+				q.src = loopback4
+			}
 		}
 	default:
 		if r = st.lookup(dst, device.iface()); r == nil && device != nil {

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -34,7 +35,8 @@ type portTable struct {
 	// the exact lookup is saved.
 	connected atomic.Int32
 
-	uses usage // what is bound, for the conflicts of bind
+	uses usage  // what is bound, for the conflicts of bind
+	rank uint64 // the last one given to a socket
 }
 
 // slots is one generation of the table; its length is a power of two.
@@ -49,7 +51,8 @@ type bucket struct {
 	portKey
 	pair4 uint64 // of an IPv4 key: the lower halves of its addresses
 	// only is the bucket's socket if there is just one and it has no wishes
-	// beyond the key: the usual case, without another look.
+	// beyond the key: the usual case, without another look. A wish is a
+	// device, or a peer whose port does not matter.
 	only    atomic.Pointer[Socket]
 	sockets atomic.Pointer[[]*Socket]
 }
@@ -57,8 +60,10 @@ type bucket struct {
 // set publishes the bucket's sockets.
 func (b *bucket) set(list []*Socket) {
 	var only *Socket
-	if len(list) == 1 && list[0].match.Load().device == 0 {
-		only = list[0]
+	if len(list) == 1 {
+		if m := list[0].match.Load(); m.device == 0 && (m.peer == 0 || m.peerPort != 0) {
+			only = list[0]
+		}
 	}
 	b.only.Store(nil)
 	b.sockets.Store(&list)
@@ -145,7 +150,7 @@ func (t *portTable) insert(k portKey, s *Socket) {
 	}
 	h := t.hash(&k)
 	if b := t.table.Load().find(h, &k); b != nil {
-		b.set(append(*b.sockets.Load(), s))
+		b.set(ranked(*b.sockets.Load(), s))
 		return
 	}
 	t.grow()
@@ -164,6 +169,19 @@ func (t *portTable) insert(k portKey, s *Socket) {
 			return
 		}
 	}
+}
+
+// ranked returns a list with one socket more, in the order of binding. It
+// appends in place if the socket is the last.
+func ranked(list []*Socket, s *Socket) []*Socket {
+	at := len(list)
+	for at > 0 && list[at-1].rank.Load() > s.rank.Load() {
+		at--
+	}
+	if at == len(list) {
+		return append(list, s)
+	}
+	return slices.Insert(slices.Clip(list), at, s)
 }
 
 // refresh takes note that what a socket under the key wants has changed. The

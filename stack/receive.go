@@ -15,7 +15,10 @@ import (
 )
 
 // inBatch is what one call of TryRecv takes out of the queue at a time.
-type inBatch struct{ frames [32]*packet.Buffer }
+type inBatch struct {
+	frames [runLength]*packet.Buffer
+	lost   [runLength]uint32 // before each of them
+}
 
 var inBatches = sync.Pool{New: func() any { return new(inBatch) }}
 
@@ -46,15 +49,14 @@ func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
 	defer inBatches.Put(in)
 	done := 0
 	for done < len(ms) {
-		frames := in.frames[:min(len(ms)-done, len(in.frames))]
-		n, lost := s.popMany(frames)
-		for k, b := range frames[:n] {
-			s.fill(&ms[done+k], b, lost)
-			lost = 0
+		most := min(len(ms)-done, runLength)
+		n := s.popMany(in, most)
+		for k, b := range in.frames[:n] {
+			s.fill(&ms[done+k], b, in.lost[k])
 		}
-		packet.ReleaseAll(frames[:n])
+		packet.ReleaseAll(in.frames[:n])
 		done += n
-		if n < len(frames) {
+		if n < most {
 			break
 		}
 	}
@@ -86,7 +88,7 @@ func (s *Socket) TryPeek(m *socket.Message) error {
 	}
 	b := s.queue.first()
 	b.Retain(1)
-	lost := s.queue.overrun - s.queue.reported
+	lost := s.queue.lost()
 	s.queue.mu.Unlock()
 	s.fill(m, b, lost)
 	b.Release()
@@ -102,32 +104,21 @@ func (s *Socket) pop() (b *packet.Buffer, lost uint32) {
 		q.mu.Unlock()
 		return nil, 0
 	}
-	b = q.pop()
-	q.received++
-	q.bytes += uint64(payloadLen(b))
-	lost = q.overrun - q.reported
-	q.reported = q.overrun
+	b, lost = q.take()
 	q.mu.Unlock()
 	return b, lost
 }
 
-// popMany is pop for as many as there are places in frames.
-func (s *Socket) popMany(frames []*packet.Buffer) (n int, lost uint32) {
+// popMany is pop for as many as there are places for.
+func (s *Socket) popMany(in *inBatch, most int) int {
 	q := &s.queue
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	n = min(len(frames), int(q.count))
-	if n == 0 {
-		return 0, 0
-	}
+	n := min(most, int(q.count))
 	for k := range n {
-		frames[k] = q.pop()
-		q.bytes += uint64(payloadLen(frames[k]))
+		in.frames[k], in.lost[k] = q.take()
 	}
-	q.received += uint64(n)
-	lost = q.overrun - q.reported
-	q.reported = q.overrun
-	return n, lost
+	q.mu.Unlock()
+	return n
 }
 
 // payloadLen returns the length of a queued datagram's payload.

@@ -24,6 +24,16 @@ type receiveQueue struct {
 	bytes    uint64 // their payload
 	overrun  uint32 // datagrams lost for want of room
 	reported uint32 // of them, how many a Message has told of
+	marked   uint32 // of them, how many gaps know of
+	gaps     []gap
+}
+
+// gap is a place in the queue before which datagrams were lost. As on Linux,
+// where SO_RXQ_OVFL is noted in a datagram when it is queued, the loss is told
+// of by the datagram behind it.
+type gap struct {
+	before  uint64 // the datagram's number, as queued counts
+	overrun uint32 // what overrun was when it came
 }
 
 // minRing is the first size of the ring.
@@ -39,6 +49,10 @@ func (q *receiveQueue) push(b *packet.Buffer) drop.Reason {
 	if int(q.count) == len(q.ring) {
 		q.grow()
 	}
+	if q.overrun != q.marked {
+		q.gaps = append(q.gaps, gap{q.queued, q.overrun})
+		q.marked = q.overrun
+	}
 	q.ring[(q.head+q.count)&uint32(len(q.ring)-1)] = b
 	q.count++
 	q.used += size
@@ -52,6 +66,38 @@ func (q *receiveQueue) grow() {
 		ring[i] = q.ring[(q.head+i)&uint32(len(q.ring)-1)]
 	}
 	q.ring, q.head = ring, 0
+}
+
+// lost returns how many datagrams were lost before the first one in the queue
+// and have not been told of.
+func (q *receiveQueue) lost() uint32 {
+	if len(q.gaps) == 0 || q.gaps[0].before != q.queued-uint64(q.count) {
+		return 0
+	}
+	return q.gaps[0].overrun - q.reported
+}
+
+// told takes note that a Message has told of what was lost before the first
+// datagram in the queue.
+func (q *receiveQueue) told() {
+	q.reported = q.gaps[0].overrun
+	if q.gaps = q.gaps[1:]; len(q.gaps) == 0 {
+		q.gaps = nil
+	}
+}
+
+// take takes the first datagram out, for a program to read, and returns how
+// many were lost before it.
+func (q *receiveQueue) take() (b *packet.Buffer, lost uint32) {
+	if q.gaps != nil {
+		if lost = q.lost(); lost > 0 {
+			q.told()
+		}
+	}
+	b = q.pop()
+	q.received++
+	q.bytes += uint64(payloadLen(b))
+	return b, lost
 }
 
 // pop takes the first datagram out; there must be one.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/trace"
@@ -75,7 +76,7 @@ func (s *Socket) sendMany(ms []socket.Message) (int, error) {
 	defer outBatches.Put(out)
 	done := 0
 	for done < len(ms) {
-		n, err := s.sendRun(ms[done:], out)
+		n, err := s.sendRun(ms[done:], out, done == 0)
 		done += n
 		if err != nil || n == 0 {
 			if done > 0 {
@@ -91,11 +92,11 @@ func (s *Socket) sendMany(ms []socket.Message) (int, error) {
 func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	s.mu.Lock()
 	p := s.path
-	if !m.Addr.Addr().IsValid() && p != nil && p.forPeer && m.Set == 0 && s.untroubled(p) {
+	if !m.Addr.Addr().IsValid() && m.Addr.Port() == 0 && p != nil && p.forPeer && m.Set == 0 && s.untroubled(p) {
 		// Connected, and nothing has changed since the last datagram.
 	} else {
 		var err error
-		if p, err = s.ready(m); err != nil {
+		if p, err = s.ready(m, true); err != nil {
 			s.mu.Unlock()
 			return 0, err
 		}
@@ -109,7 +110,7 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	s.sent++
 	s.bytes += uint64(len(m.Buf))
 	iface, neighbor, link := p.iface, p.neighbor, p.link
-	again := p.broadcast || p.multicast && s.opts.multicastLoop
+	again := s.loopsBack(p)
 	if link&usable != 0 {
 		p.packets++
 		p.bytes += uint64(b.Len())
@@ -134,6 +135,12 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	return 1, nil
 }
 
+// loopsBack reports whether the host gets a copy of its own of what goes to
+// many. The loopback interface brings it anyway.
+func (s *Socket) loopsBack(p *path) bool {
+	return (p.broadcast || p.multicast && s.opts.multicastLoop) && p.iface.kind != link.Loopback
+}
+
 // untroubled is what ready finds when there is nothing to say and p still leads
 // where it did.
 func (s *Socket) untroubled(p *path) bool {
@@ -143,8 +150,9 @@ func (s *Socket) untroubled(p *path) bool {
 
 // sendRun sends the datagrams at the front of ms that leave by one interface
 // to resolved neighbours, in one batch; or one that does not. It returns how
-// many messages it took.
-func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
+// many messages it took. Only the first message of a call may take the pending
+// error, since a call that has sent something does not return one.
+func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, error) {
 	var (
 		iface    *Interface
 		neighbor *neighbor // of the one message whose next hop is unresolved
@@ -157,13 +165,13 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
 	s.mu.Lock()
 	for taken < len(ms) {
 		m := &ms[taken]
-		p, err := s.ready(m)
+		p, err := s.ready(m, first && taken == 0)
 		if err == nil && iface != nil && p.iface != iface {
 			break
 		}
 		segment, count := len(m.Buf), 1
 		if err == nil {
-			segment, count, err = segments(m, p.mtu)
+			segment, count, err = segments(m, p)
 		}
 		if err != nil {
 			failure = err
@@ -173,7 +181,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
 			break
 		}
 		unresolved := p.link&usable == 0
-		loops := p.broadcast || p.multicast && s.opts.multicastLoop
+		loops := s.loopsBack(p)
 		if (unresolved || loops) && taken > 0 {
 			break
 		}
@@ -224,16 +232,20 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch) (int, error) {
 }
 
 // segments returns how a message's payload is cut into datagrams.
-func segments(m *socket.Message, mtu int) (size, count int, err error) {
+func segments(m *socket.Message, p *path) (size, count int, err error) {
 	size, count = len(m.Buf), 1
-	if m.Set&socket.FieldSegmentSize != 0 && m.SegmentSize != 0 && int(m.SegmentSize) < len(m.Buf) {
+	train := m.Set&socket.FieldSegmentSize != 0 && m.SegmentSize != 0
+	if train && p.plain {
+		return 0, 0, syscall.EINVAL // as on Linux: segmentation needs checksums
+	}
+	if train && int(m.SegmentSize) < len(m.Buf) {
 		size = int(m.SegmentSize)
 		count = (len(m.Buf) + size - 1) / size
 		if count > maxSegments {
 			return 0, 0, syscall.EINVAL
 		}
 	}
-	if wire.IPv4HeaderLen+wire.UDPHeaderLen+size > mtu {
+	if wire.IPv4HeaderLen+wire.UDPHeaderLen+size > p.mtu {
 		return 0, 0, syscall.EMSGSIZE
 	}
 	return size, count, nil
@@ -243,8 +255,9 @@ func segments(m *socket.Message, mtu int) (size, count int, err error) {
 const sendFields = socket.SendFields &^ socket.FieldSegmentSize
 
 // ready checks everything that can refuse a datagram before it is built, in
-// Linux's order, and returns the path it will take. The caller holds s.mu.
-func (s *Socket) ready(m *socket.Message) (*path, error) {
+// Linux's order, and returns the path it will take. The pending error is taken
+// if mayFail, and else ends the batch without being taken. The caller holds s.mu.
+func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	if s.closed.Load() {
 		return nil, net.ErrClosed
 	}
@@ -252,13 +265,19 @@ func (s *Socket) ready(m *socket.Message) (*path, error) {
 		return nil, syscall.EMSGSIZE
 	}
 	if s.pending.Load() != 0 {
+		if !mayFail {
+			return nil, syscall.EAGAIN // not returned: something was sent
+		}
 		if err := s.takeError(); err != nil {
 			return nil, err
 		}
 	}
+	if m.Set&^socket.SendFields != 0 {
+		return nil, syscall.EINVAL
+	}
 	p := s.path
 	switch known := p != nil && m.Set&sendFields == 0 && p.current(s.stack.state.Load()); {
-	case !m.Addr.Addr().IsValid():
+	case m.Addr == netip.AddrPort{}:
 		if known && p.forPeer {
 			break
 		}
@@ -271,8 +290,6 @@ func (s *Socket) ready(m *socket.Message) (*path, error) {
 		}
 		p.forPeer = p.to.IsValid()
 	case known && p.to == m.Addr:
-	case m.Addr.Port() == 0:
-		return nil, syscall.EINVAL
 	default:
 		var err error
 		if p, err = s.findPath(m, m.Addr); err != nil {
@@ -300,13 +317,14 @@ func (s *Socket) noDestination() error {
 // findPath looks up the way to a destination and keeps it in the socket. The
 // caller holds s.mu.
 func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
-	if !to.Addr().Is4() && !to.Addr().Is4In6() {
+	if !to.Addr().Is4() {
 		return nil, syscall.EAFNOSUPPORT
 	}
-	if s.bound.port == 0 {
-		if err := s.autobind(); err != nil {
-			return nil, err
-		}
+	if err := s.autobind(); err != nil {
+		return nil, err
+	}
+	if to.Port() == 0 {
+		return nil, syscall.EINVAL
 	}
 	q := s.query(ipv4Of(to.Addr()))
 	q.port = to.Port()

@@ -40,6 +40,7 @@ type Socket struct {
 
 	// binds is what incoming datagrams are matched against.
 	match atomic.Pointer[match]
+	rank  atomic.Uint64 // among the sockets of one key: the order of binding
 
 	drops atomic.Pointer[drop.Counters] // nil until the first
 	waits waits
@@ -231,7 +232,7 @@ func (s *Socket) countDrop(r drop.Reason, n int) {
 func (s *Socket) Stats() socket.Stats {
 	var st socket.Stats
 	s.mu.Lock()
-	st.Sent, st.SentBytes = s.sent, s.bytes
+	st.Sent, st.SentBytes = s.sent+s.splits, s.bytes
 	s.mu.Unlock()
 	s.queue.mu.Lock()
 	st.Received, st.ReceivedBytes = s.queue.received, s.queue.bytes

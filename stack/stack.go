@@ -12,6 +12,7 @@ import (
 	"github.com/castnet-go/castnet/clock"
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/internal/entropy"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/socket"
 )
 
@@ -179,6 +180,11 @@ func (s *Stack) Close() error {
 		sk.Close()
 	}
 	s.timers.close()
+	for _, n := range old.interfaces {
+		for k := range n.lanes {
+			n.lanes[k].help() // what waits is dropped, by name
+		}
+	}
 	s.neighbors.close()
 	s.echo.close()
 	return first
@@ -301,7 +307,7 @@ func (st *state) broadcasts(a ipv4) *netif {
 // isBroadcast reports whether a is the broadcast address of one of the
 // interface's subnets.
 func (n *netif) isBroadcast(a ipv4) bool {
-	if !n.broadcasts {
+	if n.kind == link.IP {
 		return false
 	}
 	for _, x := range n.addresses {

@@ -45,12 +45,13 @@ func (t *timers) init(c clock.Clock) {
 // now asks the clock.
 func (t *timers) now() instant { return t.clock.Now().Sub(t.epoch) }
 
-// arm sets tm to fire at the instant, whether it was armed or not.
-func (t *timers) arm(tm *timer, at instant) {
+// arm sets tm to fire at the instant, whether it was armed or not. It reports
+// false if the stack is closed and nothing will fire any more.
+func (t *timers) arm(tm *timer, at instant) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return
+		return false
 	}
 	t.seq++
 	tm.at, tm.seq = at, t.seq
@@ -60,6 +61,7 @@ func (t *timers) arm(tm *timer, at instant) {
 		heap.Fix(&t.heap, tm.slot-1)
 	}
 	t.setAlarm()
+	return true
 }
 
 // disarm takes tm back, if it is armed.

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
@@ -28,7 +29,14 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 			return nil
 		}
 	}
-	f := flow{src: src, dst: dst, ports: portPair(u.DestinationPort(), u.SourcePort()), device: int32(l.iface.index)}
+	if l.iface.kind == link.Loopback {
+		// A datagram to an address of one's own counts as having come in by
+		// the interface that has it (Linux's rt_iif).
+		if n := l.state.local(dst); n != nil {
+			b.Interface = int32(n.index)
+		}
+	}
+	f := flow{src: src, dst: dst, ports: portPair(u.DestinationPort(), u.SourcePort()), device: b.Interface}
 	if to != toHost {
 		l.udpToMany(b, f)
 		return nil
@@ -109,7 +117,7 @@ func (f flow) keys() [3]portKey { return [3]portKey{f.exact(), f.bound(), f.wild
 // accepts reports whether a socket found by its key wants the datagram.
 func (m *match) accepts(f flow) bool {
 	return (m.device == 0 || m.device == int(f.device)) &&
-		(m.peerPort == 0 || m.peer == f.src && m.peerPort == f.srcPort())
+		(m.peer == 0 || m.peer == f.src) && (m.peerPort == 0 || m.peerPort == f.srcPort())
 }
 
 // lookup returns the one socket for a unicast datagram: connected ones before

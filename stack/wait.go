@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/castnet-go/castnet/socket"
 )
@@ -139,6 +140,9 @@ func (w *waits) take(ev socket.Events) (onRead, onWrite func()) {
 
 // Wait blocks until one of the events holds.
 func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
+	if mask&(readable|writable) == 0 {
+		return syscall.EINVAL
+	}
 	for {
 		if s.closed.Load() {
 			return net.ErrClosed
