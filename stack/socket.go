@@ -19,12 +19,13 @@ type Socket struct {
 	flow  uint32 // by which lanes and receiving cores are chosen
 
 	// Read without a lock.
-	closed    atomic.Bool
-	shut      atomic.Uint32 // socket.How
-	pending   atomic.Uint32 // the errno to be reported once
-	sendUsed  atomic.Int32  // bytes of frames that are held somewhere
-	sendLimit atomic.Int32  // SO_SNDBUF
-	reports   atomic.Uint32 // socket.Fields of option Report
+	closed     atomic.Bool
+	shut       atomic.Uint32 // socket.How
+	pending    atomic.Uint32 // the errno to be reported once
+	sendUsed   atomic.Int32  // bytes of frames that are held somewhere
+	sendLimit  atomic.Int32  // SO_SNDBUF
+	reports    atomic.Uint32 // socket.Fields of option Report
+	writeAlarm atomic.Bool   // a timer will tell of writability
 
 	_ [24]byte // what follows is written by whoever sends, what precedes is not
 
@@ -190,22 +191,27 @@ func (s *Stack) interfaceOf(b *packet.Buffer) *Interface {
 func (s *Socket) Charge(n int) { s.sendUsed.Add(int32(n)) }
 
 // Uncharge wakes writers when the buffer is less than half full. It may be
-// called with a link's lock held, so notifications are left to the timer.
+// called with a link's lock held, so a notification is left to the timer.
 func (s *Socket) Uncharge(n int) {
 	used := s.sendUsed.Add(-int32(n))
 	if 2*used >= s.sendLimit.Load() || !s.waits.wanted(writable) {
 		return
 	}
-	if _, onWrite := s.waits.take(writable); onWrite != nil {
+	if s.waits.wakeBlocked(writable) && s.writeAlarm.CompareAndSwap(false, true) {
 		t := &s.stack.timers
-		t.arm(&timer{fire: func(instant) { onWrite() }}, t.now())
+		t.arm(&timer{fire: func(instant) {
+			s.writeAlarm.Store(false)
+			if ev := s.Ready(writable); ev != 0 {
+				s.waits.wake(ev)
+			}
+		}}, t.now())
 	}
 }
 
 // takeError returns the pending error and clears it; nil if there is none.
 func (s *Socket) takeError() error {
-	if s.pending.Load() == 0 {
-		return nil
+	if s.closed.Load() {
+		return net.ErrClosed
 	}
 	if e := s.pending.Swap(0); e != 0 {
 		return syscall.Errno(e)

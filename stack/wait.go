@@ -111,6 +111,23 @@ func (w *waits) wake(ev socket.Events) {
 	}
 }
 
+// wakeBlocked wakes the goroutines that wait for one of the events, and reports
+// whether there is a notification for one.
+func (w *waits) wakeBlocked(ev socket.Events) (notify bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wakeWaiters(ev)
+	return ev&readable != 0 && w.onRead != nil || ev&writable != 0 && w.onWrite != nil
+}
+
+func (w *waits) wakeWaiters(ev socket.Events) {
+	for x := w.waiters; x != nil; x = x.next {
+		if x.mask&ev != 0 {
+			x.WakeCancelled()
+		}
+	}
+}
+
 // take wakes the goroutines that wait for one of the events and returns the
 // notifications, for the caller to call.
 func (w *waits) take(ev socket.Events) (onRead, onWrite func()) {
@@ -119,12 +136,8 @@ func (w *waits) take(ev socket.Events) (onRead, onWrite func()) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for x := w.waiters; x != nil; x = x.next {
-		if x.mask&ev != 0 {
-			x.WakeCancelled()
-		}
-	}
-	if w.both {
+	w.wakeWaiters(ev)
+	if w.both && ev&(readable|writable) != 0 {
 		onRead = w.onRead
 		w.onRead, w.onWrite, w.both = nil, nil, false
 	}
