@@ -157,20 +157,16 @@ func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4,
 				return nil, 0, syscall.ENETUNREACH
 			}
 		}
-	case st.broadcasts(dst) != nil:
+	case device.owns(st.broadcasts(dst)):
 		p.broadcast = true
-		if out, hop = st.broadcasts(dst), dst; device != nil {
-			out = device
-		}
+		out, hop = st.broadcasts(dst), dst
 		if !out.up {
 			return nil, 0, syscall.ENETUNREACH
 		}
-	case st.local(dst) != nil:
+	case device.owns(st.local(dst)), device.is(link.Loopback) && st.local(dst) != nil:
 		out, hop = st.loopback(), dst
 		if q.src == 0 {
-			if q.src = dst; dst.isLoopback() {
-				q.src = loopback4
-			}
+			q.src = st.local(dst).primary(dst)
 		}
 	default:
 		if r = st.lookup(dst, device.iface()); r == nil && device != nil {
@@ -193,6 +189,35 @@ func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4,
 		q.src = st.sourceFor(r, out, hop)
 	}
 	return out, hop, nil
+}
+
+// owns reports whether a destination that belongs to owner belongs to it for a
+// socket bound to device n as well: for others it is just an address on their
+// link. A nil n is no device; a nil owner is nobody.
+func (n *netif) owns(owner *netif) bool {
+	return owner != nil && (n == nil || n.Interface == owner.Interface)
+}
+
+// is reports whether n is there and of that kind.
+func (n *netif) is(k link.Kind) bool { return n != nil && n.kind == k }
+
+// primary returns the first of the interface's addresses in the subnet of dst,
+// which is one of them: the source of what the host sends to dst itself.
+func (n *netif) primary(dst ipv4) ipv4 {
+	if dst.isLoopback() {
+		return loopback4
+	}
+	for _, own := range n.addresses {
+		if own.addr != dst {
+			continue
+		}
+		for _, a := range n.addresses {
+			if a.bits == own.bits && a.contains(dst) {
+				return a.addr
+			}
+		}
+	}
+	return dst
 }
 
 // iface returns the Interface; nil of nil.

@@ -261,10 +261,10 @@ func (st *state) lookup(dst ipv4, out *Interface) *route {
 		if (dst^r.dst)&mask4(r.bits) != 0 {
 			continue
 		}
+		if out != nil && r.out != out {
+			continue // a route that refuses is no interface's
+		}
 		if r.out != nil {
-			if out != nil && r.out != out {
-				continue
-			}
 			if n := st.byIndex(r.out.index); n == nil || !n.up {
 				continue
 			}
