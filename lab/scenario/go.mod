@@ -1,0 +1,10 @@
+module github.com/castnet-go/castnet/lab/scenario
+
+go 1.25.0
+
+require (
+	github.com/castnet-go/castnet v0.0.0
+	go.yaml.in/yaml/v4 v4.0.0
+)
+
+replace github.com/castnet-go/castnet => ../..
