@@ -30,8 +30,10 @@ func (l *lane) arp(b *packet.Buffer) {
 		sender == broadcast4 || l.state.broadcasts(sender) != nil:
 		l.drop(b, drop.MartianSource)
 		return
-	case sender != unspecified4 && l.state.local(sender) != nil:
-		// Somebody else claims our address; it shall not enter the table.
+	case sender != unspecified4 && l.state.local(sender) != nil && (p.Operation() != wire.ARPReply || l.netif.has(sender)):
+		// Somebody else claims our address; it shall not enter the table. An
+		// answer may come from one that another interface has: a socket bound
+		// to this device has asked for it.
 		l.drop(b, drop.MartianSource)
 		return
 	}
