@@ -323,8 +323,8 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 	if err := s.autobind(); err != nil {
 		return nil, err
 	}
-	if to.Port() == 0 {
-		return nil, syscall.EINVAL
+	if to.Port() == 0 && m.Addr == to {
+		return nil, syscall.EINVAL // but a socket may be connected to port 0
 	}
 	q := s.query(ipv4Of(to.Addr()))
 	q.port = to.Port()
