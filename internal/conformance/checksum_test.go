@@ -11,6 +11,17 @@ import (
 
 func checksum(v uint16) *uint16 { return &v }
 
+// withOptions puts options, of a multiple of 4 bytes, into an IP packet without.
+func withOptions(packet, options []byte) []byte {
+	b := append([]byte(nil), packet[:wire.IPv4HeaderLen]...)
+	b = append(append(b, options...), packet[wire.IPv4HeaderLen:]...)
+	h := (*wire.IPv4Header)(b)
+	h.SetHeaderLen(wire.IPv4HeaderLen + len(options))
+	h.SetTotalLength(uint16(len(b)))
+	h.UpdateChecksum(options)
+	return b
+}
+
 var checksumCases = []testCase{
 	{name: "ChecksumZeroAccepted", rules: "D-CSUM-01", needs: Wires, run: func(t *testing.T, n *Machine) {
 		s := bound(t, n, "10.0.0.1:4000")
@@ -103,6 +114,32 @@ var checksumCases = []testCase{
 		bad(func(ip *wire.IPv4Header) { ip.SetTotalLength(20 + 12); ip.UpdateChecksum(nil) }) // longer than the frame
 		n.Eth0.SendIP(Datagram{From: "10.0.0.2:9", To: "10.0.0.1:4000"}.Bytes()[:12])
 		s.wantNothing()
+		wantQuiet(t, n, n.Eth0)
+	}},
+	{name: "IPOptions", rules: "D-IPOPT-01 D-IPOPT-02", needs: Wires, run: func(t *testing.T, n *Machine) {
+		s := bound(t, n, "10.0.0.1:4000")
+		s.set(socket.Report, int(socket.FieldLocal|socket.FieldTTL))
+		for _, o := range []struct {
+			name    string
+			options []byte
+			heard   bool
+		}{
+			{"no operation", []byte{1, 1, 1, 1}, true},
+			{"end of list", []byte{0, 0, 0, 0}, true},
+			{"router alert", []byte{148, 4, 0, 0}, true},
+			{"unknown to anybody", []byte{0x9e, 4, 1, 2}, true},
+			{"loose source route", []byte{131, 7, 4, 10, 0, 0, 3, 0}, false},
+			{"strict source route", []byte{137, 7, 4, 10, 0, 0, 3, 0}, false},
+		} {
+			n.Eth0.SendIP(withOptions(Datagram{From: "10.0.0.2:9", To: "10.0.0.1:4000", Payload: o.name}.Bytes(), o.options))
+			if !o.heard {
+				s.wantNothing()
+				continue
+			}
+			if m := s.wantFrom(o.name, "10.0.0.2:9"); m.Local != addrPort("10.0.0.1:4000") || m.TTL != 64 {
+				t.Errorf("%s: to %v, TTL %d", o.name, m.Local, m.TTL)
+			}
+		}
 		wantQuiet(t, n, n.Eth0)
 	}},
 	{name: "ChecksumPadding", rules: "D-CSUM-10", needs: Wires, run: func(t *testing.T, n *Machine) {

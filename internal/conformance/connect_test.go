@@ -325,6 +325,13 @@ var connectCases = []testCase{
 		s.wantNothing()
 		s.sendErr("127.0.0.1:0", "x", syscall.EINVAL)
 	}},
+	{name: "ConnectPortZeroSends", rules: "D-CONN-29", needs: Wires, run: func(t *testing.T, n *Machine) {
+		s := connected(t, n, "10.0.0.2:0")
+		s.send("", "x")
+		if p := n.Eth0.NextUDP(t, "x"); p.Destination() != addrPort("10.0.0.2:0") {
+			t.Errorf("%v, want it to port 0", p)
+		}
+	}},
 	{name: "ConnectedPair", rules: "D-CONN-27 D-LOOKUP-02", run: func(t *testing.T, n *Machine) {
 		a := bound(t, n, "127.0.0.1:0", socket.ReuseAddr)
 		b := bound(t, n, a.local(), socket.ReuseAddr)

@@ -61,7 +61,7 @@ var errorCases = []testCase{
 		s.send("", "x")
 		p := n.Eth0.NextUDP(t, "x")
 		n.Eth0.SendUDP("10.0.0.2:9", s.local(), "data")
-		n.Eth0.SendIP(icmpError("10.0.0.2", p, wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
+		n.Eth0.SendIP(ICMPError("10.0.0.2", p, wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
 		settle(t, n)
 		s.wantErr(syscall.ECONNREFUSED)
 		s.want("data")
@@ -95,7 +95,7 @@ var errorCases = []testCase{
 			{wire.ICMPTimeExceeded, wire.ICMPReassemblyTimeExceeded},
 			{wire.ICMPSourceQuench, 0},
 		} {
-			n.Eth0.SendIP(icmpError("10.0.0.254", p, e.typ, e.code))
+			n.Eth0.SendIP(ICMPError("10.0.0.254", p, e.typ, e.code))
 			settle(t, n)
 			if got := s.get(socket.Error); got != 0 {
 				t.Errorf("after ICMP %v code %d the error is %v", e.typ, e.code, name(syscall.Errno(got)))
@@ -125,14 +125,14 @@ var errorCases = []testCase{
 			{wire.ICMPDestinationUnreachable, wire.ICMPPrecedenceCutoff, syscall.EHOSTUNREACH},
 			{wire.ICMPParameterProblem, wire.ICMPPointerProblem, syscall.EPROTO},
 		} {
-			n.Eth0.SendIP(icmpError("10.0.0.254", p, e.typ, e.code))
+			n.Eth0.SendIP(ICMPError("10.0.0.254", p, e.typ, e.code))
 			settle(t, n)
 			if got := syscall.Errno(s.get(socket.Error)); got != e.want {
 				t.Errorf("after ICMP %v code %d the error is %v, want %v", e.typ, e.code, name(got), name(e.want))
 			}
 		}
 		// Codes that nobody has defined are none.
-		n.Eth0.SendIP(icmpError("10.0.0.254", p, wire.ICMPDestinationUnreachable, 16))
+		n.Eth0.SendIP(ICMPError("10.0.0.254", p, wire.ICMPDestinationUnreachable, 16))
 		s.wantNothing()
 	}},
 	{name: "ErrorQuoteMustMatch", rules: "D-ERR-08", needs: Wires, run: func(t *testing.T, n *Machine) {
@@ -163,13 +163,13 @@ var errorCases = []testCase{
 		}
 		// From whom it comes does not matter, and 8 bytes behind the IP
 		// header are enough.
-		n.Eth0.SendIP(icmpError("10.0.0.99", p, wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
+		n.Eth0.SendIP(ICMPError("10.0.0.99", p, wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
 		s.wantErr(syscall.ECONNREFUSED)
 	}},
 	{name: "ErrorBadChecksum", rules: "D-ERR-09", needs: Wires, run: func(t *testing.T, n *Machine) {
 		s := connected(t, n, "10.0.0.2:9")
 		s.send("", "x")
-		e := icmpError("10.0.0.2", n.Eth0.NextUDP(t, "x"), wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable)
+		e := ICMPError("10.0.0.2", n.Eth0.NextUDP(t, "x"), wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable)
 		e[22] ^= 1
 		n.Eth0.SendIP(e)
 		s.wantNothing()
@@ -178,8 +178,8 @@ var errorCases = []testCase{
 		s := connected(t, n, "10.0.0.2:9")
 		s.send("", "x")
 		p := n.Eth0.NextUDP(t, "x")
-		n.Eth0.SendIP(icmpError("10.0.0.2", p, wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
-		n.Eth0.SendIP(icmpError("10.0.0.2", p, wire.ICMPDestinationUnreachable, wire.ICMPProtocolUnreachable))
+		n.Eth0.SendIP(ICMPError("10.0.0.2", p, wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
+		n.Eth0.SendIP(ICMPError("10.0.0.2", p, wire.ICMPDestinationUnreachable, wire.ICMPProtocolUnreachable))
 		settle(t, n)
 		s.wantErr(syscall.ENOPROTOOPT)
 		s.wantNothing()

@@ -121,9 +121,9 @@ func icmp(from, to string, typ wire.ICMPType, code wire.ICMPCode, rest [4]byte, 
 	return b
 }
 
-// icmpError returns the ICMP error from a router about a packet that the machine
+// ICMPError returns the ICMP error from a router about a packet that the machine
 // sent: its IP header and the first 8 bytes behind it, as RFC 792 has it.
-func icmpError(from string, about *Packet, typ wire.ICMPType, code wire.ICMPCode) []byte {
+func ICMPError(from string, about *Packet, typ wire.ICMPType, code wire.ICMPCode) []byte {
 	quote := about.Raw[:about.IP.HeaderLen()+8]
 	return icmp(from, about.IP.Source().String(), typ, code, [4]byte{}, quote)
 }

@@ -195,12 +195,12 @@ var icmpCases = []testCase{
 		// The whole of the error as it comes from a real peer.
 		s := connected(t, n, "10.0.0.2:9")
 		s.send("", "x")
-		n.Eth0.SendIP(icmpError("10.0.0.2", n.Eth0.NextUDP(t, "x"), wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
+		n.Eth0.SendIP(ICMPError("10.0.0.2", n.Eth0.NextUDP(t, "x"), wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
 		s.wantErr(syscall.ECONNREFUSED)
 		s.wantNothing()
 		u := bound(t, n, "0.0.0.0:4000")
 		u.send("10.0.0.2:9", "y")
-		n.Eth0.SendIP(icmpError("10.0.0.2", n.Eth0.NextUDP(t, "y"), wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
+		n.Eth0.SendIP(ICMPError("10.0.0.2", n.Eth0.NextUDP(t, "y"), wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
 		u.wantNothing()
 		u.wantOption(socket.Error, 0)
 	}},

@@ -94,6 +94,7 @@ var Rules = []Rule{
 	{ID: "D-CONN-23", Text: "a socket bound to an address keeps it as its source, by whichever interface it sends"},
 	{ID: "D-CONN-24", Text: "connecting to an own address has the first own address of its subnet as source"},
 	{ID: "D-CONN-25", Text: "connecting to port 0 succeeds: PeerAddr is ENOTCONN, and every port of the peer is heard"},
+	{ID: "D-CONN-29", Text: "and a send to that peer goes to its port 0"},
 	{ID: "D-CONN-26", Text: "disconnecting restores what a wildcard socket hears: everybody"},
 	{ID: "D-CONN-27", Text: "two connected sockets on one port each hear their own peer"},
 	{ID: "D-CONN-28", Text: "connecting a socket bound to the wildcard gives it a source, and disconnecting takes it back"},
@@ -116,6 +117,7 @@ var Rules = []Rule{
 	{ID: "D-SIZE-05", Text: "a destination of the other family is EAFNOSUPPORT"},
 	{ID: "D-SIZE-06", Text: "65527 bytes can be sent over IPv6; more is EMSGSIZE", Later: true},
 	{ID: "D-SIZE-07", Text: "a send to 0.0.0.0 goes to the own host"},
+	{ID: "D-SIZE-09", Text: "a send binds first, whatever comes of it"},
 	{ID: "D-SIZE-08", Text: "EMSGSIZE comes before the route is asked for"},
 
 	// Errors from the network.
@@ -186,6 +188,11 @@ var Rules = []Rule{
 	{ID: "D-CSUM-08", Text: "what is sent carries correct checksums"},
 	{ID: "D-CSUM-09", Text: "a packet with a bad IP header checksum, version or length is dropped"},
 	{ID: "D-CSUM-10", Text: "link padding behind the packet is cut off"},
+
+	// IP options.
+	{ID: "D-IPOPT-01", Text: "a packet with options that ask nothing of the host is delivered"},
+	{ID: "D-IPOPT-02", Text: "a packet with a source route is dropped, silently"},
+	{ID: "D-IPOPT-03", Text: "a packet with malformed options is dropped, with parameter problem", Later: true},
 
 	// ICMP.
 	{ID: "D-ICMP-01", Text: "a datagram to a closed port is answered with port unreachable, from the address it was sent to"},

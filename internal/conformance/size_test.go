@@ -77,6 +77,27 @@ var sizeCases = []testCase{
 			t.Error("a send to no address, port 9, succeeded")
 		}
 	}},
+	{name: "SizeBindsFirst", rules: "D-SIZE-09 D-BIND-19", run: func(t *testing.T, n *Machine) {
+		for what, f := range map[string]func(s *sock) error{
+			"EMSGSIZE":     func(s *sock) error { return s.try("127.0.0.1:9", strings.Repeat("x", 66000)) },
+			"EAFNOSUPPORT": func(s *sock) error { return s.try("[::1]:9", "x") },
+			"EACCES":       func(s *sock) error { return s.try("127.255.255.255:9", "x") },
+			"EINVAL":       func(s *sock) error { return s.try("127.0.0.1:0", "x") },
+			"EDESTADDRREQ": func(s *sock) error { return s.try("", "x") },
+			"EPIPE": func(s *sock) error {
+				_ = s.Shutdown(socket.ShutWrite)
+				return s.try("127.0.0.1:9", "x")
+			},
+		} {
+			s := open(t, n)
+			if err := f(s); name(err) != what {
+				t.Errorf("got %v, want %s", name(err), what)
+			}
+			if s.port() == 0 {
+				t.Errorf("a send that ends with %s does not bind", what)
+			}
+		}
+	}},
 	{name: "SizeToUnspecified", rules: "D-SIZE-07", run: func(t *testing.T, n *Machine) {
 		r := bound(t, n, "127.0.0.1:0")
 		s := open(t, n)
