@@ -261,6 +261,10 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	if s.closed.Load() {
 		return nil, net.ErrClosed
 	}
+	// Linux binds before it looks at the message: a send that fails has bound.
+	if err := s.autobind(); err != nil {
+		return nil, err
+	}
 	if len(m.Buf) > maxPayload {
 		return nil, syscall.EMSGSIZE
 	}
@@ -282,7 +286,7 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 			break
 		}
 		if !s.peer.IsValid() {
-			return nil, s.noDestination()
+			return nil, syscall.EDESTADDRREQ
 		}
 		var err error
 		if p, err = s.findPath(m, s.peer); err != nil {
@@ -305,23 +309,11 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	return p, nil
 }
 
-// noDestination is the answer to a send without an address on a socket that
-// has no peer. Linux binds the socket all the same.
-func (s *Socket) noDestination() error {
-	if err := s.autobind(); err != nil {
-		return err
-	}
-	return syscall.EDESTADDRREQ
-}
-
 // findPath looks up the way to a destination and keeps it in the socket. The
 // caller holds s.mu.
 func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 	if !to.Addr().Is4() {
 		return nil, syscall.EAFNOSUPPORT
-	}
-	if err := s.autobind(); err != nil {
-		return nil, err
 	}
 	if to.Port() == 0 && m.Addr == to {
 		return nil, syscall.EINVAL // but a socket may be connected to port 0
