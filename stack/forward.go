@@ -21,10 +21,6 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 		s.sendError(st, b, h, icmpError{t, code, mtu})
 		l.drop(b, reason)
 	}
-	if h.TTL() <= 1 {
-		refuse(drop.TTLExpired, wire.ICMPTimeExceeded, wire.ICMPTTLExceeded, 0)
-		return
-	}
 	r := st.lookup(dst, nil)
 	if r == nil {
 		refuse(drop.NoRoute, wire.ICMPDestinationUnreachable, wire.ICMPNetUnreachable, 0)
@@ -40,6 +36,11 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 		default:
 			refuse(reason, wire.ICMPDestinationUnreachable, wire.ICMPHostUnreachable, 0)
 		}
+		return
+	}
+	// As on Linux, where there is no way that is said first.
+	if h.TTL() <= 1 {
+		refuse(drop.TTLExpired, wire.ICMPTimeExceeded, wire.ICMPTTLExceeded, 0)
 		return
 	}
 	out := r.out

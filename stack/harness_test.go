@@ -370,10 +370,15 @@ func (c *cable) deliverBy(queue int, frames ...[]byte) {
 	}
 	bs := make([]*packet.Buffer, len(frames))
 	for k, f := range frames {
-		bs[k] = packet.New(len(f))
-		copy(bs[k].Append(len(f)), f)
+		bs[k] = newBuffer(f)
 	}
 	sink.Deliver(queue, bs)
+}
+
+func newBuffer(frame []byte) *packet.Buffer {
+	b := packet.New(len(frame))
+	copy(b.Append(len(frame)), frame)
+	return b
 }
 
 // A datagram is what a test sends in: an Ethernet frame with an IPv4 packet

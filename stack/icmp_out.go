@@ -38,8 +38,9 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 			return
 		}
 	}
-	// What stays on the host is not limited.
-	if st.local(src) == nil && !s.errorLimit.allow(src, s.timers.now()) {
+	// As on Linux, neither what stays on the host is limited nor what path MTU
+	// discovery cannot do without.
+	if st.local(src) == nil && e.mtu == 0 && !s.errorLimit.allow(src, s.timers.now()) {
 		return
 	}
 	quote := original[:min(len(original), maxICMPError-wire.IPv4HeaderLen-wire.ICMPHeaderLen)]
@@ -103,6 +104,7 @@ type errorLimiter struct {
 	limit  int
 	global bucketOfTokens
 	each   map[ipv4]bucketOfTokens
+	sweep  instant // not before then is the table searched for who can be forgotten
 }
 
 // bucketOfTokens is a token bucket: at most burst, one more each interval.
@@ -124,17 +126,12 @@ func (l *errorLimiter) init(limit int) {
 	l.each = make(map[ipv4]bucketOfTokens)
 }
 
-// take fills the bucket up for the time gone by and takes one token out.
-func (b *bucketOfTokens) take(now instant, interval time.Duration, burst int) bool {
+// fill fills the bucket up for the time gone by.
+func (b *bucketOfTokens) fill(now instant, interval time.Duration, burst int) {
 	if n := int64((now - b.since) / interval); n > 0 {
 		b.tokens = int(min(int64(burst), int64(b.tokens)+n))
 		b.since += time.Duration(n) * interval
 	}
-	if b.tokens == 0 {
-		return false
-	}
-	b.tokens--
-	return true
 }
 
 // allow reports whether an error may be sent to dst now, and counts it.
@@ -143,16 +140,23 @@ func (l *errorLimiter) allow(dst ipv4, now instant) bool {
 	defer l.mu.Unlock()
 	b, known := l.each[dst]
 	if !known {
-		if len(l.each) >= l.limit {
+		if len(l.each) >= l.limit && now >= l.sweep {
 			l.forget(now)
+			l.sweep = now + destinationInterval
 		}
 		b = bucketOfTokens{destinationBurst, now}
 	}
-	allowed := b.take(now, destinationInterval, destinationBurst) && l.global.take(now, globalInterval, globalBurst)
+	b.fill(now, destinationInterval, destinationBurst)
+	l.global.fill(now, globalInterval, globalBurst)
+	if b.tokens == 0 || l.global.tokens == 0 {
+		return false
+	}
+	b.tokens--
+	l.global.tokens--
 	if known || len(l.each) < l.limit {
 		l.each[dst] = b
 	}
-	return allowed
+	return true
 }
 
 // forget makes room: destinations whose buckets have filled up again are as if

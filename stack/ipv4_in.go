@@ -92,7 +92,7 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 			return 0, drop.NotAMember
 		}
 		return toGroup, drop.None
-	case dst == unspecified4 || dst>>28 == 0xf:
+	case dst == unspecified4:
 		return 0, drop.MartianDestination
 	case l.state.local(dst) != nil:
 		return toHost, drop.None
