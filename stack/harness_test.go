@@ -134,7 +134,7 @@ func parseRoute(words string) (r Route) {
 	return r
 }
 
-// pair returns two hosts, 10.0.0.1 and 10.0.0.2, on one wire.
+// pair returns two hosts, 10.0.0.1 and 10.0.0.2, on one wire, with one clock.
 func pair(t testing.TB, configs ...Config) (a, b *host) {
 	t.Helper()
 	return pairOn(t, mem.Config{}, configs...)
@@ -144,6 +144,12 @@ func pairOn(t testing.TB, m mem.Config, configs ...Config) (a, b *host) {
 	t.Helper()
 	c := [2]Config{{Name: "a", Seed: [32]byte{1}}, {Name: "b", Seed: [32]byte{2}}}
 	copy(c[:], configs)
+	v := clock.NewVirtual(time.Time{})
+	for k := range c {
+		if c[k].Clock == nil {
+			c[k].Clock = v
+		}
+	}
 	la, lb := mem.Pair(m)
 	return newHost(t, c[0], la, "10.0.0.1/24"), newHost(t, c[1], lb, "10.0.0.2/24")
 }
