@@ -97,6 +97,15 @@ func (b *Buffer) Prepend(n int) []byte {
 	return b.store[start : start+n : start+n]
 }
 
+// Extend grows the window by front bytes at its front and back bytes at its end
+// and returns it whole; the content of what was added is undefined.
+func (b *Buffer) Extend(front, back int) []byte {
+	b.checkWrite()
+	b.start -= int32(front)
+	b.end += int32(back)
+	return b.Bytes()
+}
+
 // Room returns how many bytes can be prepended and appended.
 func (b *Buffer) Room() (front, back int) { return int(b.start), len(b.store) - int(b.end) }
 

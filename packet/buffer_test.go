@@ -28,6 +28,10 @@ func TestWindow(t *testing.T) {
 	if n, tr := string(b.NetworkBytes()), string(b.TransportBytes()); n != "paylo" || tr != "lo" {
 		t.Errorf("NetworkBytes, TransportBytes = %q, %q", n, tr)
 	}
+	copy(b.Extend(2, 1), "<")
+	if got := string(b.Bytes()[2:7]); got != "paylo" || b.Len() != 8 {
+		t.Errorf("after Extend: %q of %d bytes", got, b.Len())
+	}
 	b.Release()
 }
 

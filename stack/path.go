@@ -267,8 +267,16 @@ func (p *path) forget() {
 	}
 }
 
-// wrap prepends the headers of a UDP datagram to a copy of its payload, which is
-// what is summed: the copy may not have reached the cache yet.
+// linkLen is the length of the headers before IP.
+func (p *path) linkLen() int {
+	if p.ethernet {
+		return wire.EthernetHeaderLen
+	}
+	return 0
+}
+
+// wrap makes a datagram of a payload, in an empty buffer. It is the payload that
+// is summed, not the copy, which may not have reached the cache yet.
 func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	length := uint64(wire.UDPHeaderLen + len(payload))
 	var checksum uint16
@@ -283,35 +291,38 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 			checksum = 0xffff // zero would say that there is none (RFC 768)
 		}
 	}
-	h := b.Prepend(wire.UDPHeaderLen)
-	binary.BigEndian.PutUint64(h, p.udp0|length<<16|uint64(checksum))
-	p.wrapIP(b, st)
+	at := p.linkLen() + wire.IPv4HeaderLen
+	f := b.Extend(at+wire.UDPHeaderLen, len(payload))
+	p.put(f, wire.IPv4HeaderLen+length, st)
+	binary.BigEndian.PutUint64(f[at:], p.udp0|length<<16|uint64(checksum))
+	copy(f[at+wire.UDPHeaderLen:], payload)
 }
 
-// wrapIP prepends the headers before a UDP header to a packet.
+// wrapIP prepends the headers before the transport's to a packet.
 func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
 	length := uint64(wire.IPv4HeaderLen + b.Len())
+	p.put(b.Prepend(p.linkLen()+wire.IPv4HeaderLen), length, st)
+}
+
+// put writes the headers before the transport's at the front of h, for an IP
+// packet of that length.
+func (p *path) put(h []byte, length uint64, st *Stack) {
 	ip0, sum := p.ip0|length<<32, p.ipSum+uint32(length)
 	if p.counted {
 		n := st.nextID()
 		ip0 |= uint64(n) << 16
 		sum += uint32(n)
 	}
-	ip1 := p.ip1 | uint64(^fold(sum))<<32
-	if !p.ethernet {
-		h := b.Prepend(wire.IPv4HeaderLen)
-		binary.BigEndian.PutUint64(h[0:8], ip0)
-		binary.BigEndian.PutUint64(h[8:16], ip1)
-		binary.BigEndian.PutUint32(h[16:20], uint32(p.dst))
-		return
+	if p.ethernet {
+		e := (*[wire.EthernetHeaderLen]byte)(h)
+		binary.BigEndian.PutUint64(e[0:8], p.ethernet0)
+		binary.BigEndian.PutUint64(e[6:14], p.ethernet1)
+		h = h[wire.EthernetHeaderLen:]
 	}
-	h := b.Prepend(wire.EthernetHeaderLen + wire.IPv4HeaderLen)
-	_ = h[33]
-	binary.BigEndian.PutUint64(h[0:8], p.ethernet0)
-	binary.BigEndian.PutUint64(h[6:14], p.ethernet1)
-	binary.BigEndian.PutUint64(h[14:22], ip0)
-	binary.BigEndian.PutUint64(h[22:30], ip1)
-	binary.BigEndian.PutUint32(h[30:34], uint32(p.dst))
+	ip := (*[wire.IPv4HeaderLen]byte)(h)
+	binary.BigEndian.PutUint64(ip[0:8], ip0)
+	binary.BigEndian.PutUint64(ip[8:16], p.ip1|uint64(^fold(sum))<<32)
+	binary.BigEndian.PutUint32(ip[16:20], uint32(p.dst))
 }
 
 // fold brings a sum of few 16-bit words to 16 bits.

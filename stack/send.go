@@ -385,7 +385,6 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 // build makes the packet of one datagram in an empty buffer. The caller holds
 // s.mu.
 func (s *Socket) build(p *path, b *packet.Buffer, payload []byte) {
-	copy(b.Append(len(payload)), payload)
 	b.Flow = s.flow
 	b.SetOwner(s)
 	p.wrap(b, payload, s.stack)
