@@ -52,8 +52,8 @@ const defaultLimit = 1000
 // maxFaultTime bounds delay and jitter, so that sums do not overflow.
 const maxFaultTime = 1000 * time.Hour
 
-// validate says what is wrong with f; nil: nothing.
-func (f *Faults) validate() error {
+// Validate says what is wrong with the faults; nil: nothing.
+func (f Faults) Validate() error {
 	for _, p := range [...]struct {
 		name  string
 		value float64

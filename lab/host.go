@@ -178,10 +178,10 @@ func (h *Host) plug(to Segment, ifname string, cfg LinkConfig) (*nic, error) {
 	case cfg.MTU < minMTU || cfg.MTU > maxMTU:
 		return nil, fmt.Errorf("MTU is %d; it can be from %d to %d", cfg.MTU, minMTU, maxMTU)
 	}
-	if err := cfg.Faults.validate(); err != nil {
+	if err := cfg.Faults.Validate(); err != nil {
 		return nil, fmt.Errorf("faults of sending: %w", err)
 	}
-	if err := cfg.Receive.validate(); err != nil {
+	if err := cfg.Receive.Validate(); err != nil {
 		return nil, fmt.Errorf("faults of receiving: %w", err)
 	}
 	n := &nic{lab: l, host: h, on: to, name: ifname, mtu: cfg.MTU, up: true, id: h.id}
@@ -220,10 +220,10 @@ func (h *Host) SetFaults(ifname string, send, receive Faults) error {
 	if err != nil {
 		return err
 	}
-	if err := send.validate(); err != nil {
+	if err := send.Validate(); err != nil {
 		return fmt.Errorf("lab: host %s: %s: faults of sending: %w", h.name, ifname, err)
 	}
-	if err := receive.validate(); err != nil {
+	if err := receive.Validate(); err != nil {
 		return fmt.Errorf("lab: host %s: %s: faults of receiving: %w", h.name, ifname, err)
 	}
 	n.send.faults, n.get.faults = send, receive

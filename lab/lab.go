@@ -177,7 +177,7 @@ func (l *Lab) mac(host, ifname string) wire.MAC {
 // claim takes a name for a host or a segment. It must do as a file's name and
 // as a host's, and not be an address.
 func (l *Lab) claim(what, name string) error {
-	err := checkName(name)
+	err := CheckName(name)
 	switch {
 	case l.closed:
 		err = errClosed
@@ -195,7 +195,8 @@ func (l *Lab) claim(what, name string) error {
 	return nil
 }
 
-func checkName(name string) error {
+// CheckName says what is wrong with a name for a host or a segment; nil: nothing.
+func CheckName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("a name is needed")
