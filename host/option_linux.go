@@ -2,6 +2,7 @@ package host
 
 import (
 	"math"
+	"net"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -69,6 +70,9 @@ var receiveErrorsOption = perFamily(unix.IP_RECVERR, unix.IPV6_RECVERR, 0, 0)
 // SetOption sets an option. On an IPv6 socket those of IP are set for the IPv4
 // that it carries as well.
 func (s *Socket) SetOption(o socket.Option, value int) error {
+	if s.closing.Load() {
+		return net.ErrClosed // and not what is wrong with the value
+	}
 	if int(o) >= len(options) || o == 0 {
 		return syscall.ENOPROTOOPT
 	}
@@ -169,6 +173,9 @@ func (opt *option) explain(o socket.Option, err error) error {
 
 // Option reads an option.
 func (s *Socket) Option(o socket.Option) (int, error) {
+	if s.closing.Load() {
+		return 0, net.ErrClosed
+	}
 	if int(o) >= len(options) || o == 0 {
 		return 0, syscall.ENOPROTOOPT
 	}

@@ -238,6 +238,9 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 
 // Shutdown ends receiving, sending or both.
 func (s *Socket) Shutdown(how socket.How) error {
+	if s.closing.Load() {
+		return net.ErrClosed
+	}
 	var h int
 	switch how {
 	case socket.ShutRead:
