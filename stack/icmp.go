@@ -31,7 +31,7 @@ func (l *lane) icmp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast
 			return
 		}
 	case t.IsError() && t != wire.ICMPRedirect && to == toHost:
-		if reason := s.icmpError(m, body, src); reason != drop.None {
+		if reason := s.icmpError(m, body, src, l.iface); reason != drop.None {
 			l.drop(b, reason)
 			return
 		}
@@ -47,7 +47,7 @@ func (l *lane) icmp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast
 
 // icmpError tells the socket that sent the datagram quoted by an error. Errors
 // are believed only if they quote what a socket may have sent (RFC 5927, 4.1).
-func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4) drop.Reason {
+func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4, from *Interface) drop.Reason {
 	q, _, payload, err := m.Quote(body)
 	if err != nil {
 		return drop.DatagramMalformed
@@ -67,24 +67,20 @@ func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4) drop.R
 	if len(payload) < 4 {
 		return drop.DatagramMalformed
 	}
-	f := flow{src: peer, dst: local, ports: binary.BigEndian.Uint32(payload)}
 	if s.state.Load().local(local) == nil {
 		return drop.ICMPUnmatched
 	}
-	k := f.exact()
-	found := s.ports.all(&k)
-	if len(found) == 0 {
-		// Unconnected sockets hear of errors only by the error queue; that
-		// one of them sent the datagram makes the message ours to read.
-		if s.ports.lookup(f, false) == nil {
-			return drop.ICMPUnmatched
-		}
-		return drop.None
+	// It is for the one socket that would hear the peer's answer by the same
+	// interface (Linux's __udp4_lib_err).
+	f := flow{src: peer, dst: local, ports: binary.BigEndian.Uint32(payload), device: int32(from.index)}
+	sk := s.ports.lookup(f, s.cfg.FirstBound)
+	if sk == nil {
+		return drop.ICMPUnmatched
 	}
-	if fatal {
-		for _, sk := range found {
-			sk.fail(errno)
-		}
+	// Unconnected sockets hear of errors only by the error queue; that one of
+	// them sent the datagram makes the message ours to read.
+	if fatal && sk.match.Load().peer != unspecified4 {
+		sk.fail(errno)
 	}
 	return drop.None
 }

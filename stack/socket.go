@@ -125,13 +125,14 @@ func (s *Socket) PeerAddr() (netip.AddrPort, error) {
 
 // Shutdown ends receiving, sending or both.
 func (s *Socket) Shutdown(how socket.How) error {
-	if how == 0 || how&^socket.ShutBoth != 0 {
-		return syscall.EINVAL
-	}
 	s.mu.Lock()
 	if s.closed.Load() {
 		s.mu.Unlock()
 		return net.ErrClosed
+	}
+	if how == 0 || how&^socket.ShutBoth != 0 {
+		s.mu.Unlock()
+		return syscall.EINVAL
 	}
 	connected := s.peer.IsValid()
 	s.shut.Store(s.shut.Load() | uint32(how))
