@@ -243,6 +243,24 @@ var errorCases = []testCase{
 		n.Eth0.NextRequest(t)
 		s.wantNothing()
 	}},
+	{name: "ErrorShared", rules: "D-ERR-20 D-LOOKUP-07", needs: Wires, run: func(t *testing.T, n *Machine) {
+		a := bound(t, n, "10.0.0.1:4000", socket.ReuseAddr)
+		a.connect("10.0.0.2:9")
+		b := bound(t, n, "10.0.0.1:4000", socket.ReuseAddr)
+		b.connect("10.0.0.2:9")
+		n.Eth0.SendUDP("10.0.0.2:9", "10.0.0.1:4000", "who hears")
+		b.want("who hears")
+		a.send("", "x")
+		n.Eth0.SendIP(ICMPError("10.0.0.2", n.Eth0.NextUDP(t, "x"), wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable))
+		settle(t, n)
+		b.wantOption(socket.Error, int(syscall.ECONNREFUSED))
+		a.wantOption(socket.Error, 0)
+	}},
+	{name: "ErrorConnectedToPortZero", rules: "D-CONN-29 D-ERR-08", run: func(t *testing.T, n *Machine) {
+		s := connected(t, n, "127.0.0.1:0")
+		s.send("", "x")
+		s.wantErr(syscall.ECONNREFUSED)
+	}},
 	{name: "ErrorStaysOverConnect", rules: "D-ERR-19", run: func(t *testing.T, n *Machine) {
 		s := refused(t, n)
 		peer := bound(t, n, "127.0.0.1:0")

@@ -139,6 +139,7 @@ var Rules = []Rule{
 	{ID: "D-ERR-16", Text: "the error queue has the payload, the destination, origin, type, code and the offender", Later: true},
 	{ID: "D-ERR-17", Text: "fragmentation needed is EMSGSIZE, and the path MTU is remembered", Later: true},
 	{ID: "D-ERR-18", Text: "with ReceiveErrors a device that refuses a frame is ENOBUFS; without, nothing is said", Later: true},
+	{ID: "D-ERR-20", Text: "of several sockets with the same address, port and peer the one that would hear the peer is told"},
 	{ID: "D-ERR-19", Text: "connecting again does not clear a pending error"},
 
 	// shutdown.

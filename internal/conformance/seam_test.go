@@ -183,17 +183,22 @@ var seamCases = []testCase{
 		r.wantLocal(was)
 		ms := []socket.Message{{Buf: make([]byte, 10), Addr: s.LocalAddr()}}
 		for what, f := range map[string]func() error{
-			"Close":     r.Close,
-			"Bind":      func() error { return r.Bind(addrPort("127.0.0.1:0")) },
-			"Connect":   func() error { return r.Connect(addrPort("127.0.0.1:9")) },
-			"Shutdown":  func() error { return r.Shutdown(socket.ShutBoth) },
-			"TryRecv":   func() error { _, err := r.TryRecv(ms); return err },
-			"TryPeek":   func() error { return r.TryPeek(&ms[0]) },
-			"TrySend":   func() error { _, err := r.TrySend(ms); return err },
-			"PeerAddr":  func() error { _, err := r.PeerAddr(); return err },
-			"SetOption": func() error { return r.SetOption(socket.TTL, 5) },
-			"Option":    func() error { _, err := r.Option(socket.TTL); return err },
-			"Wait":      func() error { return r.Wait(socket.Writable, nil) },
+			"Close":                       r.Close,
+			"Bind":                        func() error { return r.Bind(addrPort("127.0.0.1:0")) },
+			"Connect":                     func() error { return r.Connect(addrPort("127.0.0.1:9")) },
+			"Shutdown":                    func() error { return r.Shutdown(socket.ShutBoth) },
+			"TryRecv":                     func() error { _, err := r.TryRecv(ms); return err },
+			"TryPeek":                     func() error { return r.TryPeek(&ms[0]) },
+			"TrySend":                     func() error { _, err := r.TrySend(ms); return err },
+			"PeerAddr":                    func() error { _, err := r.PeerAddr(); return err },
+			"SetOption":                   func() error { return r.SetOption(socket.TTL, 5) },
+			"SetOption to what cannot be": func() error { return r.SetOption(socket.TTL, 256) },
+			"SetOption of what is not":    func() error { return r.SetOption(0, 0) },
+			"Option of what is not":       func() error { _, err := r.Option(0); return err },
+			"Shutdown of no direction":    func() error { return r.Shutdown(0) },
+			"Bind to no address":          func() error { return r.Bind(netip.AddrPort{}) },
+			"Option":                      func() error { _, err := r.Option(socket.TTL); return err },
+			"Wait":                        func() error { return r.Wait(socket.Writable, nil) },
 		} {
 			if err := f(); err != net.ErrClosed {
 				t.Errorf("%s after Close: %v, want net.ErrClosed", what, err)
