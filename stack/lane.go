@@ -79,10 +79,13 @@ func (l *lane) init(i *Interface) {
 // of the last time that somebody looked.
 func (l *lane) received() (packets, bytes uint64) {
 	for range 100 {
-		if l.enter() {
+		waiting := l.waiting.Load()
+		if l.enter(0) {
 			l.bytesSeen.Store(l.bytes)
-			l.begin()
-			l.leave(0)
+			l.word.Store(l.word.Load() &^ 1)
+			if l.waiting.Load() > waiting {
+				l.help() // who came meanwhile found the lane taken
+			}
 			break
 		}
 		runtime.Gosched()
@@ -90,24 +93,24 @@ func (l *lane) received() (packets, bytes uint64) {
 	return l.word.Load()>>1 + l.aside.Load(), l.bytesSeen.Load() + l.asideBytes.Load()
 }
 
-// enter begins a delivery, unless one is under way.
-func (l *lane) enter() bool {
+// enter begins a delivery of n frames, which it counts, unless one is under way.
+func (l *lane) enter(n int) bool {
 	w := l.word.Load()
-	return w&1 == 0 && l.word.CompareAndSwap(w, w|1)
+	return w&1 == 0 && l.word.CompareAndSwap(w, w+2*uint64(n)|1)
 }
 
 // deliver handles frames that came in by the link, now or as soon as the
 // delivery under way is done.
 func (l *lane) deliver(frames []*packet.Buffer) {
 	// What waits already came first.
-	if l.waiting.Load() != 0 || !l.enter() {
+	if l.waiting.Load() != 0 || !l.enter(len(frames)) {
 		l.wait(frames)
 		l.help()
 		return
 	}
 	l.begin()
 	l.handle(frames)
-	l.leave(len(frames))
+	l.leave()
 }
 
 // inject does the same for frames that are looped back, not received.
@@ -126,9 +129,9 @@ const (
 
 // help handles what waits in the ring, unless somebody else is at it.
 func (l *lane) help() {
-	if l.waiting.Load() != 0 && l.enter() {
+	if l.waiting.Load() != 0 && l.enter(0) {
 		l.begin()
-		l.leave(0)
+		l.leave()
 	}
 }
 
@@ -139,8 +142,8 @@ func (l *lane) begin() {
 	}
 }
 
-// leave ends a delivery of n frames, having handled what has come meanwhile.
-func (l *lane) leave(n int) {
+// leave ends a delivery, having handled what has come meanwhile.
+func (l *lane) leave() {
 	for budget := drainBudget; ; {
 		if len(l.woken) > 0 {
 			l.wake()
@@ -149,7 +152,7 @@ func (l *lane) leave(n int) {
 			budget -= l.drain()
 			l.wake()
 		}
-		l.word.Store(l.word.Load()&^1 + 2*uint64(n))
+		l.word.Store(l.word.Load() &^ 1)
 		if l.waiting.Load() == 0 {
 			return
 		}
@@ -159,10 +162,9 @@ func (l *lane) leave(n int) {
 			}
 			budget = drainBudget // the stack is closed: nobody else will
 		}
-		if !l.enter() {
+		if !l.enter(0) {
 			return
 		}
-		n = 0
 		l.begin()
 	}
 }
