@@ -1,7 +1,9 @@
 package lab_test
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"runtime"
 	"testing"
@@ -79,6 +81,47 @@ func BenchmarkHops(b *testing.B) {
 			}
 			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(hosts), "B/host")
 			b.ReportMetric(float64(hops)/time.Since(start).Seconds(), "hops/s")
+		})
+	}
+}
+
+// BenchmarkPingPong is a round trip between two tasks on two hosts, by
+// castnet.Conn: two datagrams, four hops, two tasks resumed.
+func BenchmarkPingPong(b *testing.B) {
+	for _, delay := range []time.Duration{0, time.Microsecond} {
+		b.Run(fmt.Sprint(delay), func(b *testing.B) {
+			l := lab.New(lab.Config{MaxEvents: math.MaxInt})
+			defer l.Close()
+			lan := l.AddSwitch("lan")
+			h1, h2 := l.AddHost("h1"), l.AddHost("h2")
+			attach(b, h1, lan, "10.0.0.1/24", lab.Faults{Delay: delay})
+			attach(b, h2, lan, "10.0.0.2/24", lab.Faults{Delay: delay})
+			know(b, h1, h2)
+			echo(h2, ":7")
+			b.ReportAllocs()
+			done := false
+			h1.Go("ask", func(ctx context.Context) error {
+				defer func() { done = true }()
+				c, err := dial(ctx, h1, "h2:7")
+				if err != nil {
+					return err
+				}
+				buf := make([]byte, 64)
+				b.ResetTimer()
+				for range b.N {
+					c.Write(buf)
+					if _, err := c.Read(buf); err != nil {
+						return err
+					}
+				}
+				b.StopTimer()
+				return nil
+			})
+			for !done {
+				if err := l.Run(time.Millisecond); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }
