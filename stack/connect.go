@@ -48,15 +48,18 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 // disconnect takes the peer back, and with it the address and the port that
 // Bind did not name (Linux's __udp_disconnect: SOCK_BINDADDR_LOCK and
 // SOCK_BINDPORT_LOCK). A port that was picked is given up even if the address
-// is kept; the next send picks another.
+// is kept; the next send picks another. The interface it was bound to is given
+// up as well.
 func (s *Socket) disconnect() {
 	if s.bound.port == 0 {
+		s.opts.device = 0
 		return
 	}
 	s.setPath(nil)
 	if s.bound.explicitPort {
 		s.rebind(func() {
 			s.peer = netip.AddrPort{}
+			s.opts.device = 0
 			if !s.bound.explicitAddr {
 				s.bound.addr = unspecified4
 			}
@@ -66,6 +69,7 @@ func (s *Socket) disconnect() {
 	addr, explicit := s.bound.addr, s.bound.explicitAddr
 	s.peer = netip.AddrPort{}
 	s.release()
+	s.opts.device = 0
 	if explicit {
 		s.bound.addr, s.bound.explicitAddr = addr, true
 	}
