@@ -325,6 +325,29 @@ var connectCases = []testCase{
 		s.wantNothing()
 		s.sendErr("127.0.0.1:0", "x", syscall.EINVAL)
 	}},
+	{name: "DisconnectInterface", rules: "D-CONN-30", needs: Wires, run: func(t *testing.T, n *Machine) {
+		for _, addr := range []string{"", "0.0.0.0:4000", "10.0.0.1:4000"} {
+			for _, peer := range []string{"", "10.0.0.2:9"} {
+				s := open(t, n)
+				s.set(socket.BindInterface, n.Index(t, "eth0"))
+				if addr != "" {
+					s.bind(addr)
+				}
+				if peer != "" {
+					s.connect(peer)
+				}
+				s.disconnect()
+				s.wantOption(socket.BindInterface, 0)
+				s.send("10.1.0.2:9", "by eth1")
+				n.Eth1.NextUDP(t, "by eth1")
+				if addr == "0.0.0.0:4000" {
+					n.Eth1.SendUDP("10.1.0.2:9", "10.1.0.1:4000", "from eth1")
+					s.want("from eth1")
+				}
+				s.Close()
+			}
+		}
+	}},
 	{name: "ConnectPortZeroSends", rules: "D-CONN-29", needs: Wires, run: func(t *testing.T, n *Machine) {
 		s := connected(t, n, "10.0.0.2:0")
 		s.send("", "x")

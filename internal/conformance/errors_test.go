@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -242,6 +243,30 @@ var errorCases = []testCase{
 		s.send("", "again") // and everything begins anew
 		n.Eth0.NextRequest(t)
 		s.wantNothing()
+	}},
+	{name: "ErrorAfterOthers", rules: "D-ERR-21", needs: Wires, run: func(t *testing.T, n *Machine) {
+		s := refused(t, n)
+		s.sendErr("127.0.0.1:9", strings.Repeat("x", 66000), syscall.EMSGSIZE)
+		s.sendErr("127.0.0.1:0", "x", syscall.EINVAL)
+		s.sendErr("[::1]:9", "x", syscall.EAFNOSUPPORT)
+		s.sendErr("127.255.255.255:9", "x", syscall.EACCES)
+		s.sendErr("10.0.0.2:9", "x", syscall.EINVAL) // from 127.0.0.1
+		s.sendErr("192.0.2.129:9", "x", syscall.EINVAL)
+		if err := s.trySend(socket.Message{Buf: []byte("x"), Set: socket.FieldTTL}); err != syscall.EINVAL {
+			t.Errorf("with TTL 0: %v, want EINVAL", name(err))
+		}
+		s.shutdown(socket.ShutWrite)
+		s.sendErr("", "x", syscall.ECONNREFUSED)
+		s.sendErr("", "x", syscall.EPIPE)
+	}},
+	{name: "ErrorTrain", rules: "D-ERR-21 D-CMSG-13", run: func(t *testing.T, n *Machine) {
+		s := refused(t, n)
+		if err := s.trySend(train("", 1400, 1)); err != syscall.ECONNREFUSED {
+			t.Errorf("a train too long: %v, want ECONNREFUSED", name(err))
+		}
+		if err := s.trySend(train("", 1400, 1)); err != syscall.EINVAL {
+			t.Errorf("a train too long: %v, want EINVAL", name(err))
+		}
 	}},
 	{name: "ErrorShared", rules: "D-ERR-20 D-LOOKUP-07", needs: Wires, run: func(t *testing.T, n *Machine) {
 		a := bound(t, n, "10.0.0.1:4000", socket.ReuseAddr)

@@ -57,8 +57,8 @@ const ReservedPort = 40000
 //	192.0.2.128/26     blackhole
 //	203.0.113.0/24     no route
 //
-// On the far ends, every address of the subnets ending in a number below 100, and
-// the gateways, answer ARP; the others do not.
+// On the far ends, every address that ends in a number below 100, and the gateways,
+// answer ARP; the others do not, and nor does 127.0.0.0/8.
 type plan struct {
 	interfaces []planInterface
 	routes     []planRoute
@@ -108,7 +108,7 @@ func routesFor(needs Needs) []planRoute {
 // answersARP reports whether somebody has the address at the far end of a wire.
 func answersARP(a netip.Addr) bool {
 	last := a.As4()[3]
-	return last < 100 || last == 254
+	return (last < 100 || last == 254) && !a.IsLoopback()
 }
 
 func prefixes(list ...string) []netip.Prefix {

@@ -95,6 +95,7 @@ var Rules = []Rule{
 	{ID: "D-CONN-24", Text: "connecting to an own address has the first own address of its subnet as source"},
 	{ID: "D-CONN-25", Text: "connecting to port 0 succeeds: PeerAddr is ENOTCONN, and every port of the peer is heard"},
 	{ID: "D-CONN-29", Text: "and a send to that peer goes to its port 0"},
+	{ID: "D-CONN-30", Text: "disconnecting takes BindInterface back, on a socket that is not connected too"},
 	{ID: "D-CONN-26", Text: "disconnecting restores what a wildcard socket hears: everybody"},
 	{ID: "D-CONN-27", Text: "two connected sockets on one port each hear their own peer"},
 	{ID: "D-CONN-28", Text: "connecting a socket bound to the wildcard gives it a source, and disconnecting takes it back"},
@@ -140,6 +141,7 @@ var Rules = []Rule{
 	{ID: "D-ERR-17", Text: "fragmentation needed is EMSGSIZE, and the path MTU is remembered", Later: true},
 	{ID: "D-ERR-18", Text: "with ReceiveErrors a device that refuses a frame is ENOBUFS; without, nothing is said", Later: true},
 	{ID: "D-ERR-20", Text: "of several sockets with the same address, port and peer the one that would hear the peer is told"},
+	{ID: "D-ERR-21", Text: "a send that fails by itself leaves the error pending; one that is shut down reports the error first"},
 	{ID: "D-ERR-19", Text: "connecting again does not clear a pending error"},
 
 	// shutdown.
