@@ -42,6 +42,7 @@ var order = []string{
 	"internal/netns",
 	"internal/conformance",
 	"internal/floors",
+	"examples/hello",
 }
 
 // core are the packages that must be the same at every run.
