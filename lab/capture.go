@@ -39,7 +39,8 @@ type captureFile struct {
 	host *Host
 	f    *os.File
 	w    *pcapng.Writer
-	ip   int // the interface of packets without an Ethernet header; -1: none yet
+	nics map[string]int // the interfaces' numbers in the file
+	ip   int            // that of packets without an Ethernet header; -1: none yet
 }
 
 // pendingPacket is a packet whose call is not over.
@@ -70,7 +71,7 @@ func (c *capture) open(n *nic, on Segment) error {
 		if err != nil {
 			return fmt.Errorf("capture: %w", err)
 		}
-		f = &captureFile{host: n.host, f: file, ip: -1}
+		f = &captureFile{host: n.host, f: file, nics: make(map[string]int), ip: -1}
 		if f.w, err = pcapng.NewWriter(file, pcapng.Section{Application: "castnet", Comment: "host " + n.host.name}); err != nil {
 			file.Close()
 			return fmt.Errorf("capture: %w", err)
@@ -83,6 +84,7 @@ func (c *capture) open(n *nic, on Segment) error {
 	if err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
+	f.nics[n.name] = id
 	n.capture, n.captured = f, id
 	return nil
 }
@@ -185,10 +187,8 @@ func (c *capture) later(f *captureFile, e *trace.Event) error {
 	iface := -1
 	switch e.Layer {
 	case trace.LayerEthernet:
-		for _, n := range f.host.nics {
-			if n.name == e.Interface {
-				iface = n.captured
-			}
+		if id, ok := f.nics[e.Interface]; ok {
+			iface = id
 		}
 	case trace.LayerIP:
 		if f.ip < 0 {

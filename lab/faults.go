@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -95,6 +94,6 @@ func (f *Faults) transmission(n int) int64 {
 	if f.Rate == 0 {
 		return 0
 	}
-	t := math.Ceil(float64(n) * 8e9 / float64(f.Rate))
-	return int64(min(t, float64(maxFaultTime)))
+	t := (int64(n)*8e9 + f.Rate - 1) / f.Rate
+	return min(t, int64(maxFaultTime))
 }

@@ -130,11 +130,11 @@ func (h *Host) AddRoute(r stack.Route) error {
 // the interface's name: eth0, eth1 and so on. If there is an error, nothing has
 // changed.
 func (h *Host) Attach(to Segment, cfg LinkConfig) (ifname string, err error) {
-	ifname = fmt.Sprintf("eth%d", len(h.nics))
-	n, err := h.plug(to, ifname, cfg)
+	n, err := h.plug(to, cfg)
 	if err != nil {
 		return "", fmt.Errorf("lab: attaching host %s: %w", h.name, err)
 	}
+	ifname = n.name
 	// From here on the stack is called, which calls the nic: no lock is held.
 	i, err := h.stack.AddInterface(ifname, n)
 	if err != nil {
@@ -157,10 +157,11 @@ func (h *Host) Attach(to Segment, cfg LinkConfig) (ifname string, err error) {
 }
 
 // plug makes a nic on a segment.
-func (h *Host) plug(to Segment, ifname string, cfg LinkConfig) (*nic, error) {
+func (h *Host) plug(to Segment, cfg LinkConfig) (*nic, error) {
 	l := h.lab
 	l.lock()
 	defer l.unlock()
+	ifname := fmt.Sprintf("eth%d", len(h.nics))
 	if cfg.MTU == 0 {
 		cfg.MTU = defaultMTU
 	}

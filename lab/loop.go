@@ -219,7 +219,8 @@ func (l *Lab) At(d time.Duration, f func()) {
 // Close ends the lab: it cancels the context of the tasks, closes every host's
 // stack, and so every socket, resumes each task until it has ended, and drops
 // what was under way (LinkDown). It returns errors that tasks have returned for
-// other reasons than this, and those of captures.
+// other reasons than this, and those of captures. It is not for tasks and
+// callbacks: there it is an error, or in real time would wait for itself.
 func (l *Lab) Close() error {
 	if !l.cfg.Realtime && !l.running.CompareAndSwap(false, true) {
 		return errRunning

@@ -44,7 +44,7 @@ func newBench(t *testing.T, to func(*Lab) Segment, cards int) *bench {
 }
 
 func (b *bench) add(seg Segment, i int) {
-	n, err := b.lab.AddHost(fmt.Sprint("h", i)).plug(seg, "eth0", LinkConfig{})
+	n, err := b.lab.AddHost(fmt.Sprint("h", i)).plug(seg, LinkConfig{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
