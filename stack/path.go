@@ -260,6 +260,9 @@ func (p *path) current(st *state) bool {
 	return p.state == st && p.link&usable != 0 && (p.neighbor == nil || p.neighbor.word.Load() == p.link)
 }
 
+// tooLong reports whether a payload of n bytes makes a packet over the MTU.
+func (p *path) tooLong(n int) bool { return wire.IPv4HeaderLen+wire.UDPHeaderLen+n > p.mtu }
+
 // forget makes the path invalid, so that it is looked up again.
 func (p *path) forget() {
 	if p != nil {

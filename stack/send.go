@@ -94,16 +94,16 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	p := s.path
 	if !m.Addr.Addr().IsValid() && m.Addr.Port() == 0 && p != nil && p.forPeer && m.Set == 0 && s.untroubled(p) {
 		// Connected, and nothing has changed since the last datagram.
+		if p.tooLong(len(m.Buf)) {
+			s.mu.Unlock()
+			return 0, syscall.EMSGSIZE
+		}
 	} else {
 		var err error
 		if p, err = s.ready(m, true); err != nil {
 			s.mu.Unlock()
 			return 0, err
 		}
-	}
-	if wire.IPv4HeaderLen+wire.UDPHeaderLen+len(m.Buf) > p.mtu {
-		s.mu.Unlock()
-		return 0, syscall.EMSGSIZE
 	}
 	b := packet.New(len(m.Buf))
 	s.build(p, b, m.Buf)
@@ -231,21 +231,28 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 	return taken, nil
 }
 
+// isTrain reports whether a message is to be cut into datagrams.
+func isTrain(m *socket.Message) bool {
+	return m.Set&socket.FieldSegmentSize != 0 && m.SegmentSize != 0
+}
+
 // segments returns how a message's payload is cut into datagrams.
 func segments(m *socket.Message, p *path) (size, count int, err error) {
 	size, count = len(m.Buf), 1
-	train := m.Set&socket.FieldSegmentSize != 0 && m.SegmentSize != 0
-	if train && p.plain {
+	if !isTrain(m) {
+		return size, count, nil
+	}
+	if p.plain {
 		return 0, 0, syscall.EINVAL // as on Linux: segmentation needs checksums
 	}
-	if train && int(m.SegmentSize) < len(m.Buf) {
+	if int(m.SegmentSize) < size {
 		size = int(m.SegmentSize)
 		count = (len(m.Buf) + size - 1) / size
 		if count > maxSegments {
 			return 0, 0, syscall.EINVAL
 		}
 	}
-	if wire.IPv4HeaderLen+wire.UDPHeaderLen+size > p.mtu {
+	if p.tooLong(size) {
 		return 0, 0, syscall.EMSGSIZE
 	}
 	return size, count, nil
@@ -268,14 +275,6 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	if len(m.Buf) > maxPayload {
 		return nil, syscall.EMSGSIZE
 	}
-	if s.pending.Load() != 0 {
-		if !mayFail {
-			return nil, syscall.EAGAIN // not returned: something was sent
-		}
-		if err := s.takeError(); err != nil {
-			return nil, err
-		}
-	}
 	if m.Set&^socket.SendFields != 0 {
 		return nil, syscall.EINVAL
 	}
@@ -297,6 +296,17 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	default:
 		var err error
 		if p, err = s.findPath(m, m.Addr); err != nil {
+			return nil, err
+		}
+	}
+	if !isTrain(m) && p.tooLong(len(m.Buf)) {
+		return nil, syscall.EMSGSIZE
+	}
+	if s.pending.Load() != 0 {
+		if !mayFail {
+			return nil, syscall.EAGAIN // not returned: something was sent
+		}
+		if err := s.takeError(); err != nil {
 			return nil, err
 		}
 	}
