@@ -7,4 +7,6 @@ require (
 	go.yaml.in/yaml/v4 v4.0.0
 )
 
+require golang.org/x/sys v0.46.0 // indirect
+
 replace github.com/castnet-go/castnet => ../..

@@ -1,0 +1,158 @@
+package scenario
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/lab"
+)
+
+// An Expectation is what became of one amount that a file expects. Its JSON
+// names are stable.
+type Expectation struct {
+	Line int    `json:"line"` // in the file
+	Want string `json:"want"` // in words: "bob hears 3 datagrams from alice"
+	Got  uint64 `json:"got"`
+	Met  bool   `json:"met"`
+}
+
+// watch counts what an expectation is about while the lab runs.
+type watch struct {
+	*expectation
+	line int
+
+	heard, replies, sent uint64
+	errors               map[string]uint64
+}
+
+// watches makes a watch for each expectation.
+func (f *File) watches() (list []*watch) {
+	for i := range f.doc.Expect {
+		e := &f.doc.Expect[i]
+		list = append(list, &watch{expectation: e, line: f.lines[i], errors: make(map[string]uint64)})
+	}
+	return list
+}
+
+// concerns reports whether it is about a program.
+func (w *watch) concerns(host, program string) bool {
+	return w.Drops == nil && (w.Host == nil || *w.Host == host) && (w.Program == nil || *w.Program == program)
+}
+
+// see counts an event of a program that it is about.
+func (w *watch) see(e *Event) {
+	if e.Event == Heard || e.Event == Reply {
+		if w.From != nil && !w.from.matches(e.Peer) || w.Payload != nil && *w.Payload != string(e.Payload) {
+			return
+		}
+	}
+	switch e.Event {
+	case Heard:
+		w.heard++
+	case Reply:
+		w.replies++
+	case Sent:
+		w.sent++
+	case Failed:
+		w.errors[e.Error]++
+		w.errors[total]++
+	}
+}
+
+// outcomes says what became of each amount that the expectation names.
+func (w *watch) outcomes(f *File, r *lab.Report) (list []Expectation) {
+	add := func(a amount, got uint64, format string, args ...any) {
+		list = append(list, Expectation{w.line, fmt.Sprintf(format, args...), got, a.holds(got)})
+	}
+	who := "every program together"
+	if w.Host != nil {
+		who = *w.Host
+	}
+	if w.Program != nil {
+		who += "'s " + *w.Program
+	}
+	which := ""
+	if w.Payload != nil {
+		which += " " + shorten(strconv.Quote(*w.Payload))
+	}
+	if w.From != nil {
+		which += " from " + *w.From
+	}
+	if w.Heard != nil {
+		add(*w.Heard, w.heard, "%s hears %s%s", who, w.Heard.of("datagram", "datagrams"), which)
+	}
+	if w.Replies != nil {
+		add(*w.Replies, w.replies, "%s gets %s%s", who, w.Replies.of("reply", "replies"), which)
+	}
+	if w.Sent != nil {
+		add(*w.Sent, w.sent, "%s sends %s", who, w.Sent.of("datagram", "datagrams"))
+	}
+	for _, e := range w.Errors {
+		name := e.name
+		if name == total {
+			add(e.amount, w.errors[name], "%s gets %s", who, e.amount.of("error", "errors"))
+			continue
+		}
+		add(e.amount, w.errors[name], "%s gets %s", who, e.amount.of(name, name))
+	}
+	if w.Drops != nil {
+		where, counts := w.drops(r)
+		for _, e := range w.Drops {
+			if e.name == total {
+				add(e.amount, sum(counts), "%s has %s", where, e.amount.of("drop", "drops"))
+				continue
+			}
+			var reason drop.Reason
+			reason.UnmarshalText([]byte(e.name))
+			add(e.amount, counts[reason], "%s has %s", where, e.amount.of(e.name, e.name))
+		}
+	}
+	return list
+}
+
+func sum(counts map[drop.Reason]uint64) (n uint64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+// drops returns what was dropped where the expectation looks: on a host, in its
+// stack and on its links; on one link; on a segment; anywhere.
+func (w *watch) drops(r *lab.Report) (where string, counts map[drop.Reason]uint64) {
+	counts = make(map[drop.Reason]uint64)
+	add := func(m map[drop.Reason]uint64) {
+		for k, n := range m {
+			counts[k] += n
+		}
+	}
+	switch {
+	case w.Segment != nil:
+		for _, s := range r.Segments {
+			if s.Name == *w.Segment {
+				add(s.Dropped)
+			}
+		}
+		return *w.Segment, counts
+	case w.Host == nil:
+		return "the lab", r.Dropped
+	}
+	where = *w.Host
+	if w.Interface != nil {
+		where += " " + *w.Interface
+	} else {
+		for _, h := range r.Hosts {
+			if h.Name == *w.Host {
+				add(h.Dropped)
+			}
+		}
+	}
+	for _, k := range r.Links {
+		if k.Host == *w.Host && (w.Interface == nil || *w.Interface == k.Interface) {
+			add(k.Send.Dropped)
+			add(k.Receive.Dropped)
+		}
+	}
+	return where, counts
+}

@@ -1,0 +1,358 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/castnet-go/castnet"
+	"github.com/castnet-go/castnet/lab"
+)
+
+// service is what echo and listen have in common.
+type service struct {
+	Name    *string  `yaml:"name"`
+	Port    port     `yaml:"port,required"`
+	Address *address `yaml:"address"`
+	Buffer  int      `yaml:"buffer"`
+	At      span     `yaml:"at"`
+	Until   *span    `yaml:"until"`
+}
+
+// echo answers each datagram with itself.
+type echo struct {
+	service
+	Delay span `yaml:"delay"`
+}
+
+// listen reads datagrams.
+type listen struct {
+	service
+	Pause span `yaml:"pause"`
+	Count int  `yaml:"count"`
+}
+
+// send sends datagrams and waits for answers.
+type send struct {
+	Name    *string  `yaml:"name"`
+	To      target   `yaml:"to,required"`
+	From    *source  `yaml:"from"`
+	Connect bool     `yaml:"connect"`
+	Payload *string  `yaml:"payload"`
+	Hex     *hexText `yaml:"hex"`
+	Size    *int     `yaml:"size"`
+	Count   *int     `yaml:"count"`
+	Every   *span    `yaml:"every"`
+	At      span     `yaml:"at"`
+	Wait    *span    `yaml:"wait"`
+	Buffer  int      `yaml:"buffer"`
+}
+
+// What send does if it is not told.
+const (
+	defaultEvery   = time.Second
+	defaultWait    = time.Second
+	defaultPayload = "hello {n}"
+)
+
+// hexText is bytes in hexadecimal, with blanks where one likes.
+type hexText []byte
+
+func (h *hexText) set(text string) error {
+	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
+	if err != nil {
+		return fmt.Errorf("%s is not hexadecimal, as in \"00 ff 10\"", shorten(strconv.Quote(text)))
+	}
+	*h = b
+	return nil
+}
+
+// length returns how long the payload of the n-th datagram is, if it has no
+// size. It does not make one that would be too long.
+func (s *send) length(n int) int {
+	if s.Payload == nil {
+		return len(s.Hex.bytes())
+	}
+	return len(*s.Payload) + strings.Count(*s.Payload, "{n}")*(len(strconv.Itoa(n))-len("{n}"))
+}
+
+// payload returns the payload of the n-th datagram.
+func (s *send) payload(n int) []byte {
+	b := s.Hex.bytes()
+	if s.Hex == nil {
+		text := defaultPayload
+		if s.Payload != nil {
+			text = *s.Payload
+		}
+		b = []byte(strings.ReplaceAll(text, "{n}", strconv.Itoa(n)))
+	}
+	if s.Size == nil || *s.Size == len(b) {
+		return b
+	}
+	if len(b) == 0 {
+		b = []byte("0123456789abcdef")
+	}
+	if *s.Size > len(b) {
+		b = bytes.Repeat(b, (*s.Size+len(b)-1)/len(b))
+	}
+	return b[:*s.Size]
+}
+
+func (h *hexText) bytes() []byte {
+	if h == nil {
+		return nil
+	}
+	return *h
+}
+
+// kind returns what kind of program it is, "" if it is none or several, and the
+// name that it was given.
+func (p *program) kind() (kind string, name *string) {
+	n := 0
+	if p.Echo != nil {
+		kind, name, n = "echo", p.Echo.Name, n+1
+	}
+	if p.Listen != nil {
+		kind, name, n = "listen", p.Listen.Name, n+1
+	}
+	if p.Send != nil {
+		kind, name, n = "send", p.Send.Name, n+1
+	}
+	if n != 1 {
+		return "", nil
+	}
+	return kind, name
+}
+
+// process is a program that runs.
+type process struct {
+	*program
+	run    *run
+	host   *lab.Host
+	result *ProgramResult
+	watch  []*watch // the expectations that are about it
+}
+
+// main is the program's task. It returns no errors: what a program gets, it
+// notes.
+func (p *process) main(ctx context.Context) error {
+	var err error
+	switch {
+	case p.Echo != nil:
+		err = p.serve(ctx, &p.Echo.service, p.echo)
+	case p.Listen != nil:
+		err = p.serve(ctx, &p.Listen.service, p.listen)
+	default:
+		err = p.send(ctx)
+	}
+	if err == nil {
+		p.run.lock()
+		p.result.Ended = true
+		p.run.unlock()
+	}
+	return nil
+}
+
+// errOver ends a task of a lab that is over.
+var errOver = errors.New("the lab is over")
+
+// sleepUntil waits for a time since the start.
+func (p *process) sleepUntil(ctx context.Context, at time.Duration) error {
+	if d := at - p.run.now(); d > 0 {
+		return p.host.Sleep(ctx, d)
+	}
+	return ctx.Err()
+}
+
+// serve listens, and calls handle with each datagram until it says that it was
+// the last.
+func (p *process) serve(ctx context.Context, s *service, handle func(context.Context, *castnet.Conn, *castnet.Message) (more bool, err error)) error {
+	if err := p.sleepUntil(ctx, time.Duration(s.At)); err != nil {
+		return err
+	}
+	ip := netip.IPv4Unspecified()
+	if s.Address != nil {
+		ip = netip.Addr(*s.Address)
+	}
+	cfg := castnet.Config{On: p.host, ReadBuffer: s.Buffer, Report: castnet.FieldLocal}
+	conn, err := cfg.Listen(ctx, "udp4", netip.AddrPortFrom(ip, uint16(s.Port)).String())
+	if err != nil {
+		return p.failed(err)
+	}
+	defer conn.Close()
+	if s.Until != nil {
+		conn.SetReadDeadline(p.run.start.Add(time.Duration(*s.Until)))
+	}
+	ms := []castnet.Message{{Buf: make([]byte, maxDatagram)}}
+	for {
+		_, err := conn.ReadBatch(ms)
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case p.run.isOver():
+			return errOver
+		default:
+			return p.failed(err)
+		}
+		p.heard(Heard, &ms[0])
+		if more, err := handle(ctx, conn, &ms[0]); !more || err != nil {
+			return err
+		}
+	}
+}
+
+// maxDatagram is the longest that can be received.
+const maxDatagram = 65535
+
+func (p *process) echo(ctx context.Context, conn *castnet.Conn, m *castnet.Message) (bool, error) {
+	if p.Echo.Delay > 0 {
+		if err := p.host.Sleep(ctx, time.Duration(p.Echo.Delay)); err != nil {
+			return false, err
+		}
+	}
+	peer := m.Addr
+	m.Reply()
+	if _, err := conn.WriteBatch([]castnet.Message{*m}); err != nil {
+		if p.run.isOver() {
+			return false, errOver
+		}
+		p.failed(err)
+		return true, nil
+	}
+	p.sent(peer, m.Buf)
+	return true, nil
+}
+
+func (p *process) listen(ctx context.Context, _ *castnet.Conn, _ *castnet.Message) (bool, error) {
+	if n := p.Listen.Count; n > 0 && p.result.Heard >= uint64(n) {
+		return false, nil
+	}
+	if p.Listen.Pause > 0 {
+		return true, p.host.Sleep(ctx, time.Duration(p.Listen.Pause))
+	}
+	return true, nil
+}
+
+// send is the program send: this task sends, and another one reads the answers.
+func (p *process) send(ctx context.Context) error {
+	s := p.Send
+	if err := p.sleepUntil(ctx, time.Duration(s.At)); err != nil {
+		return err
+	}
+	conn, peer, err := p.open(ctx)
+	if err != nil {
+		return p.failed(err)
+	}
+	defer conn.Close()
+	p.host.Go(p.name+" replies", func(context.Context) error {
+		p.receive(conn)
+		return nil
+	})
+	if s.Connect {
+		peer = netip.AddrPort{} // Conn's own
+	}
+	count, every, wait := 1, defaultEvery, defaultWait
+	if s.Count != nil {
+		count = *s.Count
+	}
+	if s.Every != nil {
+		every = time.Duration(*s.Every)
+	}
+	if s.Wait != nil {
+		wait = time.Duration(*s.Wait)
+	}
+	first := p.run.now()
+	for n := 1; n <= count; n++ {
+		if err := p.sleepUntil(ctx, first+time.Duration(n-1)*every); err != nil {
+			return err
+		}
+		if err := p.sendOne(conn, peer, s.payload(n)); err != nil {
+			return err
+		}
+	}
+	return p.sleepUntil(ctx, p.run.now()+wait)
+}
+
+// open opens the socket of send and returns whom to send to.
+func (p *process) open(ctx context.Context) (*castnet.Conn, netip.AddrPort, error) {
+	s := p.Send
+	ip := s.To.ip
+	if s.To.host != "" {
+		list, err := p.host.LookupNetIP(ctx, "ip4", s.To.host)
+		if err != nil {
+			return nil, netip.AddrPort{}, err
+		}
+		ip = list[0]
+	}
+	peer := netip.AddrPortFrom(ip, s.To.port)
+	from := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	if s.From != nil {
+		from = netip.AddrPort(*s.From)
+	}
+	cfg := castnet.Config{On: p.host, ReadBuffer: s.Buffer}
+	var conn *castnet.Conn
+	var err error
+	if s.Connect {
+		if s.From != nil {
+			cfg.LocalAddr = from
+		}
+		conn, err = cfg.Dial(ctx, "udp4", peer.String())
+	} else {
+		conn, err = cfg.Listen(ctx, "udp4", from.String())
+	}
+	return conn, peer, err
+}
+
+// maxPending is how often one datagram is tried when each time another error is
+// reported that is of earlier ones.
+const maxPending = 10
+
+// sendOne sends one datagram. An error is noted; only the lab's end is returned.
+func (p *process) sendOne(conn *castnet.Conn, peer netip.AddrPort, b []byte) error {
+	m := [1]castnet.Message{{Buf: b, Addr: peer}}
+	for range maxPending {
+		_, err := conn.WriteBatch(m[:])
+		if p.run.isOver() {
+			return errOver
+		}
+		if err == nil {
+			p.sent(peer, b)
+			return nil
+		}
+		p.failed(err)
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return nil
+		}
+		// It is about a datagram before, and this one is not sent yet.
+	}
+	return nil
+}
+
+// receive notes what comes back until the socket is closed.
+func (p *process) receive(conn *castnet.Conn) {
+	ms := []castnet.Message{{Buf: make([]byte, maxDatagram)}}
+	for {
+		_, err := conn.ReadBatch(ms)
+		switch {
+		case err == nil:
+			p.heard(Reply, &ms[0])
+		case errors.Is(err, net.ErrClosed) || p.run.isOver():
+			return
+		default:
+			p.failed(err)
+			if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EHOSTUNREACH) {
+				return
+			}
+		}
+	}
+}
