@@ -199,6 +199,30 @@ var fieldCases = []testCase{
 			t.Errorf("with Interface and Local: %v, want it from 10.0.0.7", p)
 		}
 	}},
+	{name: "SendInterfaceSource", rules: "D-CMSG-22 D-CMSG-09 D-CMSG-19", needs: Wires, run: func(t *testing.T, n *Machine) {
+		for _, addr := range []string{"10.1.0.1:4000", "127.0.0.1:4000", "10.0.0.7:4000"} {
+			s := bound(t, n, addr)
+			s.sendMessage(socket.Message{Buf: []byte("x"), Addr: addrPort("10.0.0.2:9"), Set: socket.FieldInterface, Interface: n.Index(t, "eth0")})
+			if p := n.Eth0.NextUDP(t, "x"); p.Source() != addrPort("10.0.0.1:4000") {
+				t.Errorf("bound to %s, by eth0: %v, want it from 10.0.0.1", addr, p)
+			}
+			s.sendMessage(socket.Message{Buf: []byte("y"), Addr: addrPort("10.1.0.2:9"), Set: socket.FieldInterface}) // no interface
+			if p := n.Eth1.NextUDP(t, "y"); p.Source() != addrPort("10.1.0.1:4000") {
+				t.Errorf("bound to %s, by interface 0: %v, want it from 10.1.0.1", addr, p)
+			}
+			s.Close()
+		}
+		c := bound(t, n, "10.0.0.7:4000")
+		c.connect("10.0.0.2:9")
+		c.sendMessage(socket.Message{Buf: []byte("x"), Set: socket.FieldInterface, Interface: n.Index(t, "eth0")})
+		if p := n.Eth0.NextUDP(t, "x"); p.Source() != addrPort("10.0.0.1:4000") {
+			t.Errorf("connected, by eth0: %v, want it from 10.0.0.1", p)
+		}
+		c.send("", "y")
+		if p := n.Eth0.NextUDP(t, "y"); p.Source() != addrPort("10.0.0.7:4000") {
+			t.Errorf("connected, without: %v, want it from 10.0.0.7", p)
+		}
+	}},
 	{name: "SendInterfaceUnknown", rules: "D-CMSG-20", run: func(t *testing.T, n *Machine) {
 		s := open(t, n)
 		m := socket.Message{Buf: []byte("x"), Addr: addrPort("127.0.0.1:9"), Set: socket.FieldInterface, Interface: 9999}

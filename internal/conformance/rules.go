@@ -243,6 +243,7 @@ var Rules = []Rule{
 	{ID: "D-CMSG-18", Text: "FieldSegmentSize lets a train arrive in one message", Later: true},
 	{ID: "D-CMSG-19", Text: "fields set for one datagram do not stay"},
 	{ID: "D-CMSG-20", Text: "an interface that does not exist is ENODEV"},
+	{ID: "D-CMSG-22", Text: "with Interface, or Local, the source is Local or chosen anew, whatever the socket is bound to"},
 	{ID: "D-CMSG-21", Text: "a train over 65507 bytes is EMSGSIZE, and a SegmentSize of 0 asks for nothing"},
 
 	// Sockets bound to an interface.
