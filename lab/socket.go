@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net"
+	"syscall"
 
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/stack"
@@ -121,6 +122,25 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 		cancel.Detach(t)
 		s.read.remove(t)
 		s.write.remove(t)
+	}
+}
+
+// Receive is TryRecv and Wait in one: it blocks the task until there is a
+// datagram. On a socket that is shut down for reading it returns EAGAIN. It makes
+// the Socket a socket.Receiver, which its stack's must not do for it: that one
+// would block the whole lab.
+func (s *Socket) Receive(ms []socket.Message, cancel *socket.Cancel) (int, error) {
+	for {
+		if cancel.Fired() {
+			return 0, socket.ErrCancelled
+		}
+		n, err := s.TryRecv(ms)
+		if err != syscall.EAGAIN || s.Ready(socket.Readable) != 0 {
+			return n, err
+		}
+		if err := s.Wait(socket.Readable, cancel); err != nil {
+			return 0, err
+		}
 	}
 }
 

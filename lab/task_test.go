@@ -319,6 +319,43 @@ func TestWaitIsCancelled(t *testing.T) {
 	}
 }
 
+func TestReceiveBlocksTheTaskOnly(t *testing.T) {
+	l := lab.New(lab.Config{})
+	defer l.Close()
+	h := l.AddHost("h")
+	s, err := h.Open(socket.IPv4)
+	must(t, err)
+	must(t, s.Bind(netip.MustParseAddrPort("127.0.0.1:7")))
+	var got []string
+	h.Go("receive", func(ctx context.Context) error {
+		r := s.(interface {
+			Receive([]socket.Message, *socket.Cancel) (int, error)
+		})
+		var cancel socket.Cancel
+		l.At(2*time.Second, cancel.Fire)
+		ms := []socket.Message{{Buf: make([]byte, 10)}}
+		for range 4 {
+			n, err := r.Receive(ms, &cancel)
+			got = append(got, fmt.Sprintf("%d %v at %v", n, err, l.Elapsed()))
+			if err != nil {
+				cancel.Reset()
+			}
+		}
+		return nil
+	})
+	l.At(time.Second, func() {
+		_, err := s.TrySend([]socket.Message{{Buf: []byte("x"), Addr: netip.MustParseAddrPort("127.0.0.1:7")}})
+		must(t, err)
+	})
+	l.At(3*time.Second, func() { s.Shutdown(socket.ShutRead) })
+	l.At(4*time.Second, func() { s.Close() })
+	run(t, l, time.Minute)
+	want := "1 <nil> at 1s, 0 wait cancelled at 2s, 0 resource temporarily unavailable at 3s, 0 resource temporarily unavailable at 3s"
+	if s := strings.Join(got, ", "); s != want {
+		t.Errorf("got  %s\nwant %s", s, want)
+	}
+}
+
 func TestDeadlinesAreVirtual(t *testing.T) {
 	l := lab.New(lab.Config{})
 	defer l.Close()
