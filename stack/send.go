@@ -362,14 +362,15 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 
 // override applies a message's own fields to the question.
 func (s *Socket) override(q *query, m *socket.Message) error {
+	if m.Set&(socket.FieldLocal|socket.FieldInterface) != 0 {
+		q.src = 0 // IP_PKTINFO replaces the bound address, even by none
+	}
 	if m.Set&socket.FieldLocal != 0 {
 		a := m.Local.Addr().Unmap()
 		if !a.Is4() {
 			return syscall.EINVAL
 		}
-		if x := ipv4Of(a); x != unspecified4 {
-			q.src = x
-		}
+		q.src = ipv4Of(a)
 	}
 	if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
 		if m.Interface < 0 {
