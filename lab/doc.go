@@ -48,7 +48,10 @@
 // # Real time
 //
 // With Config.Realtime the same lab goes by the clock on the wall: Run paces it,
-// tasks are goroutines, and any goroutine may use the hosts' sockets.
+// tasks are goroutines, and any goroutine may use the hosts' sockets: so may
+// libraries that know nothing of labs. In a testing/synctest bubble the clock on
+// the wall is the bubble's, so this is virtual time too, without the promise that
+// two runs are the same.
 //
 // # Limitations
 //
