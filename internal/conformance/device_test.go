@@ -61,6 +61,17 @@ var deviceCases = []testCase{
 			}
 		}
 	}},
+	{name: "DeviceSendsOthersBroadcast", rules: "D-DEV-02", needs: Wires, run: func(t *testing.T, n *Machine) {
+		// By eth1 it is nobody's broadcast address, so it needs no permission;
+		// that it is one of the host's all the same shows in the frame.
+		s := open(t, n)
+		s.set(socket.BindInterface, n.Index(t, "eth1"))
+		s.send("10.0.0.255:9", "x")
+		if p := n.Eth1.NextUDP(t, "x"); p.To != broadcastMAC || p.IP.Source().String() != "10.1.0.1" {
+			t.Errorf("%v goes to %v, want it from 10.1.0.1 to everybody", p, p.To)
+		}
+		wantQuiet(t, n, n.Eth0)
+	}},
 	{name: "DeviceConnects", rules: "D-DEV-02 D-DEV-06 D-CONN-01", needs: Wires, run: func(t *testing.T, n *Machine) {
 		for _, tc := range []struct{ ifname, peer, source string }{
 			{"eth0", "10.0.0.1:9", "10.0.0.1"},

@@ -356,6 +356,11 @@ var fieldCases = []testCase{
 			t.Errorf("segments and NoChecksum: %v, want EINVAL", name(err))
 		}
 		r.wantNothing()
+		for _, size := range []int{0, 1, 99, 100} {
+			m := train(r.local(), size, 100)
+			s.sendMessage(m)
+			r.want(string(m.Buf))
+		}
 	}},
 	{name: "SendSegmentsLimits", rules: "D-CMSG-21", run: func(t *testing.T, n *Machine) {
 		r := bound(t, n, "127.0.0.1:0")

@@ -237,7 +237,7 @@ var Rules = []Rule{
 	{ID: "D-CMSG-12", Text: "sending, SegmentSize cuts Buf into datagrams of that size, the last may be shorter"},
 	{ID: "D-CMSG-13", Text: "more than 128 segments is EINVAL"},
 	{ID: "D-CMSG-14", Text: "a segment longer than the MTU is EMSGSIZE"},
-	{ID: "D-CMSG-15", Text: "segments and NoChecksum together are EINVAL"},
+	{ID: "D-CMSG-15", Text: "segments and NoChecksum together are EINVAL, if there is more than one"},
 	{ID: "D-CMSG-16", Text: "a peek tells the fields too"},
 	{ID: "D-CMSG-17", Text: "a reply to a received message goes back from the address that it was sent to"},
 	{ID: "D-CMSG-18", Text: "FieldSegmentSize lets a train arrive in one message", Later: true},
