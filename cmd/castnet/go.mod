@@ -8,7 +8,10 @@ require (
 	github.com/spf13/cobra v1.10.2
 )
 
+require go.yaml.in/yaml/v4 v4.0.0 // indirect
+
 require (
+	github.com/castnet-go/castnet/lab/scenario v0.0.0
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
 	golang.org/x/sys v0.46.0 // indirect
@@ -16,3 +19,5 @@ require (
 )
 
 replace github.com/castnet-go/castnet => ../..
+
+replace github.com/castnet-go/castnet/lab/scenario => ../../lab/scenario

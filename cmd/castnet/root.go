@@ -45,7 +45,7 @@ Exit status: 0 done; 1 failed, received nothing, or an expectation was not met;
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
-	root.AddCommand(newListen(), newSend(), newEcho(), newPing())
+	root.AddCommand(newListen(), newSend(), newEcho(), newPing(), newLab())
 	return root
 }
 

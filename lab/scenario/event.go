@@ -43,7 +43,7 @@ func (e *Event) String() string {
 	at := seconds(e.At)
 	switch e.Event {
 	case Failed:
-		return fmt.Sprintf("%s  %s: %s", at, e.Error, strings.TrimPrefix(e.Call+": ", ": ")+e.Message)
+		return fmt.Sprintf("%s  %s: %s", at, e.Error, e.Message)
 	case Change:
 		return fmt.Sprintf("%s  %s", at, e.Message)
 	case Sent:

@@ -124,7 +124,35 @@ func (h *HostResult) write(b *strings.Builder) {
 	}
 	for _, p := range h.Programs {
 		fmt.Fprintf(b, "  %-*s  %s\n", width, p.Name, p.summary())
-		writeEvents(b, p.Events, p.More, "  "+strings.Repeat(" ", width+2))
+		indent := "  " + strings.Repeat(" ", width+2)
+		if p.Kind == "echo" && len(p.Errors) == 0 {
+			// Each datagram is to be seen where the answer arrives.
+			p.writePeers(b, indent)
+			continue
+		}
+		writeEvents(b, p.Events, p.More, indent)
+	}
+}
+
+// writePeers says how many datagrams were heard from whom.
+func (p *ProgramResult) writePeers(b *strings.Builder, indent string) {
+	var peers []netip.AddrPort
+	counts := make(map[netip.AddrPort]int)
+	for i := range p.Events {
+		peer := p.Events[i].Peer
+		if counts[peer]++; counts[peer] == 1 {
+			peers = append(peers, peer)
+		}
+	}
+	for i, peer := range peers {
+		if i == shownEvents-1 && len(peers) > shownEvents {
+			fmt.Fprintf(b, "%s… and from %d more\n", indent, len(peers)-i)
+			break
+		}
+		fmt.Fprintf(b, "%s%d from %v\n", indent, counts[peer], peer)
+	}
+	if p.More > 0 {
+		fmt.Fprintf(b, "%s… and %d more\n", indent, p.More)
 	}
 }
 
@@ -134,8 +162,11 @@ func (p *ProgramResult) summary() string {
 	switch p.Kind {
 	case "send":
 		s = fmt.Sprintf("sent %s to %s", plural(int(p.Sent), "datagram"), p.About)
-		if p.Replies > 0 {
-			s += fmt.Sprintf(", got %s", number(p.Replies, "reply", "replies"))
+		switch {
+		case p.Replies > 0:
+			s += ", got " + number(p.Replies, "reply", "replies")
+		case len(p.Errors) == 0:
+			s += ", got no reply"
 		}
 		if !p.Ended && len(p.Errors) == 0 {
 			s += "; it has not finished"
@@ -169,7 +200,7 @@ func writeEvents(b *strings.Builder, events []Event, more uint64, indent string)
 // writeTable writes what was delivered and dropped on each host, and on the links
 // and segments that dropped something.
 func writeTable(b *strings.Builder, r *lab.Report) {
-	rows := [][]string{{"", "SENT", "RECEIVED", "READ", "DROPPED"}}
+	rows := [][]string{{"packets", "SENT", "RECEIVED", "READ", "DROPPED"}}
 	links := r.Links
 	for _, h := range r.Hosts {
 		why := reasons(h.Dropped)
