@@ -94,9 +94,12 @@ func (t *portTable) hash(k *portKey) uint64 {
 // pair4 returns the lower halves of both addresses: all there is of IPv4 ones.
 func (k *portKey) pair4() uint64 { return k.local.lo<<32 | k.peer.lo&0xffffffff }
 
+// mix multiplies two words to 128 bits, and again so that the lower bits of the
+// result, which the table goes by, depend on all of theirs: addresses or ports
+// in a row would else lie in a row, or upon each other, by the luck of the key.
 func (t *portTable) mix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a^t.key[0], b^t.key[1])
-	return hi ^ lo
+	return bits.RotateLeft64((hi^lo)*0x9e3779b97f4a7c15, 32)
 }
 
 // find returns the bucket of a key; nil if there is none.

@@ -147,10 +147,22 @@ func (t *portTable) pick(local, peer ipv4, ports uint32, f flow, firstBound bool
 	return t.choose(*b.sockets.Load(), f, firstBound)
 }
 
-// choose picks among sockets with the same key, in the order of binding: one
-// bound to the device before one that is not, then the last bound. Sockets that
-// share by ReusePort are picked from by the flow's hash (Linux's
-// udp4_lib_lookup2 and inet_lookup_reuseport).
+// score ranks sockets with the same key: one bound to the device, or connected
+// to the sender whatever its port, before one that is not (Linux's compute_score).
+func (m *match) score() (n int) {
+	if m.device != 0 {
+		n++
+	}
+	if m.peer != 0 {
+		n++
+	}
+	return n
+}
+
+// choose picks among sockets with the same key, in the order of binding: the
+// highest score, then the last bound. Sockets that share by ReusePort, and are
+// not connected, are picked from by the flow's hash (Linux's udp4_lib_lookup2 and
+// inet_lookup_reuseport).
 func (t *portTable) choose(list []*Socket, f flow, firstBound bool) *Socket {
 	var best *Socket
 	var bestMatch *match
@@ -160,23 +172,23 @@ func (t *portTable) choose(list []*Socket, f flow, firstBound bool) *Socket {
 		if !m.accepts(f) {
 			continue
 		}
-		if best == nil || m.device != 0 && bestMatch.device == 0 || firstBound && m.device == bestMatch.device {
+		if best == nil || m.score() > bestMatch.score() || firstBound && m.score() == bestMatch.score() {
 			best, bestMatch = s, m
 		}
 	}
-	if best == nil || !bestMatch.reusePort {
+	if best == nil || !bestMatch.reusePort || bestMatch.peer != 0 {
 		return best
 	}
 	group := 0
 	for _, s := range list {
-		if m := s.match.Load(); m.reusePort && m.device == bestMatch.device && m.accepts(f) {
+		if m := s.match.Load(); m.reusePort && m.peer == 0 && m.device == bestMatch.device && m.accepts(f) {
 			group++
 		}
 	}
 	k := f.exact()
 	pick := int(t.hash(&k) >> 32 * uint64(group) >> 32)
 	for _, s := range list {
-		if m := s.match.Load(); m.reusePort && m.device == bestMatch.device && m.accepts(f) {
+		if m := s.match.Load(); m.reusePort && m.peer == 0 && m.device == bestMatch.device && m.accepts(f) {
 			if pick == 0 {
 				return s
 			}
