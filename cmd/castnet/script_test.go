@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/castnet-go/castnet"
 )
@@ -230,11 +231,13 @@ func eventField(ts *testscript.TestScript, neg bool, args []string) {
 
 // TestHelpOpensWithExamples holds for every command, those to come included.
 func TestHelpOpensWithExamples(t *testing.T) {
-	root := newRoot()
-	for _, cmd := range append(root.Commands(), root) {
+	all := []*cobra.Command{newRoot()}
+	for i := 0; i < len(all); i++ {
+		cmd := all[i]
 		if cmd.Hidden {
 			continue
 		}
+		all = append(all, cmd.Commands()...)
 		var b strings.Builder
 		cmd.SetOut(&b)
 		cmd.Help()
