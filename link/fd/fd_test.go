@@ -5,6 +5,7 @@ package fd_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -445,4 +446,14 @@ func TestAllocations(t *testing.T) {
 	if got := testing.AllocsPerRun(2000, echo); got != 0 {
 		t.Errorf("%v allocations for a frame each way, want 0", got)
 	}
+}
+
+// TestMain looks for buffers that were never released.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if n := packet.Live(); packet.Checking && n != 0 && status == 0 {
+		fmt.Fprintf(os.Stderr, "%d buffers were not released\n", n)
+		status = 1
+	}
+	os.Exit(status)
 }
