@@ -87,6 +87,9 @@ const (
 	privilegedPorts      = 1024
 )
 
+// maxConfigured is the largest size or limit: doubled it still fits into 31 bits.
+const maxConfigured = 1<<30 - 1
+
 // withDefaults returns the Config with every zero field filled in.
 func (c Config) withDefaults() (Config, error) {
 	if c.Name == "" {
@@ -119,6 +122,9 @@ func (c Config) withDefaults() (Config, error) {
 	} {
 		if *f.n < 0 {
 			return c, fmt.Errorf("stack: %s is %d; it cannot be negative", f.name, *f.n)
+		}
+		if *f.n > maxConfigured {
+			return c, fmt.Errorf("stack: %s is %d; the most is %d", f.name, *f.n, maxConfigured)
 		}
 		if *f.n == 0 {
 			*f.n = f.def
