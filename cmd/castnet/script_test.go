@@ -47,6 +47,11 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "")
+			root, err := filepath.Abs(filepath.Join("..", ".."))
+			if err != nil {
+				return err
+			}
+			env.Setenv("ROOT", root) // of the checkout: where a newcomer stands
 			// Under the race detector a program otherwise sleeps for a
 			// second before it exits.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
