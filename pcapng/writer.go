@@ -136,7 +136,7 @@ func (w *Writer) WritePacket(p *Packet) error {
 	if length == 0 {
 		length = len(data)
 	}
-	if length < len(data) || length > math.MaxUint32 {
+	if length < len(data) || uint64(length) > math.MaxUint32 {
 		return fmt.Errorf("pcapng: a packet of %d bytes cannot have been %d bytes long", len(data), length)
 	}
 	if snap := w.interfaces[p.Interface]; snap != 0 && len(data) > int(snap) {
