@@ -45,12 +45,18 @@
 //
 // # Locks
 //
-// In the order in which they may be taken: Stack.mu (configuration), Socket.mu
-// (a socket's state and its sending side), ports.mu, neighbours.mu, receive
-// queue, timers.mu. None is held across a call into a link, a notification or
-// another stack.
+// In the order in which they may be taken: Stack.mu (configuration), the set of
+// open sockets, Socket.mu (a socket's state and its sending side), the port
+// table's, the neighbour table's, the receive queue's, the waiters', the
+// timers'. The mutexes of lanes' rings, of the error limiter, of echo ports and
+// of the random source are taken last and hold nothing else. None is held across
+// a call into a link, a notification or another stack; a Tracer is called with
+// any of them held.
 //
 // # Limitations
+//
+// Close closes the links, which wait for the goroutines of their drivers: it must
+// not be called from inside a notification on a device's stack.
 //
 // IPv4 only, so far: opening an IPv6 socket is EAFNOSUPPORT. Fragments are
 // neither sent nor put together, path MTU discovery and the error queue are
