@@ -1,0 +1,249 @@
+package interop
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/castnet-go/castnet"
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/netns"
+	"github.com/castnet-go/castnet/netspec"
+	"github.com/castnet-go/castnet/stack"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// patience is how long anything may take; it is only waited for if something is
+// wrong.
+const patience = 20 * time.Second
+
+// The two ends of the TAP device.
+var (
+	ours   = netip.MustParseAddr("10.0.0.2")
+	kernel = netip.MustParseAddr("10.0.0.1")
+	ourMAC = wire.MAC{2, 0xca, 0x57, 0, 0, 2}
+)
+
+// spec is the network that our end is on, as castnet's --on takes it.
+const spec = "tap,name=cn0,addr=10.0.0.2/24,host=10.0.0.1/24,mac=02:ca:57:00:00:02"
+
+// require skips the test unless the tests of this package are asked for, and
+// fails it if they are and cannot be run.
+func require(t *testing.T, programs ...string) {
+	t.Helper()
+	if os.Getenv("CASTNET_INTEROP") != "1" {
+		t.Skip("talks to the kernel and real programs, in network namespaces; to run it: sudo env CASTNET_INTEROP=1 go test ./interop")
+	}
+	if os.Geteuid() != 0 {
+		t.Fatal("CASTNET_INTEROP=1 needs root, to make network namespaces and TAP devices")
+	}
+	packages := map[string]string{
+		"ip": "iproute2", "tshark": "tshark", "socat": "socat", "ping": "iputils-ping", "dig": "bind9-dnsutils",
+	}
+	for _, name := range append(programs, "ip", "tshark") {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Fatalf("CASTNET_INTEROP=1 needs %s: apt-get install %s", name, packages[name])
+		}
+	}
+}
+
+// A world is what a test has for itself: a network namespace, a capture of all
+// that its devices see, and a directory.
+type world struct {
+	t       *testing.T
+	ns      *netns.Namespace
+	dir     string
+	capture *capture
+
+	// dns says that the payloads are DNS.
+	dns bool
+	// stations are the others whose frames come in.
+	stations []wire.MAC
+
+	stack *stack.Stack
+	iface *stack.Interface
+}
+
+// newWorld returns a world in which there is nothing but a loopback interface.
+// When the test ends, every frame of ours is judged.
+func newWorld(t *testing.T, programs ...string) *world {
+	t.Helper()
+	w := newLawlessWorld(t, programs...)
+	t.Cleanup(w.judge)
+	return w
+}
+
+// newLawlessWorld returns a world in which nothing is judged.
+func newLawlessWorld(t *testing.T, programs ...string) *world {
+	t.Helper()
+	require(t, programs...)
+	w := &world{t: t, ns: netns.New(t), dir: t.TempDir()}
+	w.capture = newCapture(t, w.ns, filepath.Join(w.dir, "capture.pcapng"))
+	return w
+}
+
+// judge fails the test if one of our frames is not as it should be.
+func (w *world) judge() {
+	w.capture.stop()
+	if w.t.Failed() {
+		return // the cause is known; what follows from it is not worth telling
+	}
+	v, err := judge(w.capture.path, w.dns)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	for i, c := range append(v.faults, v.unverified...) {
+		if i == 10 {
+			w.t.Error("and more")
+			break
+		}
+		w.t.Error(c)
+	}
+	for mac, n := range w.capture.incoming {
+		if mac != ourMAC && !slices.Contains(w.stations, mac) {
+			w.t.Errorf("%d frames came from %v, which is nobody's address", n, mac)
+		}
+	}
+	if n := w.capture.incoming[ourMAC]; v.frames != n || n == 0 {
+		w.t.Errorf("%d frames of ours were captured and %d judged", n, v.frames)
+	}
+	if w.iface != nil {
+		if n := w.iface.Stats().SentPackets; n != uint64(v.frames) {
+			w.t.Errorf("the stack says that it sent %d frames, the capture has %d", n, v.frames)
+		}
+	}
+	w.t.Logf("tshark found nothing wrong with %d frames of ours: %s", v.frames, v.summary())
+}
+
+// open opens a stack on the TAP device, in this process. When the test ends, its
+// ledger must balance.
+func (w *world) open(more string) *stack.Stack {
+	w.t.Helper()
+	s, err := netspec.Parse(spec + more)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var n castnet.Network
+	w.ns.Do(func() { n, _, err = s.Open(w.t.Context(), stack.Config{Name: "ours"}) })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.stack = n.(*stack.Stack)
+	w.iface = w.stack.Interface("cn0")
+	w.t.Cleanup(func() {
+		if err := w.stack.Close(); err != nil {
+			w.t.Error(err)
+		}
+		if l := w.stack.Ledger(); !l.Balanced() {
+			w.t.Errorf("the ledger does not balance: %+v", l)
+		}
+	})
+	return w.stack
+}
+
+// listen returns a Conn of ours that listens on the port.
+func (w *world) listen(port int) *castnet.Conn {
+	w.t.Helper()
+	cfg := castnet.Config{On: w.stack}
+	c, err := cfg.Listen(w.t.Context(), "udp4", fmt.Sprintf(":%d", port))
+	return w.conn(c, err)
+}
+
+// dial returns a Conn of ours that is connected to the address.
+func (w *world) dial(to netip.AddrPort) *castnet.Conn {
+	w.t.Helper()
+	cfg := castnet.Config{On: w.stack}
+	c, err := cfg.Dial(w.t.Context(), "udp4", to.String())
+	return w.conn(c, err)
+}
+
+func (w *world) conn(c *castnet.Conn, err error) *castnet.Conn {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(patience))
+	return c
+}
+
+// kernelSocket returns a socket of the kernel's, bound to the port.
+func (w *world) kernelSocket(port int) *net.UDPConn {
+	w.t.Helper()
+	var c *net.UDPConn
+	var err error
+	w.ns.Do(func() { c, err = net.ListenUDP("udp4", &net.UDPAddr{IP: kernel.AsSlice(), Port: port}) })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(patience))
+	return c
+}
+
+// wantDrops fails the test if the stack has dropped anything else.
+func (w *world) wantDrops(want map[drop.Reason]uint64) {
+	w.t.Helper()
+	if got := w.stack.Drops().Map(); !maps.Equal(got, want) {
+		w.t.Errorf("the stack dropped %v, want %v", got, want)
+	}
+}
+
+// eventually waits until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+// bound waits until a socket of the namespace is bound to the UDP port.
+func bound(t *testing.T, ns *netns.Namespace, port int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("somebody to listen on port %d", port), func() bool {
+		var list []byte
+		var err error
+		ns.Do(func() { list, err = os.ReadFile("/proc/thread-self/net/udp") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(list), fmt.Sprintf(":%04X ", port))
+	})
+}
+
+// castnetProgram is the command, built once for all tests.
+var castnetProgram = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(buildDir, "castnet")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Dir = filepath.Join("..", "cmd", "castnet")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the command: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// buildDir is where the command is built; TestMain makes it and takes it away.
+var buildDir string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "castnet-interop"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(buildDir)
+	return m.Run()
+}
