@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,8 +124,24 @@ func (p *process) note(e *Event, count func()) {
 	p.result.Events = append(p.result.Events, *e)
 }
 
+// keptPeers is how many peers a Result tells apart.
+const keptPeers = 100
+
+// from counts a datagram by its peer.
+func (r *ProgramResult) from(peer netip.AddrPort) {
+	i := slices.IndexFunc(r.Peers, func(k PeerResult) bool { return k.Peer == peer })
+	switch {
+	case i >= 0:
+		r.Peers[i].Datagrams++
+	case len(r.Peers) < keptPeers:
+		r.Peers = append(r.Peers, PeerResult{peer, 1})
+	}
+}
+
 func (p *process) heard(kind string, m *castnet.Message) {
-	p.note(&Event{Event: kind, Peer: unmapped(m.Addr), Size: m.Len, Payload: m.Buf}, func() {
+	peer := unmapped(m.Addr)
+	p.note(&Event{Event: kind, Peer: peer, Size: m.Len, Payload: m.Buf}, func() {
+		p.result.from(peer)
 		if kind == Reply {
 			p.result.Replies++
 		} else {

@@ -55,10 +55,17 @@ type ProgramResult struct {
 	Sent    uint64            `json:"sent"`
 	Heard   uint64            `json:"heard"`   // by echo and listen
 	Replies uint64            `json:"replies"` // to send
+	Peers   []PeerResult      `json:"peers,omitempty"` // whom it heard; the first 100
 	Errors  map[string]uint64 `json:"errors,omitempty"`
 	Ended   bool              `json:"ended"`            // it has done what it was to do
 	Events  []Event           `json:"events,omitempty"` // the first 100, without those that it sent
 	More    uint64            `json:"more_events,omitempty"`
+}
+
+// A PeerResult counts the datagrams that a program heard from one address.
+type PeerResult struct {
+	Peer      netip.AddrPort `json:"peer"`
+	Datagrams uint64         `json:"datagrams"`
 }
 
 // Passed reports whether everything that the file expects has come to pass and
@@ -136,23 +143,16 @@ func (h *HostResult) write(b *strings.Builder) {
 
 // writePeers says how many datagrams were heard from whom.
 func (p *ProgramResult) writePeers(b *strings.Builder, indent string) {
-	var peers []netip.AddrPort
-	counts := make(map[netip.AddrPort]int)
-	for i := range p.Events {
-		peer := p.Events[i].Peer
-		if counts[peer]++; counts[peer] == 1 {
-			peers = append(peers, peer)
-		}
-	}
-	for i, peer := range peers {
-		if i == shownEvents-1 && len(peers) > shownEvents {
-			fmt.Fprintf(b, "%s… and from %d more\n", indent, len(peers)-i)
+	rest := p.Heard
+	for i, peer := range p.Peers {
+		if i == shownEvents-1 && len(p.Peers) > shownEvents {
 			break
 		}
-		fmt.Fprintf(b, "%s%d from %v\n", indent, counts[peer], peer)
+		fmt.Fprintf(b, "%s%d from %v\n", indent, peer.Datagrams, peer.Peer)
+		rest -= peer.Datagrams
 	}
-	if p.More > 0 {
-		fmt.Fprintf(b, "%s… and %d more\n", indent, p.More)
+	if rest > 0 {
+		fmt.Fprintf(b, "%s… and %d from others\n", indent, rest)
 	}
 }
 
