@@ -53,8 +53,8 @@ type ProgramResult struct {
 	Kind    string            `json:"kind"`  // echo, listen or send
 	About   string            `json:"about"` // where it listens, or whom it sends to
 	Sent    uint64            `json:"sent"`
-	Heard   uint64            `json:"heard"`   // by echo and listen
-	Replies uint64            `json:"replies"` // to send
+	Heard   uint64            `json:"heard"`           // by echo and listen
+	Replies uint64            `json:"replies"`         // to send
 	Peers   []PeerResult      `json:"peers,omitempty"` // whom it heard; the first 100
 	Errors  map[string]uint64 `json:"errors,omitempty"`
 	Ended   bool              `json:"ended"`            // it has done what it was to do
