@@ -30,9 +30,12 @@ func (s *Socket) Bind(addr netip.AddrPort) error {
 		return syscall.EINVAL
 	}
 	if err := s.claimPort(a, addr.Port()); err != nil {
+		s.bound.addr = unspecified4 // of an earlier bind, whose port was given up
 		return err
 	}
-	s.bound.explicitAddr = a != unspecified4
+	s.bound.source = unspecified4
+	// Once an address was named Linux never gives one up again.
+	s.bound.explicitAddr = s.bound.explicitAddr || a != unspecified4
 	s.bound.explicitPort = addr.Port() != 0
 	return nil
 }
@@ -46,6 +49,12 @@ func (s *Socket) bindable(a ipv4) bool {
 	}
 	st := s.stack.state.Load()
 	return st.local(a) != nil || st.broadcasts(a) != nil
+}
+
+// isFilter reports whether what is bound to the address only receives by it: a
+// group or broadcast address is never a source.
+func (s *Stack) isFilter(a ipv4) bool {
+	return a.isMulticast() || a == broadcast4 || s.state.Load().broadcasts(a) != nil
 }
 
 // claimPort takes a port for the address, a free one if port is 0, and enters

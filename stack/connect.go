@@ -41,6 +41,9 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 			s.bound.addr = p.src
 		}
 	})
+	if s.bound.source == unspecified4 && s.stack.isFilter(s.bound.addr) {
+		s.bound.source = p.src
+	}
 	s.setPath(nil)
 	return nil
 }
@@ -66,11 +69,11 @@ func (s *Socket) disconnect() {
 		})
 		return
 	}
-	addr, explicit := s.bound.addr, s.bound.explicitAddr
+	addr, source, explicit := s.bound.addr, s.bound.source, s.bound.explicitAddr
 	s.peer = netip.AddrPort{}
 	s.release()
 	s.opts.device = 0
 	if explicit {
-		s.bound.addr, s.bound.explicitAddr = addr, true
+		s.bound.addr, s.bound.source, s.bound.explicitAddr = addr, source, true
 	}
 }

@@ -63,8 +63,8 @@ func (s *Socket) query(dst ipv4) query {
 		dst: dst, srcPort: s.bound.port, device: s.opts.device,
 		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.dontFragment,
 	}
-	if a := s.bound.addr; !a.isMulticast() && a != broadcast4 && s.stack.state.Load().broadcasts(a) == nil {
-		q.src = a // a group or broadcast address is a filter, never a source
+	if q.src = s.bound.addr; s.stack.isFilter(q.src) {
+		q.src = s.bound.source
 	}
 	if dst.isMulticast() {
 		q.ttl = s.opts.multicastTTL
@@ -89,12 +89,6 @@ func (s *Stack) route(q query) (*path, error) {
 func (s *Stack) routeInto(p *path, q query) error {
 	p.state = nil
 	st := s.state.Load()
-	if q.dst == unspecified4 {
-		// Connecting to 0.0.0.0 is connecting to oneself.
-		if q.dst = q.src; q.dst == unspecified4 {
-			q.dst = loopback4
-		}
-	}
 	switch {
 	case q.src == 0:
 	case q.src.isMulticast() || q.src == broadcast4:
@@ -111,6 +105,19 @@ func (s *Stack) routeInto(p *path, q query) error {
 			return syscall.ENETUNREACH
 		}
 	}
+	if q.dst == unspecified4 {
+		// Connecting to 0.0.0.0 is connecting to oneself, by the loopback
+		// interface whatever the device.
+		switch {
+		case q.src != unspecified4:
+			q.dst = q.src
+		case device != nil && len(device.addresses) > 0:
+			q.dst = device.addresses[0].addr
+		default:
+			q.dst = loopback4
+		}
+		device = nil
+	}
 	out, hop, err := st.wayOut(p, &q, device)
 	if err != nil {
 		return err
@@ -124,7 +131,7 @@ func (s *Stack) routeInto(p *path, q query) error {
 	p.ethernet = out.kind == link.Ethernet
 	if p.ethernet {
 		switch {
-		case p.broadcast:
+		case p.broadcast, st.broadcasts(q.dst) != nil:
 			p.link |= macWord(wire.Broadcast)
 		case p.multicast:
 			p.link |= macWord(wire.MulticastMAC(q.dst.netip()))

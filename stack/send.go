@@ -242,7 +242,7 @@ func segments(m *socket.Message, p *path) (size, count int, err error) {
 	if !isTrain(m) {
 		return size, count, nil
 	}
-	if p.plain {
+	if p.plain && int(m.SegmentSize) < size {
 		return 0, 0, syscall.EINVAL // as on Linux: segmentation needs checksums
 	}
 	if int(m.SegmentSize) < size {
@@ -292,7 +292,7 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 			return nil, err
 		}
 		p.forPeer = p.to.IsValid()
-	case known && p.to == m.Addr:
+	case known && p.to == m.Addr && m.Addr.Port() != 0:
 	default:
 		var err error
 		if p, err = s.findPath(m, m.Addr); err != nil {
@@ -376,10 +376,7 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 		if m.Interface < 0 {
 			return syscall.ENODEV
 		}
-		if s.opts.device != 0 && s.opts.device != m.Interface {
-			return syscall.EINVAL
-		}
-		q.device = m.Interface
+		q.device = m.Interface // even by another interface than the socket is bound to
 	}
 	if m.Set&socket.FieldTTL != 0 {
 		if m.TTL == 0 {

@@ -56,6 +56,7 @@ type Socket struct {
 // binding is a socket's own end.
 type binding struct {
 	addr         ipv4 // what datagrams must be addressed to; 0: any local address
+	source       ipv4 // if addr can be no source: the one that Connect chose first
 	port         uint16
 	explicitAddr bool // Bind named the address: disconnecting keeps it
 	explicitPort bool // Bind named the port: disconnecting keeps it
