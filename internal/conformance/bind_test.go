@@ -250,6 +250,16 @@ var bindCases = []testCase{
 		from.send(at("127.9.9.9", s.port()), "y")
 		s.wantFrom("y", from.local())
 	}},
+	{name: "BindAgainFails", rules: "D-BIND-24", run: func(t *testing.T, n *Machine) {
+		taken := bound(t, n, "127.0.0.1:0")
+		s := bound(t, n, "127.0.0.2:0")
+		s.disconnect()
+		s.wantLocal("127.0.0.2:0")
+		s.bindErr("192.0.2.200:0", syscall.EADDRNOTAVAIL) // refused before it is tried
+		s.wantLocal("127.0.0.2:0")
+		s.bindErr(taken.local(), syscall.EADDRINUSE)
+		s.wantLocal("0.0.0.0:0")
+	}},
 	{name: "BindPortRange", rules: "D-BIND-02", run: func(t *testing.T, n *Machine) {
 		s := bound(t, n, "127.77.0.1:65535")
 		s.wantLocal("127.77.0.1:65535")

@@ -325,6 +325,36 @@ var connectCases = []testCase{
 		s.wantNothing()
 		s.sendErr("127.0.0.1:0", "x", syscall.EINVAL)
 	}},
+	{name: "ConnectFilterKeepsSource", rules: "D-CONN-31 D-CONN-03 D-BIND-16", needs: Wires, run: func(t *testing.T, n *Machine) {
+		for _, addr := range []string{"239.1.2.3:4000", "255.255.255.255:4000", "10.0.0.255:4000"} {
+			s := bound(t, n, addr)
+			s.connect("10.1.0.2:9")
+			s.wantLocal(addr)
+			s.connect("10.0.0.2:9")
+			s.send("", "x")
+			if p := n.Eth0.NextUDP(t, "x"); p.Source() != addrPort("10.1.0.1:4000") {
+				t.Errorf("bound to %s and connected again: %v, want it from 10.1.0.1", addr, p)
+			}
+			s.disconnect()
+			s.wantLocal(addr)
+			s.send("10.0.0.2:9", "y")
+			if p := n.Eth0.NextUDP(t, "y"); p.Source() != addrPort("10.1.0.1:4000") {
+				t.Errorf("bound to %s and disconnected: %v, want it from 10.1.0.1", addr, p)
+			}
+			s.Close()
+		}
+	}},
+	{name: "ConnectUnspecifiedDevice", rules: "D-CONN-08 D-DEV-02", needs: Wires, run: func(t *testing.T, n *Machine) {
+		s := open(t, n)
+		s.set(socket.BindInterface, n.Index(t, "eth1"))
+		s.connect("0.0.0.0:9")
+		s.wantPeer("10.1.0.1:9")
+		s.wantLocalAddr("10.1.0.1")
+		s = bound(t, n, "10.0.0.7:0")
+		s.set(socket.BindInterface, n.Index(t, "eth1"))
+		s.connect("0.0.0.0:9")
+		s.wantPeer("10.0.0.7:9")
+	}},
 	{name: "DisconnectInterface", rules: "D-CONN-30", needs: Wires, run: func(t *testing.T, n *Machine) {
 		for _, addr := range []string{"", "0.0.0.0:4000", "10.0.0.1:4000"} {
 			for _, peer := range []string{"", "10.0.0.2:9"} {

@@ -223,6 +223,14 @@ var fieldCases = []testCase{
 			t.Errorf("connected, without: %v, want it from 10.0.0.7", p)
 		}
 	}},
+	{name: "SendInterfaceBeforeDevice", rules: "D-CMSG-23", needs: Wires, run: func(t *testing.T, n *Machine) {
+		s := open(t, n)
+		s.set(socket.BindInterface, n.Index(t, "eth0"))
+		s.sendMessage(socket.Message{Buf: []byte("x"), Addr: addrPort("10.1.0.2:9"), Set: socket.FieldInterface, Interface: n.Index(t, "eth1")})
+		if p := n.Eth1.NextUDP(t, "x"); p.IP.Source().String() != "10.1.0.1" {
+			t.Errorf("%v, want it from 10.1.0.1", p)
+		}
+	}},
 	{name: "SendInterfaceUnknown", rules: "D-CMSG-20", run: func(t *testing.T, n *Machine) {
 		s := open(t, n)
 		m := socket.Message{Buf: []byte("x"), Addr: addrPort("127.0.0.1:9"), Set: socket.FieldInterface, Interface: 9999}

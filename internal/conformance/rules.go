@@ -29,6 +29,7 @@ var Rules = []Rule{
 	{ID: "D-BIND-12", Text: "the same port can be bound to two different local addresses"},
 	{ID: "D-BIND-13", Text: "every address of 127.0.0.0/8 is local"},
 	{ID: "D-BIND-14", Text: "a bind that fails leaves the socket unbound, and it can be bound then"},
+	{ID: "D-BIND-24", Text: "a bind that fails gives up the address that an earlier one left when its port was given up"},
 	{ID: "D-BIND-15", Text: "closing a socket frees its port at once"},
 	{ID: "D-BIND-16", Text: "a socket bound to a group or to a broadcast address sends from a unicast address"},
 	{ID: "D-BIND-17", Text: "sockets bound to different interfaces do not conflict; one bound to none conflicts with all"},
@@ -96,6 +97,7 @@ var Rules = []Rule{
 	{ID: "D-CONN-25", Text: "connecting to port 0 succeeds: PeerAddr is ENOTCONN, and every port of the peer is heard"},
 	{ID: "D-CONN-29", Text: "and a send to that peer goes to its port 0"},
 	{ID: "D-CONN-30", Text: "disconnecting takes BindInterface back, on a socket that is not connected too"},
+	{ID: "D-CONN-31", Text: "a socket bound to a group or to a broadcast address keeps the source that connect chose first, after disconnecting too"},
 	{ID: "D-CONN-26", Text: "disconnecting restores what a wildcard socket hears: everybody"},
 	{ID: "D-CONN-27", Text: "two connected sockets on one port each hear their own peer"},
 	{ID: "D-CONN-28", Text: "connecting a socket bound to the wildcard gives it a source, and disconnecting takes it back"},
@@ -244,6 +246,7 @@ var Rules = []Rule{
 	{ID: "D-CMSG-19", Text: "fields set for one datagram do not stay"},
 	{ID: "D-CMSG-20", Text: "an interface that does not exist is ENODEV"},
 	{ID: "D-CMSG-22", Text: "with Interface, or Local, the source is Local or chosen anew, whatever the socket is bound to"},
+	{ID: "D-CMSG-23", Text: "sending, Interface counts before BindInterface"},
 	{ID: "D-CMSG-21", Text: "a train over 65507 bytes is EMSGSIZE, and a SegmentSize of 0 asks for nothing"},
 
 	// Sockets bound to an interface.
