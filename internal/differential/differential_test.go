@@ -1,0 +1,171 @@
+package differential
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/castnet-go/castnet/host"
+	"github.com/castnet-go/castnet/internal/conformance"
+	"github.com/castnet-go/castnet/socket"
+)
+
+// needs is what a world asks of a machine.
+func (w World) needs() conformance.Needs {
+	if w.Wires {
+		return conformance.Wires | conformance.Unlimited
+	}
+	return 0
+}
+
+// arena is one host machine, for many sequences, and the world it is in.
+type arena struct {
+	t    *testing.T
+	w    World
+	host *conformance.Machine
+}
+
+// wired returns an arena with wires; without root there is none, which is said.
+func wired(t *testing.T) *arena {
+	t.Helper()
+	if !conformance.CanNamespace() {
+		if os.Getenv("CASTNET_INTEROP") == "1" {
+			t.Fatal("CASTNET_INTEROP=1, and yet there is no root to make a network namespace")
+		}
+		t.Skip("needs a network namespace, and so root")
+	}
+	a := &arena{t, Wired, conformance.NewHost(t, Wired.needs())}
+	Warm(t, a.host)
+	return a
+}
+
+// loopback returns an arena on this machine as it is.
+func loopback(t *testing.T) *arena {
+	t.Helper()
+	w := Loopback
+	for range 3 {
+		w.Ports = append(w.Ports, freePort(t))
+	}
+	return &arena{t, w, conformance.NewHost(t, 0)}
+}
+
+// freePort returns a port that nobody has bound, to be bound by number.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	s, err := host.Network{}.Open(socket.IPv4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// Below the ephemeral ports, so that none of them can be taken for it.
+	for range 1000 {
+		port := uint16(20000 + rand.IntN(10000))
+		if s.Bind(netip.AddrPortFrom(netip.IPv4Unspecified(), port)) == nil {
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
+// play runs a sequence on both networks. The stack's is what wrap makes of it.
+func (a *arena) play(steps []Step, wrap func(socket.Network) socket.Network) (onHost, onStack []string) {
+	a.t.Helper()
+	m := conformance.NewStack(a.t, a.w.needs())
+	if a.w.Wires {
+		Warm(a.t, m)
+	}
+	if wrap != nil {
+		m.Network = wrap(m.Network)
+	}
+	return Play(a.t, a.host, a.w, steps), Play(a.t, m, a.w, steps)
+}
+
+func TestLoopback(t *testing.T) { compare(t, loopback(t)) }
+
+func TestWires(t *testing.T) { compare(t, wired(t)) }
+
+func compare(t *testing.T, a *arena) {
+	sequences := Sequences(a.w)
+	var failing []Step
+	var report string
+	differ := func(steps []Step) bool {
+		onHost, onStack := a.play(steps, nil)
+		if Difference(onHost, onStack) < 0 {
+			return false
+		}
+		failing, report = steps, Report(steps, onHost, onStack)
+		return true
+	}
+	defer func() {
+		if failing != nil {
+			Shorten(failing, differ)
+			t.Logf("the networks differ:\n%s", report)
+		}
+	}()
+	rapid.Check(t, func(rt *rapid.T) {
+		if differ(sequences.Draw(rt, "steps")) {
+			rt.Fatal("the networks differ")
+		}
+	})
+}
+
+// TestShorten holds Shorten to what it promises.
+func TestShorten(t *testing.T) {
+	steps := make([]Step, 30)
+	steps[7].Kind, steps[19].Kind = Bind, Send
+	got := Shorten(steps, func(s []Step) bool {
+		bind := slices.IndexFunc(s, func(s Step) bool { return s.Kind == Bind })
+		send := slices.IndexFunc(s, func(s Step) bool { return s.Kind == Send })
+		return bind >= 0 && send > bind
+	})
+	if len(got) != 2 || got[0].Kind != Bind || got[1].Kind != Send {
+		t.Errorf("got %v, want Bind and Send", got)
+	}
+}
+
+// kept are sequences that differed once.
+var kept = [][]Step{}
+
+func TestKept(t *testing.T) {
+	if len(kept) == 0 {
+		return
+	}
+	a := wired(t)
+	for i, steps := range kept {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			onHost, onStack := a.play(steps, nil)
+			if Difference(onHost, onStack) >= 0 {
+				t.Errorf("the networks differ:\n%s", Report(steps, onHost, onStack))
+			}
+		})
+	}
+}
+
+// TestPairs shows that the generator brings every kind of step about after every
+// other.
+func TestPairs(t *testing.T) {
+	sequences := Sequences(Wired)
+	var seen [kinds][kinds]int
+	for seed := range 200 {
+		steps := sequences.Example(seed)
+		if len(steps) < 20 {
+			t.Fatalf("a sequence of %d steps", len(steps))
+		}
+		for i := range steps[1:] {
+			seen[steps[i].Kind][steps[i+1].Kind]++
+		}
+	}
+	for a := range kinds {
+		for b := range kinds {
+			if seen[a][b] == 0 {
+				t.Errorf("%v after %v never comes about", b, a)
+			}
+		}
+	}
+}

@@ -1,0 +1,31 @@
+// Package differential runs random sequences of socket calls on the operating
+// system and on package stack, and compares every result.
+//
+//	go test ./internal/differential                       # short
+//	go test ./internal/differential -rapid.checks=20000   # long
+//	sudo go test ./internal/differential                  # with wires, in a namespace
+//
+// # How it works
+//
+// A [Step] is one call, as data: which of a handful of sockets, and with what. A
+// sequence of them is drawn at random, and run twice, each time on a Machine of
+// package conformance; the results (errnos, addresses, datagrams, fields, the
+// packets on the wires) are written down one line a step, and the lines must be
+// equal. Ephemeral ports are random on both, so they are given names in the
+// order in which they turn up.
+//
+// A sequence that differs is made as short as it can be and printed, together
+// with where the two part. It is then worth a case in the conformance table.
+//
+// That the comparison can tell right from wrong is tested as well: a list of
+// bugs is planted, one at a time, between the sequence and the stack, and each
+// must be found.
+//
+// # Limitations
+//
+// What depends on secrets of the network is left out: which socket of a
+// ReusePort group hears a flow. So is what depends on the kernel's arithmetic:
+// buffers are never filled. So is what nobody means to do: sending by lo what is
+// not for it. And so is what depends on the kernel's caches: that
+// a connected socket is not asked again for a permission that was taken back.
+package differential
