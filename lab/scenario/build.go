@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/castnet-go/castnet/lab"
@@ -71,7 +72,7 @@ func (f *File) build(cfg lab.Config, d *decoder) *built {
 func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *decoder) {
 	path := f.doc.path(n)
 	for _, a := range n.interfaces() {
-		cfg := lab.LinkConfig{MTU: a.MTU, Faults: a.Faults.lab(), Receive: a.Receive.lab()}
+		cfg := lab.LinkConfig{MTU: *a.MTU, Faults: a.Faults.lab(), Receive: a.Receive.lab()}
 		for _, p := range a.Address {
 			cfg.Addresses = append(cfg.Addresses, netip.Prefix(p))
 		}
@@ -104,10 +105,13 @@ func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *
 
 // reason takes off an error what the line that it is reported with says anyway.
 func reason(err error) error {
-	if inner := errors.Unwrap(err); inner != nil {
-		return inner
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil || !strings.HasPrefix(err.Error(), "lab: ") {
+			return err
+		}
+		err = inner
 	}
-	return err
 }
 
 // apply changes the network as the timeline says, now. It returns the change in

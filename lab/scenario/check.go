@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/castnet-go/castnet/lab"
 )
 
 // checker finds the mistakes of a file that decodes: names of what there is
@@ -73,8 +75,7 @@ func (d *document) path(n *node) string {
 	return "hosts." + n.Name
 }
 
-// names checks that hosts and segments differ in their names. Whether they are
-// names at all is for the lab to say.
+// names checks that hosts and segments have names, each its own.
 func (c *checker) names() {
 	taken := make(map[string]int)
 	claim := func(name, path string, p any) {
@@ -84,6 +85,13 @@ func (c *checker) names() {
 			return
 		}
 		taken[name] = line
+		// What a name is is for the lab to say.
+		l := lab.New(lab.Config{})
+		l.AddSwitch(name)
+		if err := l.Run(0); err != nil {
+			c.errorf(line, path, "%q cannot be a name: %v", name, reason(err))
+		}
+		l.Close()
 	}
 	doc := c.doc
 	for i := range doc.Switches {
@@ -107,18 +115,18 @@ func (c *checker) names() {
 type attachment struct {
 	Segment         *string
 	Address         addresses
-	MTU             int
+	MTU             *int // to the field; 0 is the default
 	Faults, Receive *faults
 }
 
 // interfaces returns the node's interfaces.
 func (n *node) interfaces() (list []attachment) {
 	if n.Interfaces == nil {
-		return []attachment{{n.Segment, n.Address, n.MTU, n.Faults, n.Receive}}
+		return []attachment{{n.Segment, n.Address, &n.MTU, n.Faults, n.Receive}}
 	}
 	for i := range n.Interfaces {
 		f := &n.Interfaces[i]
-		list = append(list, attachment{&f.Segment, f.Address, f.MTU, f.Faults, f.Receive})
+		list = append(list, attachment{&f.Segment, f.Address, &f.MTU, f.Faults, f.Receive})
 	}
 	return list
 }
@@ -152,6 +160,11 @@ func (c *checker) node(n *node) {
 			at = fmt.Sprintf("%s.interfaces[%d]", path, i)
 		}
 		c.segment(f.Segment, at)
+		if *f.MTU != 0 && (*f.MTU < 68 || *f.MTU > 65535) {
+			c.errorf(c.line(f.MTU), at+".mtu", "%d is no MTU, which is from 68 to 65535", *f.MTU)
+		}
+		c.faults(f.Faults, at+".faults")
+		c.faults(f.Receive, at+".receive")
 	}
 	used := make(map[string]bool)
 	kinds := make(map[string]int)
@@ -179,6 +192,13 @@ func (c *checker) node(n *node) {
 		}
 		used[p.name] = true
 		c.program(p, join(at, kind))
+	}
+}
+
+// faults checks what does not show in one value alone.
+func (c *checker) faults(f *faults, path string) {
+	if f != nil && f.Reorder > 0 && f.Delay == 0 && f.Jitter == 0 && f.Rate == 0 {
+		c.errorf(c.line(&f.Reorder), path+".reorder", "without delay, jitter or rate no frame waits that another could overtake")
 	}
 }
 
@@ -310,6 +330,8 @@ func (c *checker) change(h *change, path string) {
 	case h.Host == nil:
 		c.errorf(line, path, "whose? Add host")
 	default:
+		c.faults(h.Faults, path+".faults")
+		c.faults(h.Receive, path+".receive")
 		n := c.host(h.Host, path)
 		if n == nil {
 			return

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -207,26 +208,36 @@ func Load(r io.Reader, name string) (*File, error) {
 	return f, nil
 }
 
-// parse returns the document's root.
+// parse returns the root of the only document.
 func (d *decoder) parse(data []byte) (*yaml.Node, error) {
-	var n yaml.Node
-	if err := yaml.Load(data, &n); err != nil {
-		var syntax *yaml.LoadError
-		if errors.As(err, &syntax) && syntax.Mark.Line > 0 {
-			return nil, fmt.Errorf("%s:%d: this is not YAML: %s", d.file, syntax.Mark.Line, syntax.Message)
-		}
-		text := strings.TrimPrefix(err.Error(), "yaml: ")
-		if strings.Contains(text, "no documents") {
-			text = "the file is empty; examples/labs/first.yaml is one to begin with"
-		}
-		return nil, fmt.Errorf("%s:1: %s", d.file, text)
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.file, err)
 	}
-	root := &n
-	if n.Kind == yaml.DocumentNode {
-		if len(n.Content) == 0 {
-			return nil, fmt.Errorf("%s:1: the file is empty; examples/labs/first.yaml is one to begin with", d.file)
-		}
-		root = n.Content[0]
+	var doc, more yaml.Node
+	switch err := loader.Load(&doc); {
+	case err == io.EOF:
+		return nil, fmt.Errorf("%s:1: the file is empty; examples/labs/first.yaml is one to begin with", d.file)
+	case err != nil:
+		return nil, d.syntax(err)
 	}
-	return root, nil
+	switch err := loader.Load(&more); {
+	case err == nil:
+		return nil, fmt.Errorf("%s:%d: here begins another document; a file is one lab", d.file, more.Line)
+	case err != io.EOF:
+		return nil, d.syntax(err)
+	}
+	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
+		return doc.Content[0], nil
+	}
+	return &doc, nil
+}
+
+// syntax gives an error of the parser the form of all others.
+func (d *decoder) syntax(err error) error {
+	var e *yaml.LoadError
+	if errors.As(err, &e) && e.Mark.Line > 0 {
+		return fmt.Errorf("%s:%d: this is not YAML: %s", d.file, e.Mark.Line, e.Message)
+	}
+	return fmt.Errorf("%s:1: this is not YAML: %s", d.file, strings.TrimPrefix(err.Error(), "yaml: "))
 }
