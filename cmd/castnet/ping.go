@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -188,6 +189,14 @@ func (p *pinger) askOnce(a asker) error {
 	q := question{sequence: p.next, at: time.Now()}
 	p.next++
 	err := a.ask(q.sequence)
+	if errors.Is(err, syscall.ECONNREFUSED) && len(p.waiting) > 0 {
+		// The refusal is an earlier question's: telling of it is all that
+		// this call has done.
+		if err := p.take(answer{at: q.at, err: err}); err != nil {
+			return err
+		}
+		err = a.ask(q.sequence)
+	}
 	p.stats.sent++
 	p.waiting = append(p.waiting, q)
 	if err != nil {
