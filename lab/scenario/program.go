@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/lab"
+	"github.com/castnet-go/castnet/socket"
 )
 
 // service is what echo and listen have in common.
@@ -177,6 +179,7 @@ func (p *process) sleepUntil(ctx context.Context, at time.Duration) error {
 // the last.
 func (p *process) serve(ctx context.Context, s *service, handle func(context.Context, *castnet.Conn, *castnet.Message) (more bool, err error)) error {
 	if err := p.sleepUntil(ctx, time.Duration(s.At)); err != nil {
+		p.run.listening(s)
 		return err
 	}
 	ip := netip.IPv4Unspecified()
@@ -185,6 +188,7 @@ func (p *process) serve(ctx context.Context, s *service, handle func(context.Con
 	}
 	cfg := castnet.Config{On: p.host, ReadBuffer: s.Buffer, Report: castnet.FieldLocal}
 	conn, err := cfg.Listen(ctx, "udp4", netip.AddrPortFrom(ip, uint16(s.Port)).String())
+	p.run.listening(s)
 	if err != nil {
 		return p.failed(err)
 	}
@@ -211,6 +215,14 @@ func (p *process) serve(ctx context.Context, s *service, handle func(context.Con
 	}
 }
 
+// owns reports whether an address is the host's.
+func (p *process) owns(a netip.Addr) bool {
+	list, err := p.host.Interfaces()
+	return err == nil && slices.ContainsFunc(list, func(i socket.Interface) bool {
+		return slices.ContainsFunc(i.Addresses, func(own netip.Prefix) bool { return own.Addr() == a.Unmap() })
+	})
+}
+
 // maxDatagram is the longest that can be received.
 const maxDatagram = 65535
 
@@ -222,6 +234,11 @@ func (p *process) echo(ctx context.Context, conn *castnet.Conn, m *castnet.Messa
 	}
 	peer := m.Addr
 	m.Reply()
+	if m.Set&castnet.FieldLocal != 0 && !p.owns(m.Local.Addr()) {
+		// It was sent to the subnet's broadcast address, which cannot be a
+		// source.
+		m.Set, m.Local = 0, netip.AddrPort{}
+	}
 	if _, err := conn.WriteBatch([]castnet.Message{*m}); err != nil {
 		if p.run.isOver() {
 			return false, errOver
@@ -246,6 +263,7 @@ func (p *process) listen(ctx context.Context, _ *castnet.Conn, _ *castnet.Messag
 // send is the program send: this task sends, and another one reads the answers.
 func (p *process) send(ctx context.Context) error {
 	s := p.Send
+	p.run.awaitListeners()
 	if err := p.sleepUntil(ctx, time.Duration(s.At)); err != nil {
 		return err
 	}

@@ -41,15 +41,34 @@ type Options struct {
 
 // run is a lab that runs.
 type run struct {
-	file  *File
-	lab   *lab.Lab
-	start time.Time
-	tell  func(*Event)
+	file     *File
+	lab      *lab.Lab
+	start    time.Time
+	realtime bool
+	tell     func(*Event)
+
+	// In real time nobody sends before all who listen from the start do, as
+	// it is in virtual time.
+	listeners sync.WaitGroup
 
 	mu      sync.Mutex // in real time, programs are goroutines
 	over    bool       // programs that are ended from outside note nothing
 	changes []Event
 	more    int // changes that are not kept
+}
+
+// listening says that a program listens, or cannot.
+func (r *run) listening(s *service) {
+	if r.realtime && s.At == 0 {
+		r.listeners.Done()
+	}
+}
+
+// awaitListeners waits for those who listen from the start.
+func (r *run) awaitListeners() {
+	if r.realtime {
+		r.listeners.Wait()
+	}
 }
 
 func (r *run) lock()   { r.mu.Lock() }
@@ -102,7 +121,7 @@ func (f *File) Run(ctx context.Context, o Options) (*Result, error) {
 	if err := d.err(); err != nil {
 		return nil, err
 	}
-	r := &run{file: f, lab: b.lab, tell: o.Event, start: b.lab.Clock().Now()}
+	r := &run{file: f, lab: b.lab, realtime: o.Realtime, tell: o.Event, start: b.lab.Clock().Now()}
 	res := &Result{File: f.name, Seed: seed, Realtime: o.Realtime}
 	watches := f.watches()
 	r.launch(b, res, watches)
@@ -125,6 +144,15 @@ func (f *File) Run(ctx context.Context, o Options) (*Result, error) {
 
 // launch starts the programs.
 func (r *run) launch(b *built, res *Result, watches []*watch) {
+	if r.realtime {
+		for _, n := range r.file.doc.all() {
+			for i := range n.Programs {
+				if p := &n.Programs[i]; p.Send == nil && p.service().At == 0 {
+					r.listeners.Add(1)
+				}
+			}
+		}
+	}
 	for _, n := range r.file.doc.all() {
 		h := b.hosts[n]
 		host := HostResult{Name: n.Name, Addresses: n.addresses()}
@@ -173,7 +201,14 @@ func (r *run) pass(ctx context.Context, duration time.Duration) error {
 	if duration > time.Hour {
 		piece = duration / 50_000
 	}
-	for left := duration; left > 0 && ctx.Err() == nil; left -= piece {
+	if r.realtime {
+		piece = 50 * time.Millisecond
+	}
+	for ctx.Err() == nil {
+		left := duration - r.now()
+		if left <= 0 {
+			break
+		}
 		if err := r.lab.Run(min(piece, left)); err != nil {
 			return err
 		}
