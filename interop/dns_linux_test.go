@@ -16,7 +16,7 @@ import (
 // A program that knows nothing of castnet serves DNS over a Conn, and dig asks it.
 func TestDNSServer(t *testing.T) {
 	w := newWorld(t, "dig")
-	w.dns = true
+	w.services = true
 	w.open("")
 	conn := w.listen(53)
 	conn.SetDeadline(time.Time{}) // the server has deadlines of its own

@@ -6,27 +6,24 @@ import (
 	"maps"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// wrong is what tshark must not find in a frame of ours.
-const wrong = "_ws.malformed || _ws.expert.severity >= error" +
-	" || ip.checksum.status==0 || udp.checksum.status==0 || icmp.checksum.status==0" +
-	" || igmp.checksum.status==0 || icmpv6.checksum.status==0"
-
-// tshark reads a capture and returns what it prints of the frames that pass the
-// display filter: a line a frame, the fields separated by semicolons, the values of
-// one that is there several times by commas.
+// tshark reads a capture and returns the fields of the frames that pass the
+// display filter. A field that a frame has several times has its values separated
+// by commas.
 //
-// Unless the capture is one of DNS, it is told to take no payload for anything:
-// the ephemeral ports are many, and some are those of a protocol that the payload
-// is not.
-func tshark(path string, dns bool, filter string, fields ...string) ([]string, error) {
+// Unless the capture is one of services, whose ports say what the payloads are,
+// it is told to take no payload for anything: the ephemeral ports are many, and
+// some are those of a protocol that the payload is not.
+func tshark(path string, services bool, filter string, fields ...string) ([][]string, error) {
+	const separator = "\x1f" // in no field
 	args := []string{"-n", "-r", path, "-Y", filter,
 		"-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
-		"-T", "fields", "-E", "separator=;", "-E", "occurrence=a",
+		"-T", "fields", "-E", "separator=" + separator, "-E", "occurrence=a",
 	}
-	if !dns {
+	if !services {
 		args = append(args, "-d", "udp.port==1-65535,data")
 	}
 	for _, f := range fields {
@@ -38,58 +35,91 @@ func tshark(path string, dns bool, filter string, fields ...string) ([]string, e
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("tshark: %w\n%s", err, complaints.String())
 	}
-	text := strings.TrimRight(out.String(), "\n")
-	if text == "" {
-		return nil, nil
-	}
-	return strings.Split(text, "\n"), nil
-}
-
-// A verdict is what tshark has to say of our frames.
-type verdict struct {
-	frames     int            // of ours that it saw
-	protocols  map[string]int // what they were, by frames
-	faults     []string       // frames that it finds fault with
-	unverified []string       // checksums that it does not say are right
-}
-
-// judge lets tshark judge the frames of ours in a capture.
-func judge(path string, dns bool) (v verdict, err error) {
-	ofOurs := fmt.Sprintf("eth.src==%v", ourMAC)
-	lines, err := tshark(path, dns, ofOurs+" && ("+wrong+")", "frame.number", "frame.protocols",
-		"_ws.col.Info", "_ws.malformed", "_ws.expert.message")
-	if err != nil {
-		return v, err
-	}
-	for _, l := range lines {
-		v.faults = append(v.faults, "tshark finds fault with frame "+l)
-	}
-	// A checksum that nobody looked at is found to be wrong by nobody either.
-	lines, err = tshark(path, dns, ofOurs, "frame.number", "frame.protocols",
-		"ip.checksum.status", "udp.checksum.status", "icmp.checksum.status")
-	if err != nil {
-		return v, err
-	}
-	v.frames = len(lines)
-	v.protocols = make(map[string]int)
-	for _, l := range lines {
-		f := strings.Split(l, ";")
-		if len(f) != 5 {
-			return v, fmt.Errorf("tshark printed %q", l)
+	var list [][]string
+	for line := range strings.Lines(out.String()) {
+		values := strings.Split(strings.TrimSuffix(line, "\n"), separator)
+		if len(values) != len(fields) {
+			return nil, fmt.Errorf("tshark printed %q, want %d fields", line, len(fields))
 		}
-		v.protocols[f[1]]++
-		for i, layer := range []string{"ip", "udp", "icmp"} {
-			if status := strings.Split(f[2+i], ",")[0]; status != "1" && own(f[1], layer) {
-				v.unverified = append(v.unverified, fmt.Sprintf("frame %s, %s: the %s checksum was not verified as good: status %q", f[0], f[1], layer, status))
+		list = append(list, values)
+	}
+	return list, nil
+}
+
+// A verdict is what tshark says of one frame.
+type verdict struct {
+	protocols string // "ip:udp:data"
+	fault     string // empty: there is none
+}
+
+// Fields that judge asks for.
+const (
+	fieldNumber = iota
+	fieldProtocols
+	fieldInfo
+	fieldMessage
+	fieldMalformed
+	fieldSeverity
+	fieldStatus // the first of the statuses of checksums
+)
+
+// checksummed are the protocols of those statuses.
+var checksummed = []string{"ip", "udp", "icmp", "igmp", "icmpv6"}
+
+// judge lets tshark judge the frames of ours in a capture, and returns what it
+// says of each, in their order. It finds fault with what passes the display filter
+//
+//	_ws.malformed || _ws.expert.severity >= error || ip.checksum.status==0 ||
+//	udp.checksum.status==0 || icmp.checksum.status==0 || igmp.checksum.status==0 ||
+//	icmpv6.checksum.status==0
+//
+// and with a checksum that is not said to be good: what nobody looks at is not
+// found to be wrong.
+func judge(path string, services bool) ([]verdict, error) {
+	fields := []string{"frame.number", "frame.protocols", "_ws.col.Info", "_ws.expert.message", "_ws.malformed", "_ws.expert.severity"}
+	for _, p := range checksummed {
+		fields = append(fields, p+".checksum.status")
+	}
+	list, err := tshark(path, services, fmt.Sprintf("eth.src==%v", ourMAC), fields...)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := make([]verdict, len(list))
+	for i, f := range list {
+		v := &verdicts[i]
+		v.protocols = strings.TrimPrefix(f[fieldProtocols], "eth:ethertype:")
+		var faults []string
+		for i, p := range checksummed {
+			status := strings.Split(f[fieldStatus+i], ",")
+			if slices.Contains(status, "0") {
+				faults = append(faults, fmt.Sprintf("the %s checksum is wrong", p))
+			} else if status[0] != "1" && has(v.protocols, p) {
+				faults = append(faults, fmt.Sprintf("the %s checksum was not verified", p))
 			}
 		}
+		if f[fieldMalformed] != "" || isError(f[fieldSeverity]) || len(faults) > 0 {
+			v.fault = fmt.Sprintf("tshark finds fault with frame %s, %s %q: %s", f[fieldNumber], v.protocols, f[fieldInfo],
+				strings.Join(append(faults, f[fieldMessage]), "; "))
+		}
 	}
-	return v, nil
+	return verdicts, nil
 }
 
-// own reports whether a frame of those protocols has a layer of that name which
-// is not inside an ICMP message: a packet that is quoted may be cut short.
-func own(protocols, layer string) bool {
+// isError reports whether one of the severities is that of an error: PI_ERROR of
+// Wireshark, the highest.
+func isError(severities string) bool {
+	const piError = 0x00800000
+	for _, s := range strings.Split(severities, ",") {
+		if n, err := strconv.ParseUint(s, 0, 32); err == nil && n >= piError {
+			return true
+		}
+	}
+	return false
+}
+
+// has reports whether a frame of those protocols has a layer of that name which
+// is not quoted by an ICMP error: what is quoted may be cut short.
+func has(protocols, layer string) bool {
 	for _, p := range strings.Split(protocols, ":") {
 		if p == layer {
 			return true
@@ -102,10 +132,14 @@ func own(protocols, layer string) bool {
 }
 
 // summary returns the protocols and how many frames of each there were.
-func (v verdict) summary() string {
+func summary(verdicts []verdict) string {
+	count := make(map[string]int)
+	for _, v := range verdicts {
+		count[v.protocols]++
+	}
 	var parts []string
-	for _, p := range slices.Sorted(maps.Keys(v.protocols)) {
-		parts = append(parts, fmt.Sprintf("%d %s", v.protocols[p], strings.TrimPrefix(p, "eth:ethertype:")))
+	for _, p := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%d %s", count[p], p))
 	}
 	return strings.Join(parts, ", ")
 }

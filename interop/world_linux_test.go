@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -49,7 +48,7 @@ func require(t *testing.T, programs ...string) {
 	packages := map[string]string{
 		"ip": "iproute2", "tshark": "tshark", "socat": "socat", "ping": "iputils-ping", "dig": "bind9-dnsutils",
 	}
-	for _, name := range append(programs, "ip", "tshark") {
+	for _, name := range append([]string{"ip", "tshark"}, programs...) {
 		if _, err := exec.LookPath(name); err != nil {
 			t.Fatalf("CASTNET_INTEROP=1 needs %s: apt-get install %s", name, packages[name])
 		}
@@ -64,13 +63,14 @@ type world struct {
 	dir     string
 	capture *capture
 
-	// dns says that the payloads are DNS.
-	dns bool
+	// services says that the ports say what the payloads are.
+	services bool
 	// stations are the others whose frames come in.
 	stations []wire.MAC
 
 	stack *stack.Stack
 	iface *stack.Interface
+	sent  uint64 // frames, by the stack's own count, when the capture ended
 }
 
 // newWorld returns a world in which there is nothing but a loopback interface.
@@ -91,38 +91,60 @@ func newLawlessWorld(t *testing.T, programs ...string) *world {
 	return w
 }
 
+// stop ends the capture, and notes how much the stack says it has sent by then.
+func (w *world) stop() {
+	if w.capture.stopped {
+		return
+	}
+	w.capture.stop()
+	if w.iface != nil {
+		w.sent = w.iface.Stats().SentPackets
+	}
+}
+
+// ourFrames ends the capture and returns the fields of our frames that pass the
+// display filter.
+func (w *world) ourFrames(filter string, fields ...string) [][]string {
+	w.t.Helper()
+	w.stop()
+	list, err := tshark(w.capture.path, w.services, fmt.Sprintf("eth.src==%v && (%s)", ourMAC, filter), fields...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
+
 // judge fails the test if one of our frames is not as it should be.
 func (w *world) judge() {
-	w.capture.stop()
+	w.stop()
 	if w.t.Failed() {
 		return // the cause is known; what follows from it is not worth telling
 	}
-	v, err := judge(w.capture.path, w.dns)
+	verdicts, err := judge(w.capture.path, w.services)
 	if err != nil {
 		w.t.Error(err)
 		return
 	}
-	for i, c := range append(v.faults, v.unverified...) {
-		if i == 10 {
-			w.t.Error("and more")
-			break
+	faults := 0
+	for _, v := range verdicts {
+		if v.fault != "" {
+			if faults++; faults <= 10 {
+				w.t.Error(v.fault)
+			}
 		}
-		w.t.Error(c)
 	}
 	for mac, n := range w.capture.incoming {
 		if mac != ourMAC && !slices.Contains(w.stations, mac) {
 			w.t.Errorf("%d frames came from %v, which is nobody's address", n, mac)
 		}
 	}
-	if n := w.capture.incoming[ourMAC]; v.frames != n || n == 0 {
-		w.t.Errorf("%d frames of ours were captured and %d judged", n, v.frames)
+	if n := w.capture.incoming[ourMAC]; len(verdicts) != n || n == 0 {
+		w.t.Errorf("%d frames of ours were captured and %d judged", n, len(verdicts))
 	}
-	if w.iface != nil {
-		if n := w.iface.Stats().SentPackets; n != uint64(v.frames) {
-			w.t.Errorf("the stack says that it sent %d frames, the capture has %d", n, v.frames)
-		}
+	if w.iface != nil && w.sent != uint64(len(verdicts)) {
+		w.t.Errorf("the stack says that it sent %d frames, the capture has %d", w.sent, len(verdicts))
 	}
-	w.t.Logf("tshark found nothing wrong with %d frames of ours: %s", v.frames, v.summary())
+	w.t.Logf("tshark finds fault with %d of %d frames of ours: %s", faults, len(verdicts), summary(verdicts))
 }
 
 // open opens a stack on the TAP device, in this process. When the test ends, its
@@ -160,9 +182,13 @@ func (w *world) listen(port int) *castnet.Conn {
 }
 
 // dial returns a Conn of ours that is connected to the address.
-func (w *world) dial(to netip.AddrPort) *castnet.Conn {
+func (w *world) dial(to netip.AddrPort) *castnet.Conn { return w.dialFrom(0, to) }
+
+// dialFrom returns a Conn of ours that is bound to the port and connected to the
+// address.
+func (w *world) dialFrom(port uint16, to netip.AddrPort) *castnet.Conn {
 	w.t.Helper()
-	cfg := castnet.Config{On: w.stack}
+	cfg := castnet.Config{On: w.stack, LocalAddr: netip.AddrPortFrom(ours, port)}
 	c, err := cfg.Dial(w.t.Context(), "udp4", to.String())
 	return w.conn(c, err)
 }
@@ -221,29 +247,4 @@ func bound(t *testing.T, ns *netns.Namespace, port int) {
 		}
 		return strings.Contains(string(list), fmt.Sprintf(":%04X ", port))
 	})
-}
-
-// castnetProgram is the command, built once for all tests.
-var castnetProgram = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildDir, "castnet")
-	cmd := exec.Command("go", "build", "-o", path, ".")
-	cmd.Dir = filepath.Join("..", "cmd", "castnet")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the command: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-// buildDir is where the command is built; TestMain makes it and takes it away.
-var buildDir string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	var err error
-	if buildDir, err = os.MkdirTemp("", "castnet-interop"); err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(buildDir)
-	return m.Run()
 }
