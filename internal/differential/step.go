@@ -88,9 +88,12 @@ var settable = []socket.Option{
 	socket.Error, socket.NextSize, socket.IPv6Only,
 }
 
-// readable are the options of a Get step.
+// readable are the options of a Get step. Half of them ask for what changes by
+// itself.
 var readable = []socket.Option{
-	socket.Error, socket.NextSize, socket.SendQueued, socket.ReuseAddr, socket.FreeBind, socket.Broadcast, socket.TTL,
+	socket.Error, socket.Error, socket.Error, socket.Error, socket.Error, socket.Error,
+	socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize,
+	socket.SendQueued, socket.ReuseAddr, socket.FreeBind, socket.Broadcast, socket.TTL,
 	socket.TOS, socket.MulticastTTL, socket.DontFragment, socket.ReceiveBuffer, socket.SendBuffer, socket.PortRange,
 	socket.Report, socket.BindInterface,
 }

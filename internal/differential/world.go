@@ -66,6 +66,7 @@ type player struct {
 	ports [sockets]uint16 // that the sockets had at the last look
 
 	connected [sockets]bool // or were once
+	closed    [sockets]bool
 	injected  map[string]int
 	last      *conformance.Packet // the last datagram sent by eth0
 	payload   int
@@ -109,7 +110,7 @@ func (p *player) end() {
 	}
 	p.out = append(p.out, "at the end, "+p.wires())
 	for i, s := range p.socks {
-		p.out = append(p.out, fmt.Sprintf("at the end, socket %d: at %s", i, p.addr(s.LocalAddr())))
+		p.out = append(p.out, fmt.Sprintf("at the end, socket %d: %s", i, p.state(i, nil)))
 		s.Close()
 	}
 	if err := p.m.Check(); err != nil {
@@ -131,13 +132,16 @@ func (p *player) open(i int) {
 			p.tb.Fatalf("SetOption(Report): %v", err)
 		}
 	}
-	p.socks[i], p.ports[i], p.connected[i] = s, 0, false
+	p.socks[i], p.ports[i], p.connected[i], p.closed[i] = s, 0, false, false
 }
 
 // look gives names to ports that sockets have been given since the last look. A
 // number that comes up again is a new port: on the other network it did not.
 func (p *player) look() {
 	for i, s := range p.socks {
+		if p.closed[i] {
+			continue // its port may be another's by now
+		}
 		port := s.LocalAddr().Port()
 		if port != p.ports[i] && !slices.Contains(p.w.Ports, port) {
 			p.names[port] = fmt.Sprint("p", p.named)
@@ -187,6 +191,7 @@ func (p *player) step(s Step) string {
 		p.open(s.Socket)
 		return "opened"
 	case Close:
+		p.closed[s.Socket] = true
 		return result(sk.Close())
 	case Bind:
 		return p.state(s.Socket, sk.Bind(p.where(s)))
@@ -217,7 +222,8 @@ func (p *player) step(s Step) string {
 		v, err := sk.Option(s.Option)
 		switch {
 		case s.Option == socket.Error && err == nil:
-			return fmt.Sprint("the error is ", result(errnoOf(v)))
+			again, _ := sk.Option(s.Option)
+			return fmt.Sprint("the error is ", result(errnoOf(v)), ", then ", result(errnoOf(again)))
 		case s.Option == socket.SendQueued:
 			return fmt.Sprint(v > 0, " ", result(err)) // the number is the network's own
 		}
@@ -245,6 +251,9 @@ func errnoOf(v int) error {
 // state is a result, and where the socket is now.
 func (p *player) state(i int, err error) string {
 	sk := p.socks[i]
+	if p.closed[i] {
+		return result(err)
+	}
 	line := result(err) + ", at " + p.addr(sk.LocalAddr())
 	if peer, err := sk.PeerAddr(); err == nil {
 		line += ", connected to " + p.addr(peer)
@@ -286,7 +295,7 @@ func (p *player) send(s Step) string {
 	}
 	n, err := sk.TrySend(ms)
 	p.m.Settle(p.tb)
-	return fmt.Sprintf("%d, %s, at %s", n, result(err), p.addr(sk.LocalAddr()))
+	return fmt.Sprint(n, " ", p.state(s.Socket, err))
 }
 
 func (p *player) receive(i, size int) string {
