@@ -15,6 +15,8 @@ the same seed gives the same run.`,
 		Example: `  castnet lab run examples/labs/first.yaml`,
 		Args:    subcommand,
 		RunE:    help,
+
+		SuggestionsMinimumDistance: 2,
 	}
 	cmd.AddCommand(newLabRun())
 	return cmd

@@ -48,9 +48,6 @@ func (e *Event) String() string {
 	case Change:
 		return fmt.Sprintf("%s  %s", at, e.Message)
 	case Sent:
-		if !e.Peer.IsValid() {
-			return fmt.Sprintf("%s  sent  %s", at, preview(e.Payload, e.Size))
-		}
 		return fmt.Sprintf("%s  to %v  %s", at, e.Peer, preview(e.Payload, e.Size))
 	}
 	return fmt.Sprintf("%s  from %v  %s", at, e.Peer, preview(e.Payload, e.Size))

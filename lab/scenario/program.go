@@ -276,9 +276,6 @@ func (p *process) send(ctx context.Context) error {
 		p.receive(conn)
 		return nil
 	})
-	if s.Connect {
-		peer = netip.AddrPort{} // Conn's own
-	}
 	count, every, wait := 1, defaultEvery, defaultWait
 	if s.Count != nil {
 		count = *s.Count
@@ -337,7 +334,10 @@ const maxPending = 10
 
 // sendOne sends one datagram. An error is noted; only the lab's end is returned.
 func (p *process) sendOne(conn *castnet.Conn, peer netip.AddrPort, b []byte) error {
-	m := [1]castnet.Message{{Buf: b, Addr: peer}}
+	m := [1]castnet.Message{{Buf: b}}
+	if !p.Send.Connect {
+		m[0].Addr = peer
+	}
 	for range maxPending {
 		_, err := conn.WriteBatch(m[:])
 		if p.run.isOver() {
