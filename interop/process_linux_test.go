@@ -15,6 +15,9 @@ import (
 	"github.com/castnet-go/castnet/internal/netns"
 )
 
+// lifetime is how long a program may run.
+const lifetime = time.Minute
+
 // A process is a program that runs in a namespace. It ends with the test at the
 // latest.
 type process struct {
@@ -50,7 +53,7 @@ func (t *transcript) String() string {
 func start(t *testing.T, ns *netns.Namespace, stdin io.Reader, name string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, done: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), lifetime)
 	p.cmd = exec.CommandContext(ctx, name, args...)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -61,6 +61,7 @@ func TestKernelIsRefused(t *testing.T) {
 // A Conn of ours hears it from the kernel's.
 func TestWeAreRefused(t *testing.T) {
 	w := newWorld(t)
+	w.ns.Sysctl(t, "ipv4/icmp_ratelimit", "0") // no refusal is to be left out
 	w.open("")
 	peer := netip.AddrPortFrom(kernel, closed)
 	buf := make([]byte, 1500)
