@@ -14,8 +14,6 @@ func (s *Socket) Bind(addr netip.AddrPort) error {
 	switch {
 	case s.closed.Load():
 		return net.ErrClosed
-	case !addr.Addr().IsValid():
-		return syscall.EINVAL
 	case !addr.Addr().Is4():
 		return syscall.EAFNOSUPPORT
 	}

@@ -17,7 +17,7 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 		s.disconnect()
 		return nil
 	case !peer.Addr().IsValid():
-		return syscall.EINVAL
+		return syscall.EAFNOSUPPORT
 	}
 	// Linux binds before it looks at the peer: a connect that fails has bound.
 	if err := s.autobind(); err != nil {
