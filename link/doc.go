@@ -7,8 +7,8 @@
 //	eth0, err := s.AddInterface("eth0", l) // calls l.Attach
 //	err = eth0.AddAddress(netip.MustParsePrefix("10.0.0.2/24"))
 //
-// One package below this one is one driver: mem (two stacks in one process),
-// tap, tun, packet, fd and so on.
+// One package below this one is one driver: mem (two stacks in one process), fd
+// (any descriptor that keeps the bounds of frames), tap.
 //
 // # How it works
 //
