@@ -32,7 +32,7 @@ const (
 	maxErrors = 10
 	// maxValues bounds what a file comes to when its aliases are followed,
 	// and maxList every list that has no bound of its own.
-	maxValues = 500_000
+	maxValues = 300_000
 	maxList   = 1000
 )
 

@@ -14,7 +14,7 @@
 //
 //	seed: 1                  # of all that is random; 0 if left out
 //	duration: 10s            # how long the lab runs; 10s if left out
-//	switches: [lan]          # segments for any number of hosts
+//	switches: [lan, office]  # segments for any number of hosts
 //	cables: []               # and for two
 //
 //	hosts:
