@@ -32,9 +32,9 @@ for standard input. docs/lab.schema.json describes what can be in it.
 Time is virtual: an hour takes a moment, and a seed gives the same run each time,
 as the fingerprint shows. With --realtime the clock on the wall is the lab's.`,
 		Example: `  castnet lab run examples/labs/first.yaml
-  castnet lab run examples/labs/first.yaml --trace    each step of each packet, a line each
-  castnet lab run examples/labs/first.yaml --seed 2   with other accidents
-  castnet lab run examples/labs/first.yaml --pcap out a capture a host, for Wireshark
+  castnet lab run examples/labs/first.yaml --trace       each step of each packet, a line each
+  castnet lab run examples/labs/first.yaml --seed 2      with other accidents
+  castnet lab run examples/labs/first.yaml --pcap out    a capture a host, for Wireshark
   castnet lab run examples/labs/first.yaml --json | jq 'select(.event == "heard")'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch len(args) {
