@@ -29,6 +29,12 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 	q := s.query(ipv4Of(peer.Addr()))
 	q.port = peer.Port()
 	p, err := s.stack.route(q)
+	if err == nil && q.dst == unspecified4 {
+		// Which own address that is has been found now; whether it can be
+		// reached is another question (Linux's ip_route_connect).
+		q.dst, q.src = p.dst, p.src
+		p, err = s.stack.route(q)
+	}
 	if err != nil {
 		return err
 	}
