@@ -2,10 +2,12 @@ package differential
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -31,8 +33,15 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if n := missing.Load(); n > 0 {
+		fmt.Printf("differential: %d tests did not run: they need a network namespace, and so root\n", n)
+	}
+	os.Exit(code)
 }
+
+// missing counts the tests that could not run.
+var missing atomic.Int32
 
 // arena is one host machine, for many sequences, and the world it is in.
 type arena struct {
@@ -48,6 +57,7 @@ func wired(t *testing.T) *arena {
 		if os.Getenv("CASTNET_INTEROP") == "1" {
 			t.Fatal("CASTNET_INTEROP=1, and yet there is no root to make a network namespace")
 		}
+		missing.Add(1)
 		t.Skip("needs a network namespace, and so root")
 	}
 	a := &arena{t, Wired, conformance.NewHost(t, Wired.needs())}
@@ -97,12 +107,19 @@ func (a *arena) play(steps []Step, wrap func(socket.Network) socket.Network) (on
 	return Play(a.t, a.host, a.w, steps), Play(a.t, m, a.w, steps)
 }
 
-func TestLoopback(t *testing.T) { compare(t, loopback(t)) }
+func TestLoopback(t *testing.T) {
+	a := loopback(t)
+	t.Run("Calls", func(t *testing.T) { a.compare(t, Sequences(a.w)) })
+	t.Run("Bindings", func(t *testing.T) { a.compare(t, Bindings(a.w)) })
+}
 
-func TestWires(t *testing.T) { compare(t, wired(t)) }
+func TestWires(t *testing.T) {
+	a := wired(t)
+	t.Run("Calls", func(t *testing.T) { a.compare(t, Sequences(a.w)) })
+	t.Run("Bindings", func(t *testing.T) { a.compare(t, Bindings(a.w)) })
+}
 
-func compare(t *testing.T, a *arena) {
-	sequences := Sequences(a.w)
+func (a *arena) compare(t *testing.T, sequences *rapid.Generator[[]Step]) {
 	var failing []Step
 	var report string
 	differ := func(steps []Step) bool {

@@ -85,6 +85,34 @@ func step(w World) *rapid.Generator[Step] {
 	})
 }
 
+// Bindings draws sequences that bind, and change what is bound, and send nothing:
+// which socket of a ReusePort group hears a flow is the network's secret, but who
+// may share a port is not.
+func Bindings(w World) *rapid.Generator[[]Step] {
+	options := []socket.Option{socket.ReuseAddr, socket.ReusePort, socket.BindInterface, socket.FreeBind}
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Step {
+		s := Step{
+			Kind:   rapid.SampledFrom([]Kind{Open, Close, Bind, Bind, Bind, Bind, Connect, Disconnect, Set, Set, Set}).Draw(t, "kind"),
+			Socket: rapid.IntRange(0, sockets-1).Draw(t, "socket"),
+		}
+		switch s.Kind {
+		case Bind:
+			s.Where = rapid.IntRange(0, min(8, len(w.Addresses))-1).Draw(t, "where")
+			s.Port = rapid.IntRange(0, 2).Draw(t, "port")
+		case Connect:
+			s.Where = rapid.IntRange(0, 2).Draw(t, "where")
+			s.Port = 1
+		case Set:
+			s.Option = rapid.SampledFrom(options).Draw(t, "option")
+			s.Value = rapid.IntRange(0, 1).Draw(t, "value")
+			if s.Option == socket.BindInterface && w.Wires {
+				s.Value *= rapid.IntRange(2, 3).Draw(t, "interface")
+			}
+		}
+		return s
+	}), 20, 60)
+}
+
 // fields are the sets of fields that a SendFields step may set.
 func fields(w World) []socket.Fields {
 	list := []socket.Fields{
