@@ -75,9 +75,11 @@ func (s *Socket) claimPort(a ipv4, port uint16) error {
 		return syscall.EADDRINUSE
 	}
 	t.uses.add(&w)
-	s.bound.addr, s.bound.port, s.bound.claim = a, w.port, w
+	s.bound.addr, s.bound.port = a, w.port
 	s.setRank()
-	s.enter()
+	s.publish()
+	k, _ := s.entry()
+	t.insert(k, s)
 	return nil
 }
 
@@ -114,26 +116,28 @@ func (s *Socket) setRank() {
 	s.rank.Store(s.stack.ports.rank)
 }
 
-// enter puts the socket into the port table under its present key. The caller
-// holds s.mu and the table's.
-func (s *Socket) enter() {
-	s.bound.key = s.publish()
-	s.stack.ports.insert(s.bound.key, s)
-}
-
-// publish makes what incoming datagrams are matched against, and returns the
-// key under which they will look for the socket.
-func (s *Socket) publish() portKey {
-	k := portKey{local: s.bound.addr.address(), ports: portPair(s.bound.port, 0)}
-	m := &match{device: s.opts.device, reusePort: s.opts.reusePort}
+// publish makes what incoming datagrams are matched against.
+func (s *Socket) publish() {
+	m := match{device: int32(s.opts.device), reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort}
 	if s.peer.IsValid() {
 		m.peer, m.peerPort = ipv4Of(s.peer.Addr()), s.peer.Port()
-		if m.peerPort != 0 { // else it hears every port of the peer
-			k.peer, k.ports = m.peer.address(), portPair(s.bound.port, m.peerPort)
-		}
 	}
-	s.match.Store(m)
-	return k
+	if m == anything {
+		s.match.Store(&anything)
+	} else {
+		s.match.Store(&m)
+	}
+}
+
+// entry returns the key under which the socket is in the port table, and its
+// claim, by what was published last.
+func (s *Socket) entry() (portKey, claim) {
+	m, local := s.match.Load(), s.bound.addr.address()
+	k := portKey{local: local, ports: portPair(s.bound.port, 0)}
+	if m.peerPort != 0 { // else it hears every port of the peer
+		k.peer, k.ports = m.peer.address(), portPair(s.bound.port, m.peerPort)
+	}
+	return k, claim{claimKey{local, int(m.device)}, s.bound.port, m.reuseAddr, m.reusePort}
 }
 
 // rebind moves the socket in the port table after change, which may alter its
@@ -148,22 +152,21 @@ func (s *Socket) rebind(change func()) {
 	t := &s.stack.ports
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.uses.remove(&s.bound.claim)
+	old, w := s.entry()
+	t.uses.remove(&w)
 	addr := s.bound.addr
 	change()
 	if s.bound.addr != addr {
 		s.setRank()
 	}
-	w := &s.bound.claim
-	w.local, w.device = s.bound.addr.address(), s.opts.device
-	w.reuseAddr, w.reusePort = s.opts.reuseAddr, s.opts.reusePort
-	t.uses.add(w)
-	old := s.bound.key
-	if s.bound.key = s.publish(); s.bound.key == old {
-		t.refresh(old)
+	s.publish()
+	k, w := s.entry()
+	t.uses.add(&w)
+	if k == old {
+		t.refresh(k)
 		return
 	}
-	t.insert(s.bound.key, s)
+	t.insert(k, s)
 	t.remove(old, s)
 }
 
@@ -175,7 +178,8 @@ func (s *Socket) release() {
 	t := &s.stack.ports
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.remove(s.bound.key, s)
-	t.uses.remove(&s.bound.claim)
+	k, w := s.entry()
+	t.remove(k, s)
+	t.uses.remove(&w)
 	s.bound = binding{}
 }

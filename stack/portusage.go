@@ -11,10 +11,10 @@ type usage struct {
 
 // portUsage is what is bound to one port.
 type portUsage struct {
-	all   claims
-	where map[claimKey]*claims
-	// devices is the number of keys in where with a device.
-	devices int
+	all     claims
+	only    claimKey             // where they are bound, while that is one place
+	where   map[claimKey]*claims // nil while it is
+	devices int32                // the number of keys in where with a device
 }
 
 // claimKey is where a socket is bound: an address, perhaps on one device only.
@@ -23,10 +23,17 @@ type claimKey struct {
 	device int
 }
 
+// overlaps reports whether a datagram could be for both places.
+func (k *claimKey) overlaps(o *claimKey) bool {
+	any := unspecified4.address()
+	return (k.device == 0 || o.device == 0 || k.device == o.device) &&
+		(k.local == any || o.local == any || k.local == o.local)
+}
+
 // claims count the sockets bound in one place, and those among them that lack
 // the consent to share it.
 type claims struct {
-	total, noReuseAddr, noReusePort, neither int
+	total, noReuseAddr, noReusePort, neither int32
 }
 
 func (u *usage) init() { u.ports = make(map[uint16]*portUsage) }
@@ -38,15 +45,15 @@ type claim struct {
 	reuseAddr, reusePort bool
 }
 
-func (c *claims) count(by int, reuseAddr, reusePort bool) {
+func (c *claims) count(by int32, w *claim) {
 	c.total += by
-	if !reuseAddr {
+	if !w.reuseAddr {
 		c.noReuseAddr += by
 	}
-	if !reusePort {
+	if !w.reusePort {
 		c.noReusePort += by
 	}
-	if !reuseAddr && !reusePort {
+	if !w.reuseAddr && !w.reusePort {
 		c.neither += by
 	}
 }
@@ -71,22 +78,19 @@ func (c *claims) conflicts(w *claim) bool {
 // conflicts reports whether the claim cannot be granted.
 func (u *usage) conflicts(w *claim) bool {
 	p := u.ports[w.port]
-	if p == nil {
+	switch {
+	case p == nil:
 		return false
-	}
-	wild := w.local == unspecified4.address()
-	if w.device == 0 && p.devices == 0 {
-		if wild {
-			return p.all.conflicts(w)
-		}
+	case p.where == nil:
+		return p.only.overlaps(&w.claimKey) && p.all.conflicts(w)
+	case w.device == 0 && p.devices == 0 && w.local == unspecified4.address():
+		return p.all.conflicts(w)
+	case w.device == 0 && p.devices == 0:
 		return p.where[w.claimKey].conflicts(w) ||
 			p.where[claimKey{unspecified4.address(), 0}].conflicts(w)
 	}
 	for k, c := range p.where {
-		if k.device != 0 && w.device != 0 && k.device != w.device {
-			continue
-		}
-		if (wild || k.local == w.local || k.local == unspecified4.address()) && c.conflicts(w) {
+		if k.overlaps(&w.claimKey) && c.conflicts(w) {
 			return true
 		}
 	}
@@ -97,34 +101,57 @@ func (u *usage) conflicts(w *claim) bool {
 func (u *usage) add(w *claim) {
 	p := u.ports[w.port]
 	if p == nil {
-		p = &portUsage{where: make(map[claimKey]*claims, 1)}
+		p = &portUsage{only: w.claimKey}
 		u.ports[w.port] = p
+	}
+	if p.where == nil && p.only != w.claimKey {
+		p.where = make(map[claimKey]*claims, 2)
+		c := p.all
+		p.put(p.only, &c)
+	}
+	p.all.count(1, w)
+	if p.where == nil {
+		return
 	}
 	c := p.where[w.claimKey]
 	if c == nil {
 		c = new(claims)
-		p.where[w.claimKey] = c
-		if w.device != 0 {
-			p.devices++
-		}
+		p.put(w.claimKey, c)
 	}
-	c.count(1, w.reuseAddr, w.reusePort)
-	p.all.count(1, w.reuseAddr, w.reusePort)
+	c.count(1, w)
+}
+
+func (p *portUsage) put(k claimKey, c *claims) {
+	p.where[k] = c
+	if k.device != 0 {
+		p.devices++
+	}
 }
 
 func (u *usage) remove(w *claim) {
 	p := u.ports[w.port]
-	c := p.where[w.claimKey]
-	c.count(-1, w.reuseAddr, w.reusePort)
-	p.all.count(-1, w.reuseAddr, w.reusePort)
-	if c.total == 0 {
-		delete(p.where, w.claimKey)
-		if w.device != 0 {
-			p.devices--
-		}
-	}
+	p.all.count(-1, w)
 	if p.all.total == 0 {
 		delete(u.ports, w.port)
+		return
+	}
+	if p.where == nil {
+		return
+	}
+	c := p.where[w.claimKey]
+	c.count(-1, w)
+	if c.total > 0 {
+		return
+	}
+	delete(p.where, w.claimKey)
+	if w.device != 0 {
+		p.devices--
+	}
+	if len(p.where) == 1 {
+		for k := range p.where {
+			p.only = k
+		}
+		p.where, p.devices = nil, 0
 	}
 }
 

@@ -60,26 +60,27 @@ type binding struct {
 	port         uint16
 	explicitAddr bool // Bind named the address: disconnecting keeps it
 	explicitPort bool // Bind named the port: disconnecting keeps it
-	claim        claim
-	key          portKey
 }
 
 // match is what an incoming datagram must agree with for a socket to be a
-// candidate. It is immutable once published.
+// candidate, and what others must agree with that want its port. It is immutable
+// once published.
 type match struct {
-	peer       ipv4 // 0: anybody
-	peerPort   uint16
-	device     int // 0: any
-	reusePort  bool
-	firstBound bool
+	peer                 ipv4  // 0: anybody
+	device               int32 // 0: any
+	peerPort             uint16
+	reuseAddr, reusePort bool
 }
+
+// anything is the match of sockets without wishes, which most are.
+var anything match
 
 func newSocket(st *Stack) *Socket {
 	s := &Socket{stack: st, flow: uint32(st.random.uint64())}
 	s.opts = defaultOptions
 	s.sendLimit.Store(int32(st.cfg.SendBuffer))
 	s.queue.limit = st.cfg.ReceiveBuffer
-	s.match.Store(&match{})
+	s.match.Store(&anything)
 	return s
 }
 

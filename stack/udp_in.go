@@ -116,7 +116,7 @@ func (f flow) keys() [3]portKey { return [3]portKey{f.exact(), f.bound(), f.wild
 
 // accepts reports whether a socket found by its key wants the datagram.
 func (m *match) accepts(f flow) bool {
-	return (m.device == 0 || m.device == int(f.device)) &&
+	return (m.device == 0 || m.device == f.device) &&
 		(m.peer == 0 || m.peer == f.src) && (m.peerPort == 0 || m.peerPort == f.srcPort())
 }
 
