@@ -87,7 +87,9 @@ func step(w World) *rapid.Generator[Step] {
 
 // Bindings draws sequences that bind, and change what is bound, and send nothing:
 // which socket of a ReusePort group hears a flow is the network's secret, but who
-// may share a port is not.
+// may share a port is not. Half of the sockets know ReuseAddr and half ReusePort:
+// where both meet on one port Linux asks its sockets from the last bound on and
+// stops at the first that shares by ReusePort, whatever the others say.
 func Bindings(w World) *rapid.Generator[[]Step] {
 	options := []socket.Option{socket.ReuseAddr, socket.ReusePort, socket.BindInterface, socket.FreeBind}
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Step {
@@ -105,8 +107,13 @@ func Bindings(w World) *rapid.Generator[[]Step] {
 		case Set:
 			s.Option = rapid.SampledFrom(options).Draw(t, "option")
 			s.Value = rapid.IntRange(0, 1).Draw(t, "value")
-			if s.Option == socket.BindInterface && w.Wires {
+			switch {
+			case s.Option == socket.BindInterface && w.Wires:
 				s.Value *= rapid.IntRange(2, 3).Draw(t, "interface")
+			case s.Option == socket.ReuseAddr && s.Socket >= sockets/2:
+				s.Option = socket.ReusePort
+			case s.Option == socket.ReusePort && s.Socket < sockets/2:
+				s.Option = socket.ReuseAddr
 			}
 		}
 		return s
