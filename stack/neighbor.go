@@ -72,6 +72,7 @@ type neighbor struct {
 	first    *packet.Buffer // the packets that wait, linked
 	last     *packet.Buffer
 	waiting  int
+	draining bool // those that waited are being sent
 }
 
 // usable is the bit of a neighbour's word that says that its address may be used.
@@ -202,14 +203,16 @@ func (t *neighborTable) kill(n *neighbor) {
 	t.dropWaiting(n, drop.NeighborUnreachable)
 }
 
-// setState gives a neighbour its state, and the fast path its word. The caller
-// holds t.mu.
+// setState gives a neighbour its state, and the fast path its word: none as long
+// as packets wait. The caller holds t.mu.
 func (t *neighborTable) setState(n *neighbor, state NeighborState) {
 	n.state = state
-	switch state {
-	case NeighborReachable, NeighborDelay, NeighborProbe, NeighborPermanent:
+	switch {
+	case n.draining || n.first != nil:
+		n.word.Store(0) // who sends now is to wait behind those that wait
+	case state == NeighborReachable, state == NeighborDelay, state == NeighborProbe, state == NeighborPermanent:
 		n.word.Store(macWord(n.mac) | usable)
-	case NeighborStale:
+	case state == NeighborStale:
 		n.word.Store(macWord(n.mac)) // the next use is to be noticed
 	default:
 		n.word.Store(0)
@@ -243,7 +246,14 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 		sendTo(n.iface, b, wordMAC(w))
 		return
 	}
-	if n.state == NeighborStale {
+	if n.draining && n.known() && n.waiting >= t.stack.cfg.Limits.NeighborQueue {
+		// It is better to overtake than to be dropped.
+		mac := n.mac
+		t.mu.Unlock()
+		sendTo(n.iface, b, mac)
+		return
+	}
+	if n.state == NeighborStale && !n.draining {
 		t.setState(n, NeighborDelay)
 		t.stack.timers.arm(&n.timer, t.stack.timers.now()+delayFirstTime)
 		w := n.word.Load()
@@ -380,9 +390,37 @@ func (t *neighborTable) learn(i *Interface, addr ipv4, mac wire.MAC, create, con
 		t.setState(n, NeighborStale)
 		t.stack.timers.disarm(&n.timer)
 	}
-	waiting := t.takeWaiting(n)
+	t.drain(n)
 	t.mu.Unlock()
-	sendAll(i, waiting, mac)
+}
+
+// maxDrains bounds how often a sender that is as fast as the link can make drain
+// go on. It takes a burst of at least as many datagrams to be out of order.
+const maxDrains = 64
+
+// drain sends the packets that wait for a neighbour whose address has become
+// known. What is sent meanwhile waits behind them, so that nothing is overtaken;
+// only a sender that does not let the queue become empty gets past it in the end.
+// The caller holds t.mu, which drain releases while it sends.
+func (t *neighborTable) drain(n *neighbor) {
+	if n.first == nil || n.draining {
+		return // or whoever drains goes on
+	}
+	n.draining = true
+	for k := 0; n.first != nil && n.known(); k++ {
+		waiting, mac := t.takeWaiting(n), n.mac
+		if k >= maxDrains {
+			n.draining = false
+			t.setState(n, n.state)
+		}
+		t.mu.Unlock()
+		sendAll(n.iface, waiting, mac)
+		t.mu.Lock()
+	}
+	n.draining = false
+	if !n.dead {
+		t.setState(n, n.state)
+	}
 }
 
 // takeWaiting takes out the packets that wait for a neighbour. The caller holds
@@ -449,9 +487,8 @@ func (i *Interface) AddNeighbor(addr netip.Addr, mac wire.MAC) error {
 	n.mac = mac
 	t.setState(n, NeighborPermanent)
 	t.stack.timers.disarm(&n.timer)
-	waiting := t.takeWaiting(n)
+	t.drain(n)
 	t.mu.Unlock()
-	sendAll(i, waiting, mac)
 	return nil
 }
 

@@ -85,6 +85,84 @@ func TestPacketsWaitForTheirNeighbourInOrder(t *testing.T) {
 	checkLedger(t, h)
 }
 
+// What is sent while those that waited are on their way does not overtake them.
+func TestWhatWaitedIsNotOvertaken(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		resolve func(h *host, l *cable)
+	}{
+		{"answer", func(_ *host, l *cable) { l.deliver(arpReply(macPeer, "10.0.0.9", "10.0.0.2")) }},
+		{"question", func(_ *host, l *cable) { l.deliver(arpRequest(macPeer, "10.0.0.9", "10.0.0.2")) }},
+		{"by hand", func(h *host, _ *cable) { h.eth0.AddNeighbor(netip.MustParseAddr("10.0.0.9"), macPeer) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h, l := onCable(t, Config{Limits: Limits{NeighborQueue: 50}})
+			s := h.open(t, "")
+			var want []string
+			next := func() {
+				p := fmt.Sprint("p", len(want))
+				want = append(want, p)
+				send(t, s, p, "10.0.0.9:9")
+			}
+			for range 3 {
+				next()
+			}
+			l.take()
+			l.onSent = func([]byte) {
+				if len(want) < 20 {
+					next()
+				}
+			}
+			test.resolve(h, l)
+			if got := sentPayloads(t, l, macPeer); !reflect.DeepEqual(got, want) {
+				t.Errorf("sent %q, want %q", got, want)
+			}
+			l.onSent = nil
+			next()
+			if got := sentPayloads(t, l, macPeer); !reflect.DeepEqual(got, want[len(want)-1:]) {
+				t.Errorf("then sent %q, want %q", got, want[len(want)-1:])
+			}
+			checkLedger(t, h)
+			if h.Ledger().Held != 0 {
+				t.Errorf("%d packets are held", h.Ledger().Held)
+			}
+		})
+	}
+}
+
+// A sender that never lets the queue become empty neither holds up who sends what
+// waited nor loses anything.
+func TestASenderFasterThanItsQueue(t *testing.T) {
+	const limit = 10
+	h, l := onCable(t, Config{Limits: Limits{NeighborQueue: limit}})
+	s := h.open(t, "")
+	for n := range limit {
+		send(t, s, fmt.Sprint("p", n), "10.0.0.9:9")
+	}
+	l.take()
+	const most = 3000
+	sent, depth := limit, 0
+	l.onSent = func([]byte) {
+		if depth++; depth == 1 || depth == 2 { // two more for each that leaves
+			for k := 0; k < 2 && sent < most; k++ {
+				sent++
+				send(t, s, fmt.Sprint("p", sent), "10.0.0.9:9")
+			}
+		}
+		depth--
+	}
+	l.deliver(arpReply(macPeer, "10.0.0.9", "10.0.0.2"))
+	l.onSent = nil
+	if got := len(sentPayloads(t, l, macPeer)); got != sent || sent <= limit*maxDrains {
+		t.Errorf("%d of %d datagrams left", got, sent)
+	}
+	if got := h.neighbors.sorted(nil)[0]; got.draining || got.word.Load() != macWord(macPeer)|usable {
+		t.Errorf("the neighbour is not used as it should be: %+v", got)
+	}
+	checkDrops(t, h, drop.NeighborQueueFull, 0)
+	checkLedger(t, h)
+}
+
 func TestThreeProbesASecondApartThenUnreachable(t *testing.T) {
 	h, l := onCable(t, Config{})
 	s := h.open(t, "")
