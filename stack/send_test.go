@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/castnet-go/castnet/drop"
-	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
@@ -255,106 +254,7 @@ func TestABatchThatFailsInTheMiddle(t *testing.T) {
 }
 
 // A train leaves as the datagrams that it is.
-func TestTrains(t *testing.T) {
-	h, l := known(t, Config{})
-	for _, c := range []struct {
-		size, segment, want int // want: datagrams
-		err                 error
-	}{
-		{1000, 100, 10, nil},
-		{1001, 100, 11, nil},
-		{128, 1, 128, nil},
-		{129, 1, 0, syscall.EINVAL},
-		{100, 100, 1, nil},
-		{100, 200, 1, nil},
-		{100, 0, 1, nil},
-		{0, 100, 1, nil},
-		{14720, 1472, 10, nil},
-		{14730, 1473, 0, syscall.EMSGSIZE},
-		{1473, 1472, 2, nil},
-		{1473, 0, 0, syscall.EMSGSIZE},
-		{65507, 1472, 45, nil},
-		{65507, 511, 0, syscall.EINVAL},
-		{65508, 1472, 0, syscall.EMSGSIZE},
-	} {
-		s := h.connected(t, "", "10.0.0.9:9")
-		payload := make([]byte, c.size)
-		for k := range payload {
-			payload[k] = byte(k / 3)
-		}
-		m := socket.Message{Buf: payload, Set: socket.FieldSegmentSize, SegmentSize: uint16(c.segment)}
-		n, err := s.TrySend([]socket.Message{m})
-		if err != c.err || (n == 1) != (err == nil) {
-			t.Errorf("%d bytes by %d: %d, %v, want %v", c.size, c.segment, n, err, c.err)
-		}
-		got := texts(l.datagrams(t))
-		if len(got) != c.want {
-			t.Errorf("%d bytes by %d: %d datagrams, want %d", c.size, c.segment, len(got), c.want)
-		}
-		if c.want > 0 {
-			for k, p := range got[:c.want-1] {
-				if len(p) != c.segment {
-					t.Errorf("%d bytes by %d: datagram %d has %d", c.size, c.segment, k, len(p))
-				}
-			}
-			if strings.Join(got, "") != string(payload) {
-				t.Errorf("%d bytes by %d: the bytes are others", c.size, c.segment)
-			}
-		}
-		if st := s.Stats(); st.Sent != uint64(c.want) || c.want > 0 && st.SentBytes != uint64(c.size) {
-			t.Errorf("%d bytes by %d: counted %d datagrams, %d bytes", c.size, c.segment, st.Sent, st.SentBytes)
-		}
-		s.Close()
-	}
-	if l := h.Ledger(); l.Split == 0 {
-		t.Errorf("ledger: %+v", l)
-	}
-	checkLedger(t, h)
-}
-
 // Trains and plain datagrams in one batch, more than one call of the link can take.
-func TestTrainsInBatches(t *testing.T) {
-	h, l := known(t, Config{})
-	s := h.connected(t, "", "10.0.0.9:9")
-	var ms []socket.Message
-	var want []string
-	for n := range 40 {
-		m := socket.Message{Buf: []byte(fmt.Sprintf("%02d", n))}
-		if n%3 != 0 {
-			count := 1 + n*3
-			m.Buf = []byte(strings.Repeat(fmt.Sprintf("%02d.", n), count))
-			m.Set, m.SegmentSize = socket.FieldSegmentSize, 3
-			for range count {
-				want = append(want, fmt.Sprintf("%02d.", n))
-			}
-		} else {
-			want = append(want, string(m.Buf))
-		}
-		ms = append(ms, m)
-	}
-	if n, err := s.TrySend(ms); n != len(ms) || err != nil {
-		t.Fatal(n, err)
-	}
-	if got := texts(l.datagrams(t)); !slices.Equal(got, want) {
-		t.Errorf("sent %d datagrams, want %d:\n%q", len(got), len(want), got)
-	}
-	// To somebody unknown they wait, each for itself.
-	h2, l2 := onCable(t, Config{})
-	s2 := h2.connected(t, "", "10.0.0.9:9")
-	m := socket.Message{Buf: make([]byte, 110), Set: socket.FieldSegmentSize, SegmentSize: 1}
-	if n, err := s2.TrySend([]socket.Message{m}); n != 1 || err != nil {
-		t.Fatal(n, err)
-	}
-	checkDrops(t, h2, drop.NeighborQueueFull, 9) // of a queue of 101
-	checkLedger(t, h2)
-	l2.take()
-	l2.deliver(arpReply(macPeer, "10.0.0.9", "10.0.0.2"))
-	if n := len(l2.datagrams(t)); n != 101 {
-		t.Errorf("%d were sent", n)
-	}
-	checkLedger(t, h, h2)
-}
-
 // A message's own fields hold for that message and no other.
 func TestFieldsOfAMessageToBeSent(t *testing.T) {
 	h, l0, l1 := twoCables(t, Config{})
@@ -500,144 +400,10 @@ func TestManyReceiversShareOneBuffer(t *testing.T) {
 	checkLedger(t, h)
 }
 
-func TestFramesThatTheLinkRefuses(t *testing.T) {
-	for what, c := range map[string]struct {
-		err  error
-		want drop.Reason
-	}{
-		"full":    {link.ErrQueueFull, drop.LinkQueueFull},
-		"too big": {link.ErrTooBig, drop.LinkTooBig},
-		"down":    {link.ErrDown, drop.LinkDown},
-		"closed":  {fmt.Errorf("tap: %w", link.ErrClosed), drop.LinkDown},
-		"no peer": {link.ErrNoPeer, drop.LinkNoPeer},
-		"else":    {errors.New("input/output error"), drop.LinkError},
-	} {
-		t.Run(what, func(t *testing.T) {
-			h, l := known(t, Config{})
-			s := h.connected(t, "", "10.0.0.9:9")
-			send(t, s, "good", "")
-			before := h.eth0.Stats()
-			l.refuse = c.err
-			send(t, s, "single", "") // as on Linux, without IP_RECVERR nobody is told
-			if n, err := s.TrySend(make([]socket.Message, 10)); n != 10 || err != nil {
-				t.Fatal(n, err)
-			}
-			l.deliver(datagram{}.frame()) // an answer of the stack's own
-			l.deliver(arpRequest(macPeer, "10.0.0.9", "10.0.0.2"))
-			checkDrops(t, h, c.want, 13)
-			after := h.eth0.Stats()
-			if after.SentPackets != before.SentPackets || after.SentBytes != before.SentBytes || after.Dropped[c.want] != 13 {
-				t.Errorf("the interface's counters were %+v and are %+v", before, after)
-			}
-			if st := s.Stats(); st.Sent != 12 || st.Dropped[c.want] != 11 {
-				t.Errorf("the socket's counters: %+v", st)
-			}
-			checkLedger(t, h)
-		})
-	}
-}
-
 // A link that takes part of a batch leaves the rest to be dropped, by name.
-func TestALinkThatTakesPartOfABatch(t *testing.T) {
-	h, l := known(t, Config{})
-	s := h.connected(t, "", "10.0.0.9:9")
-	n := 0
-	l.onSent = func([]byte) {
-		if n++; n == 5 {
-			l.mu.Lock()
-			l.refuse = link.ErrQueueFull
-			l.mu.Unlock()
-		}
-	}
-	ms := make([]socket.Message, 20)
-	if n, err := s.TrySend(ms); n != 20 || err != nil {
-		t.Fatal(n, err)
-	}
-	if got := len(l.datagrams(t)); got != 5 {
-		t.Errorf("%d were sent", got)
-	}
-	checkDrops(t, h, drop.LinkQueueFull, 15)
-	checkLedger(t, h)
-}
-
 // A link with a rate holds frames back: the socket's buffer stays charged until
 // they have left.
-func TestFramesHeldByALinkChargeTheSendBuffer(t *testing.T) {
-	h, l := known(t, Config{})
-	l.keep = true
-	s := h.connected(t, "", "10.0.0.9:9")
-	setOption(t, s, socket.SendBuffer, 0)
-	n := 0
-	for try(s, "x", "") == nil {
-		n++
-	}
-	if err := try(s, "x", ""); err != syscall.EAGAIN || n < 2 || n > 30 {
-		t.Errorf("after %d: %v", n, err)
-	}
-	told := 0
-	var fn func()
-	fn = func() {
-		told++
-		if try(s, "again", "") != nil {
-			t.Error("told of room that is not there")
-		}
-		s.Notify(socket.Writable, fn)
-	}
-	s.Notify(socket.Writable, fn)
-	l.letGo()
-	if told != 0 {
-		t.Error("told inside a call of the link")
-	}
-	h.clock.Advance(0)
-	if told == 0 {
-		t.Error("not told")
-	}
-	s.Notify(socket.Writable, nil)
-	l.letGo()
-	if used, _ := s.Option(socket.SendQueued); used != 0 {
-		t.Errorf("%d bytes are charged", used)
-	}
-	checkLedger(t, h)
-}
-
 // A batch stops where the buffer is full, and goes on from there.
-func TestABatchStopsWhereTheSendBufferIsFull(t *testing.T) {
-	h, l := known(t, Config{})
-	l.keep = true
-	s := h.connected(t, "", "10.0.0.9:9")
-	setOption(t, s, socket.SendBuffer, 20000)
-	ms := make([]socket.Message, 500)
-	for k := range ms {
-		ms[k].Buf = []byte(fmt.Sprint(k))
-	}
-	var got []string
-	calls := 0
-	for done := 0; done < len(ms); calls++ {
-		n, err := s.TrySend(ms[done:])
-		if err == syscall.EAGAIN {
-			l.letGo()
-			continue
-		}
-		if err != nil || n == 0 {
-			t.Fatal(n, err)
-		}
-		done += n
-		got = append(got, texts(l.datagrams(t))...)
-		if used, _ := s.Option(socket.SendQueued); used > 40000+runLength*1024 {
-			t.Fatalf("%d bytes are charged", used)
-		}
-	}
-	if calls < 3 {
-		t.Error("the buffer was never full")
-	}
-	for k, p := range got {
-		if p != fmt.Sprint(k) {
-			t.Fatalf("datagram %d is %q", k, p)
-		}
-	}
-	checkLedger(t, h)
-}
-
 // What is sent on a connected socket to other peers changes nothing for the peer.
 func TestAConnectedSocketSendsElsewhere(t *testing.T) {
 	h, l := known(t, Config{})
