@@ -12,6 +12,8 @@ import (
 	"time"
 )
 
+// The broken connections, in the order of the table of broken_test.go.
+
 type dropsEmpty struct{ net.PacketConn }
 
 func (c dropsEmpty) WriteTo(b []byte, a net.Addr) (int, error) {

@@ -196,5 +196,3 @@ func TestBrokenConnectionsAreNoticed(t *testing.T) {
 		}
 	}
 }
-
-// What follows are the broken connections, in the order of the table.
