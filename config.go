@@ -37,7 +37,8 @@ type Config struct {
 	IPv6Only bool
 
 	// ReadBuffer and WriteBuffer are the sizes of the socket's buffers, in
-	// bytes; see [Conn.SetReadBuffer]. If zero, the network's default.
+	// bytes; see [Conn.SetReadBuffer]. If zero, the network's default. If
+	// negative, the largest that it allows.
 	ReadBuffer, WriteBuffer int
 
 	// Report is which optional fields received messages shall carry; see
