@@ -11,10 +11,15 @@ type usage struct {
 
 // portUsage is what is bound to one port.
 type portUsage struct {
-	all     claims
-	only    claimKey             // where they are bound, while that is one place
-	where   map[claimKey]*claims // nil while it is
-	devices int32                // the number of keys in where with a device
+	all   claims
+	only  claimKey // where they are bound, while that is one place
+	where *places  // nil while it is
+}
+
+// places are where sockets are bound to a port, if that is not one place only.
+type places struct {
+	claims  map[claimKey]*claims
+	devices int // the number of keys with a device
 }
 
 // claimKey is where a socket is bound: an address, perhaps on one device only.
@@ -83,13 +88,13 @@ func (u *usage) conflicts(w *claim) bool {
 		return false
 	case p.where == nil:
 		return p.only.overlaps(&w.claimKey) && p.all.conflicts(w)
-	case w.device == 0 && p.devices == 0 && w.local == unspecified4.address():
+	case w.device == 0 && p.where.devices == 0 && w.local == unspecified4.address():
 		return p.all.conflicts(w)
-	case w.device == 0 && p.devices == 0:
-		return p.where[w.claimKey].conflicts(w) ||
-			p.where[claimKey{unspecified4.address(), 0}].conflicts(w)
+	case w.device == 0 && p.where.devices == 0:
+		return p.where.claims[w.claimKey].conflicts(w) ||
+			p.where.claims[claimKey{unspecified4.address(), 0}].conflicts(w)
 	}
-	for k, c := range p.where {
+	for k, c := range p.where.claims {
 		if k.overlaps(&w.claimKey) && c.conflicts(w) {
 			return true
 		}
@@ -105,24 +110,24 @@ func (u *usage) add(w *claim) {
 		u.ports[w.port] = p
 	}
 	if p.where == nil && p.only != w.claimKey {
-		p.where = make(map[claimKey]*claims, 2)
+		p.where = &places{claims: make(map[claimKey]*claims, 2)}
 		c := p.all
-		p.put(p.only, &c)
+		p.where.put(p.only, &c)
 	}
 	p.all.count(1, w)
 	if p.where == nil {
 		return
 	}
-	c := p.where[w.claimKey]
+	c := p.where.claims[w.claimKey]
 	if c == nil {
 		c = new(claims)
-		p.put(w.claimKey, c)
+		p.where.put(w.claimKey, c)
 	}
 	c.count(1, w)
 }
 
-func (p *portUsage) put(k claimKey, c *claims) {
-	p.where[k] = c
+func (p *places) put(k claimKey, c *claims) {
+	p.claims[k] = c
 	if k.device != 0 {
 		p.devices++
 	}
@@ -138,20 +143,20 @@ func (u *usage) remove(w *claim) {
 	if p.where == nil {
 		return
 	}
-	c := p.where[w.claimKey]
+	c := p.where.claims[w.claimKey]
 	c.count(-1, w)
 	if c.total > 0 {
 		return
 	}
-	delete(p.where, w.claimKey)
+	delete(p.where.claims, w.claimKey)
 	if w.device != 0 {
-		p.devices--
+		p.where.devices--
 	}
-	if len(p.where) == 1 {
-		for k := range p.where {
+	if len(p.where.claims) == 1 {
+		for k := range p.where.claims {
 			p.only = k
 		}
-		p.where, p.devices = nil, 0
+		p.where = nil
 	}
 }
 
