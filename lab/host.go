@@ -170,7 +170,7 @@ func (h *Host) plug(to Segment, cfg LinkConfig) (*nic, error) {
 		return nil, h.err
 	case l.closed:
 		return nil, errClosed
-	case to == nil:
+	case absent(to):
 		return nil, errors.New("to no segment")
 	case to.base().err != nil:
 		return nil, to.base().err

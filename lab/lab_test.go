@@ -273,6 +273,8 @@ func TestAttachRefuses(t *testing.T) {
 		want string
 	}{
 		{"no segment", nil, lab.LinkConfig{}, "no segment"},
+		{"no switch", (*lab.Switch)(nil), lab.LinkConfig{}, "no segment"},
+		{"no cable", (*lab.Cable)(nil), lab.LinkConfig{}, "no segment"},
 		{"another lab's", other.AddSwitch("x"), lab.LinkConfig{}, "another lab"},
 		{"third end", cable, lab.LinkConfig{}, "c1 eth0 and c2 eth0"},
 		{"small MTU", lan, lab.LinkConfig{MTU: 67}, "68 to 65535"},

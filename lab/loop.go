@@ -24,7 +24,8 @@ const batchLen = 32
 //
 // It returns what went wrong since the last call: mistakes in building the lab,
 // before anything is run, errors that tasks have returned, captures that could
-// not be written. A task that panics makes Run panic, with a *TaskPanic.
+// not be written. A negative d is an error, and nothing is run. A task that
+// panics makes Run panic, with a *TaskPanic.
 func (l *Lab) Run(d time.Duration) error {
 	return l.run(d, false)
 }
@@ -42,8 +43,11 @@ func (l *Lab) run(d time.Duration, untilTasksEnd bool) error {
 	defer l.running.Store(false)
 	l.lock()
 	err := l.err
-	if l.closed {
+	switch {
+	case l.closed:
 		err = errClosed
+	case err == nil && d < 0:
+		err = fmt.Errorf("lab: time cannot run for %v: it does not go back", d)
 	}
 	l.unlock()
 	if err != nil {

@@ -66,6 +66,9 @@ func (n *nic) Attach(s link.Sink) error {
 	if n.at == nil {
 		return link.ErrClosed
 	}
+	if s != nil && n.sink != nil {
+		return link.ErrInUse
+	}
 	n.sink = s
 	return nil
 }

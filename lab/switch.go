@@ -21,6 +21,20 @@ type Segment interface {
 	base() *segment
 }
 
+// absent reports whether a segment is none: also a nil pointer is one that is
+// not nil as a Segment.
+func absent(s Segment) bool {
+	switch s := s.(type) {
+	case nil:
+		return true
+	case *Switch:
+		return s == nil
+	case *Cable:
+		return s == nil
+	}
+	return false
+}
+
 // segment is what switches and cables have in common.
 type segment struct {
 	lab  *Lab

@@ -155,13 +155,13 @@ func TestSwitchTableIsBounded(t *testing.T) {
 func TestFloodSharesOnePayload(t *testing.T) {
 	b := newBench(t, aSwitch, 10)
 	var storage = make(map[*byte]bool)
-	for i, n := range b.nics {
+	for _, n := range b.nics {
+		n.Attach(nil)
 		n.Attach(sinkFunc(func(frames []*packet.Buffer) {
 			for _, f := range frames {
 				storage[&f.Bytes()[0]] = true
 			}
 			packet.ReleaseAll(frames)
-			_ = i
 		}))
 	}
 	b.send(0, station1(0), wire.Broadcast, "payload")
@@ -226,6 +226,9 @@ func TestCardRefuses(t *testing.T) {
 	}
 	if err := try(1501 + wire.EthernetHeaderLen); err != link.ErrTooBig {
 		t.Errorf("a frame over the MTU: %v", err)
+	}
+	if err := n.Attach(noter{b, 0}); err != link.ErrInUse {
+		t.Errorf("a second sink: %v", err)
 	}
 	n.up = false
 	if err := try(100); err != link.ErrDown {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,8 @@ type task struct {
 // called by the test itself.
 //
 // In real time a task is a goroutine, and may do what goroutines do.
+//
+// If f is nil there is no task, and Run returns an error that names it.
 func (h *Host) Go(name string, f func(ctx context.Context) error) {
 	l := h.lab
 	t := &task{host: h, name: name, f: f, waiting: "its start"}
@@ -84,6 +87,10 @@ func (h *Host) Go(name string, f func(ctx context.Context) error) {
 	if l.closed || h.err != nil {
 		return
 	}
+	if f == nil {
+		l.mistake(fmt.Errorf("lab: task %q on host %s has no function: it is nil", name, h.name))
+		return
+	}
 	l.tasks = append(l.tasks, t)
 	if l.cfg.Realtime {
 		l.group.Go(t.runRealtime)
@@ -91,6 +98,16 @@ func (h *Host) Go(name string, f func(ctx context.Context) error) {
 	}
 	t.resume, t.stop = iter.Pull(t.run)
 	l.queue.schedule(&t.event, 0)
+}
+
+// mistake notes one for Run to return: while the lab is built, before anything is
+// run; while it runs, when it has. In real time tasks do not wait for Run.
+func (l *Lab) mistake(err error) {
+	if l.cfg.Realtime || l.running.Load() {
+		l.failures = append(l.failures, err)
+		return
+	}
+	l.err = cmp.Or(l.err, err)
 }
 
 // errKilled unwinds a task that does not end when the lab is closed.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,6 +91,50 @@ func TestTaskErrors(t *testing.T) {
 	}
 	if err := l.Run(time.Minute); err != nil {
 		t.Errorf("the second Run reports them again: %v", err)
+	}
+}
+
+// TestNilTask: it is an error of Run, which says whose task it is.
+func TestNilTask(t *testing.T) {
+	for _, realtime := range []bool{false, true} {
+		const want = `task "none" on host h has no function`
+		l := lab.New(lab.Config{Realtime: realtime})
+		h := l.AddHost("h")
+		var ran atomic.Bool
+		h.Go("other", func(context.Context) error { ran.Store(true); return nil })
+		h.Go("none", nil)
+		if err := l.Run(0); err == nil || !strings.Contains(err.Error(), want) || ran.Load() && !realtime {
+			t.Errorf("realtime %v: Run = %v, and another task has run: %v", realtime, err, ran.Load())
+		}
+		l.Close()
+
+		// Started by a task, it is an error of the Run that goes on, and of
+		// that alone.
+		l = lab.New(lab.Config{Realtime: realtime})
+		h = l.AddHost("h")
+		h.Go("starts it", func(context.Context) error { h.Go("none", nil); return nil })
+		if err := l.RunTasks(time.Minute); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("realtime %v: RunTasks = %v", realtime, err)
+		}
+		if err := l.Run(0); err != nil {
+			t.Errorf("realtime %v: the next Run = %v", realtime, err)
+		}
+		l.Close()
+	}
+}
+
+func TestNegativeRun(t *testing.T) {
+	l := lab.New(lab.Config{})
+	defer l.Close()
+	ran := false
+	l.At(0, func() { ran = true })
+	for _, run := range []func(time.Duration) error{l.Run, l.RunTasks} {
+		if err := run(-time.Second); err == nil || !strings.Contains(err.Error(), "-1s") || ran || l.Elapsed() != 0 {
+			t.Errorf("err = %v, ran: %v, elapsed: %v", err, ran, l.Elapsed())
+		}
+	}
+	if err := l.Run(0); err != nil || !ran {
+		t.Errorf("Run(0) = %v, ran: %v", err, ran)
 	}
 }
 
