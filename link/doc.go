@@ -23,5 +23,6 @@
 //
 // # Limitations
 //
-// A Link has one Sink. Frames are contiguous.
+// A Link has one Sink: attaching a second is ErrInUse, until Attach(nil) or
+// Close. Frames are contiguous.
 package link

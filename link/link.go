@@ -43,8 +43,10 @@ type Link interface {
 	Capabilities() Capabilities
 	Queues() int
 
-	// Attach makes sink the receiver of what comes in; nil detaches it, and
-	// when Attach(nil) has returned the old sink is called no more.
+	// Attach makes sink the receiver of what comes in. A link has one: while
+	// a sink is attached another, or the same again, is ErrInUse and changes
+	// nothing. Attach(nil) detaches, and may be called if nothing is
+	// attached; when it has returned the old sink is called no more.
 	Attach(sink Sink) error
 
 	// Write sends frames, in order. It returns how many it accepted, and
@@ -71,13 +73,14 @@ type Sink interface {
 	Deliver(queue int, frames []*packet.Buffer)
 }
 
-// Why a link refuses a frame.
+// Why a link refuses a frame, or a sink.
 var (
 	ErrQueueFull = errors.New("link: transmit queue is full")
 	ErrTooBig    = errors.New("link: frame is longer than the MTU allows")
 	ErrDown      = errors.New("link: down")
 	ErrNoPeer    = errors.New("link: nothing is attached to the other end")
 	ErrClosed    = errors.New("link: closed")
+	ErrInUse     = errors.New("link: something is attached to this end already")
 )
 
 // Mode says how strictly a network card filters.

@@ -27,8 +27,13 @@ func (*loopback) Queues() int                     { return loopbackQueues }
 func (*loopback) SetFilter(link.Filter) error     { return nil }
 
 func (l *loopback) Attach(s link.Sink) error {
-	k, _ := s.(*sink)
-	l.sink.Store(k)
+	if s == nil {
+		l.sink.Store(nil)
+		return nil
+	}
+	if !l.sink.CompareAndSwap(nil, s.(*sink)) {
+		return link.ErrInUse
+	}
 	return nil
 }
 

@@ -152,8 +152,11 @@ func (l *memoryLink) SetFilter(link.Filter) error     { return nil }
 
 func (l *memoryLink) Attach(sink link.Sink) error {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if sink != nil && l.sink != nil {
+		return link.ErrInUse
+	}
 	l.sink = sink
-	l.mu.Unlock()
 	return nil
 }
 

@@ -260,17 +260,21 @@ func TestCloseDropsWhatWaits(t *testing.T) {
 	}
 }
 
-func TestAttachReplacesSink(t *testing.T) {
+func TestOneSink(t *testing.T) {
 	l, theirs := open(t, fd.Config{})
 	first, second := newCollector(), newCollector()
 	l.Attach(first)
 	unix.Write(theirs, []byte("to the first"))
 	<-first.frames
-	if err := l.Attach(second); err != nil {
-		t.Fatal(err)
+	for _, again := range []link.Sink{second, first} {
+		if err := l.Attach(again); err != link.ErrInUse {
+			t.Errorf("Attach while one is attached: %v, want %v", err, link.ErrInUse)
+		}
 	}
-	unix.Write(theirs, []byte("to the second"))
-	<-second.frames
+	unix.Write(theirs, []byte("still to the first"))
+	if got := string(<-first.frames); got != "still to the first" {
+		t.Errorf("got %q", got)
+	}
 	if err := l.Attach(nil); err != nil {
 		t.Fatal(err)
 	}
@@ -278,8 +282,10 @@ func TestAttachReplacesSink(t *testing.T) {
 	if len(first.frames)+len(second.frames) != 0 {
 		t.Error("a sink was called after it was detached")
 	}
-	l.Attach(first)
-	if got := string(<-first.frames); got != "kept by the descriptor" {
+	if err := l.Attach(second); err != nil {
+		t.Fatalf("Attach after Attach(nil): %v", err)
+	}
+	if got := string(<-second.frames); got != "kept by the descriptor" {
 		t.Errorf("got %q", got)
 	}
 }

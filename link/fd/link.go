@@ -188,8 +188,9 @@ func (l *Link) fail(err error) {
 // aLongTimeAgo is a deadline that ends every wait.
 var aLongTimeAgo = time.Unix(1, 0)
 
-// Attach makes sink the receiver of what comes in and starts to read; nil
-// detaches. When it returns, the sink before is called no more.
+// Attach makes sink the receiver of what comes in and starts to read; while one
+// is attached another is link.ErrInUse. Attach(nil) detaches, and when it returns
+// the sink is called no more.
 func (l *Link) Attach(sink link.Sink) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -199,8 +200,11 @@ func (l *Link) Attach(sink link.Sink) error {
 		}
 		return link.ErrClosed
 	}
-	if err := l.detach(); err != nil || sink == nil {
-		return err
+	if sink == nil {
+		return l.detach()
+	}
+	if l.sink != nil {
+		return link.ErrInUse
 	}
 	for _, q := range l.queues {
 		if err := q.file.SetReadDeadline(time.Time{}); err != nil {
