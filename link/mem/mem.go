@@ -59,14 +59,17 @@ func (l *Link) Address() wire.MAC               { return l.mac }
 func (l *Link) Capabilities() link.Capabilities { return 0 }
 func (l *Link) Queues() int                     { return l.cfg.Queues }
 
-// Attach makes sink the receiver at this end. Attach(nil) does not wait for
-// writers at the other end that are delivering at this moment.
+// Attach makes sink the receiver at this end, if there is none: else it returns
+// link.ErrInUse. Attach(nil) does not wait for writers at the other end that are
+// delivering at this moment.
 func (l *Link) Attach(sink link.Sink) error {
 	if sink == nil {
 		l.sink.Store(nil)
 		return nil
 	}
-	l.sink.Store(&sink)
+	if !l.sink.CompareAndSwap(nil, &sink) {
+		return link.ErrInUse
+	}
 	return nil
 }
 
@@ -87,12 +90,12 @@ func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 		}
 		b.Orphan()
 	}
-	(*sink).Deliver(int(frames[0].Flow), frames)
+	(*sink).Deliver(int(frames[0].Flow%uint32(l.cfg.Queues)), frames)
 	return len(frames), nil
 }
 
 // SetFilter does nothing: a wire carries everything.
 func (l *Link) SetFilter(link.Filter) error { return nil }
 
-// Close detaches this end.
+// Close detaches this end, which may be attached again.
 func (l *Link) Close() error { return l.Attach(nil) }
