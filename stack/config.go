@@ -36,7 +36,9 @@ type Config struct {
 	// share a port by ReuseAddr, as Windows does, not to the last-bound.
 	FirstBound bool
 
-	// Unprivileged refuses to bind ports below 1024, with EACCES.
+	// Unprivileged refuses what Linux asks a capability for: to bind ports
+	// below 1024, with EACCES, and to change the interface that a socket is
+	// bound to, with EPERM.
 	Unprivileged bool
 
 	// EphemeralLow and EphemeralHigh are the range of ports that bind picks

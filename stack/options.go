@@ -97,6 +97,9 @@ func (s *Socket) SetOption(opt socket.Option, value int) error {
 func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bool, err error) {
 	switch opt {
 	case socket.BindInterface:
+		if next.device != 0 && s.stack.cfg.Unprivileged {
+			return true, syscall.EPERM // without CAP_NET_RAW
+		}
 		return false, s.setDevice(&next.device, value, syscall.ENODEV)
 	case socket.MulticastInterface:
 		return false, s.setDevice(&next.multicastDevice, value, syscall.EADDRNOTAVAIL)
