@@ -118,6 +118,17 @@ var deviceCases = []testCase{
 		n.Eth0.SendUDP("10.0.0.2:9", "10.0.0.1:4000", "y")
 		s.wantNothing()
 	}},
+	{name: "DeviceUnprivileged", rules: "D-DEV-07 D-OPT-10", needs: Unprivileged, run: func(t *testing.T, n *Machine) {
+		s := open(t, n)
+		lo := n.Index(t, "lo")
+		s.set(socket.BindInterface, 0)
+		s.set(socket.BindInterface, lo)
+		s.setErr(socket.BindInterface, lo, syscall.EPERM)
+		s.setErr(socket.BindInterface, 0, syscall.EPERM)
+		s.wantOption(socket.BindInterface, lo)
+		s.disconnect() // which nobody needs a privilege for
+		s.wantOption(socket.BindInterface, 0)
+	}},
 	{name: "DeviceOtherAddress", rules: "D-DEV-05", needs: Wires, run: func(t *testing.T, n *Machine) {
 		s := open(t, n)
 		s.set(socket.BindInterface, n.Index(t, "eth0"))

@@ -153,8 +153,8 @@ func newTAPWire(tb testing.TB, ns *namespace, p planInterface) *Wire {
 	return w
 }
 
-// unprivilegedNetwork binds on the namespace's thread, which has given up the
-// privilege: the kernel asks the thread that calls.
+// unprivilegedNetwork binds on the namespace's thread, which has given up its
+// privileges: the kernel asks the thread that calls.
 type unprivilegedNetwork struct{ namespacedNetwork }
 
 func (n unprivilegedNetwork) Open(f socket.Family) (socket.Socket, error) {
@@ -172,5 +172,10 @@ type unprivilegedSocket struct {
 
 func (s *unprivilegedSocket) Bind(a netip.AddrPort) (err error) {
 	s.ns.do(func() { err = s.Socket.Bind(a) })
+	return err
+}
+
+func (s *unprivilegedSocket) SetOption(o socket.Option, v int) (err error) {
+	s.ns.do(func() { err = s.Socket.SetOption(o, v) })
 	return err
 }

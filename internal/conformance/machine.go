@@ -24,7 +24,8 @@ type Needs uint8
 const (
 	// Wires asks for eth0 and eth1 besides loopback, and the plan's routes.
 	Wires Needs = 1 << iota
-	// Unprivileged asks for a network that refuses to bind ports below 1024.
+	// Unprivileged asks for a network that refuses what needs a privilege:
+	// ports below 1024, and another interface than a socket is bound to.
 	Unprivileged
 	// Reserved asks that the ReservedPort be never picked.
 	Reserved

@@ -255,6 +255,7 @@ var Rules = []Rule{
 	{ID: "D-DEV-03", Text: "BindInterface reads as set, and 0 undoes it"},
 	{ID: "D-DEV-04", Text: "a negative index is EINVAL"},
 	{ID: "D-DEV-05", Text: "a socket bound to an interface may be bound to the address of another"},
+	{ID: "D-DEV-07", Text: "without the privilege an interface that a socket is bound to stays: EPERM"},
 	{ID: "D-DEV-06", Text: "a datagram to an own address counts as having come in by the interface that has the address"},
 
 	// Broadcast.
