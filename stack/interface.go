@@ -7,6 +7,8 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link"
@@ -47,11 +49,16 @@ type sentCounters struct {
 }
 
 // AddInterface attaches a link under a name and brings the interface up. The
-// interface has no address yet. The link is the stack's from now on, and
+// interface has no address yet. A name has 1 to 15 bytes and neither white space,
+// '/', ':' nor what does not print; "." and ".." are none, as in Linux's
+// dev_valid_name. A link serves one interface: link.ErrInUse. The link is the stack's from now on, and
 // Close closes it; if AddInterface fails, it remains the caller's.
 func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
-	if name == "" {
-		return nil, errors.New("stack: an interface needs a name")
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if l == nil {
+		return nil, fmt.Errorf("stack: interface %q needs a link, and got nil: package link lists what there is", name)
 	}
 	if mtu := l.MTU(); mtu < 68 {
 		return nil, fmt.Errorf("stack: the link of interface %q has an MTU of %d; IPv4 needs 68 (RFC 791)", name, mtu)
@@ -90,6 +97,31 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 		return nil, fmt.Errorf("stack: attaching interface %q: %w", name, err)
 	}
 	return i, nil
+}
+
+// maxName is the longest name of an interface, in bytes: IFNAMSIZ less the zero
+// at the end.
+const maxName = 15
+
+// checkName returns why an interface cannot have that name, or nil. It is Linux's
+// dev_valid_name, and refuses besides what a terminal would not show.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New(`stack: an interface needs a name, such as "eth0"`)
+	case len(name) > maxName:
+		return fmt.Errorf("stack: the interface name %q has %d bytes; shorten it to %d", name, len(name), maxName)
+	case name == ".", name == "..":
+		return fmt.Errorf(`stack: %q is a directory to the system and no interface name; call it "eth0", say`, name)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("stack: the interface name %q is not UTF-8", name)
+	}
+	for _, r := range name {
+		if r == '/' || r == ':' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return fmt.Errorf("stack: the interface name %q has a %q in it; leave out white space, '/', ':' and what does not print", name, r)
+		}
+	}
+	return nil
 }
 
 // RemoveInterface takes an interface away, with its addresses, routes and
