@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -195,10 +196,15 @@ func refusal(name string, err error) error {
 		if e != nil {
 			program = os.Args[0]
 		}
+		// A device is made under a name without %d, and is found by it alone.
+		made, then := strings.ReplaceAll(name, "%d", "0"), ""
+		if made != name {
+			then = fmt.Sprintf(", and open it by that name (on a command line: --on tap,name=%s,...)", made)
+		}
 		return &link.CapabilityError{
 			Op: "tap: " + name, Capability: "CAP_NET_ADMIN", Err: err,
 			Grant: fmt.Sprintf("sudo setcap cap_net_admin+ep %s; or make the device for yourself: "+
-				"sudo ip tuntap add dev %s mode tap user $USER && sudo ip link set %s up", program, name, name),
+				"sudo ip tuntap add dev %s mode tap user $USER && sudo ip link set %s up%s", program, made, made, then),
 		}
 	}
 	return fmt.Errorf("tap: %s: %w", name, err)

@@ -312,19 +312,37 @@ func TestOpenRefuses(t *testing.T) {
 func TestWithoutCapability(t *testing.T) {
 	ns := netns.New(t)
 	var err error
-	ns.Do(func() {
-		// For good: the thread belongs to the namespace and ends with it.
-		if err = dropCapability(unix.CAP_NET_ADMIN); err == nil {
-			_, err = tap.Open("cn0", tap.Config{})
-		}
-	})
-	var refused *link.CapabilityError
-	if !errors.As(err, &refused) || !errors.Is(err, os.ErrPermission) {
-		t.Fatalf("got %v, want a CapabilityError that is os.ErrPermission", err)
+	// For good: the thread belongs to the namespace and ends with it.
+	ns.Do(func() { err = dropCapability(unix.CAP_NET_ADMIN) })
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, want := range []string{"cn0", "CAP_NET_ADMIN", "sudo setcap cap_net_admin+ep /", "ip tuntap add dev cn0 mode tap user $USER"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("error %q does not say %q", err, want)
+	for _, test := range []struct {
+		name, op, device string // what is asked for, refused, and to be made
+		renamed          bool
+	}{
+		{"cn0", "cn0", "cn0", false},
+		{"", "tap%d", "tap0", true},
+		{"cn%d", "cn%d", "cn0", true},
+	} {
+		_, err := tryOpen(ns, test.name, tap.Config{})
+		var refused *link.CapabilityError
+		if !errors.As(err, &refused) || !errors.Is(err, os.ErrPermission) {
+			t.Fatalf("%q: got %v, want a CapabilityError that is os.ErrPermission", test.name, err)
+		}
+		for _, want := range []string{
+			"tap: " + test.op + ": ", "CAP_NET_ADMIN", "sudo setcap cap_net_admin+ep /",
+			"ip tuntap add dev " + test.device + " mode tap user $USER && sudo ip link set " + test.device + " up",
+		} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: error %q does not say %q", test.name, err, want)
+			}
+		}
+		if strings.Contains(refused.Grant, "%") {
+			t.Errorf("%q: a command that cannot be typed: %s", test.name, refused.Grant)
+		}
+		if got := strings.Contains(refused.Grant, "name="+test.device); got != test.renamed {
+			t.Errorf("%q: says to open %s by name: %v, want %v: %s", test.name, test.device, got, test.renamed, refused.Grant)
 		}
 	}
 }
