@@ -32,6 +32,7 @@
 // # Limitations
 //
 // Namespaces need root. Without it the cases that need them do not run as /host;
-// they are skipped by name, and their number is printed at the end. With
+// they are skipped by name and counted, and go test shows both with -v only, or if
+// some other case fails: a plain "ok" does not say that they ran. With
 // CASTNET_INTEROP=1 in the environment each is a failure instead.
 package conformance
