@@ -1,6 +1,9 @@
 package socket
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // A Cancel ends waits from outside; deadlines are made of it. It calls the
 // waits rather than being a channel they would select on, because the three
@@ -10,7 +13,7 @@ import "sync"
 // The zero Cancel is ready to use, has not fired, and must not be copied.
 type Cancel struct {
 	mu      sync.Mutex
-	fired   bool
+	fired   atomic.Bool // changed with mu held; every wait asks for it, and most are not cancelled
 	waiters []CancelWaiter
 }
 
@@ -24,10 +27,10 @@ type CancelWaiter interface{ WakeCancelled() }
 func (c *Cancel) Fire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.fired {
+	if c.fired.Load() {
 		return
 	}
-	c.fired = true
+	c.fired.Store(true)
 	for _, w := range c.waiters {
 		w.WakeCancelled()
 	}
@@ -36,18 +39,13 @@ func (c *Cancel) Fire() {
 // Reset makes waits possible again after Fire.
 func (c *Cancel) Reset() {
 	c.mu.Lock()
-	c.fired = false
+	c.fired.Store(false)
 	c.mu.Unlock()
 }
 
 // Fired reports whether waits end at once. A nil Cancel never fires.
 func (c *Cancel) Fired() bool {
-	if c == nil {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.fired
+	return c != nil && c.fired.Load()
 }
 
 // Attach registers a wait; networks call it before they block, and Detach when
@@ -59,7 +57,7 @@ func (c *Cancel) Attach(w CancelWaiter) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.fired {
+	if c.fired.Load() {
 		return false
 	}
 	c.waiters = append(c.waiters, w)

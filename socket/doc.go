@@ -47,6 +47,9 @@
 // once: by the next TryRecv or TrySend, ahead of queued data, or by reading
 // [Error].
 //
+// A train, which is a Message with a SegmentSize, is one Message and many
+// datagrams: in [Stats] it counts as these, on either end.
+//
 // # Waiting
 //
 // [Socket.Wait] blocks a goroutine, or a task of a lab. [Socket.Notify] calls a
@@ -54,9 +57,27 @@
 // wait. A wait is ended from outside by a [Cancel], which is how deadlines are
 // made above the seam.
 //
+// Of several reasons to return Close comes first, then the Cancel, then what is
+// waited for: a Cancel that has fired ends a wait for what holds already, and
+// a program that is told to stop does.
+//
+// A Socket may also be a [Receiver], which waits for datagrams and takes them
+// in one step. That is TryRecv and Wait in turns, and tells nothing that these
+// would not; it is for networks where a wait costs something, and a network is
+// whole without it. Who wants it asks for it by a type assertion and keeps the
+// other way for the rest.
+//
+// # Addresses
+//
+// An IPv4 socket binds, connects and sends to IPv4 addresses, and the form
+// counts: a v4-mapped address (::ffff:192.0.2.1) is an IPv6 one. What is of
+// another family is EAFNOSUPPORT, and so is an AddrPort without an address. Only
+// the zero AddrPort has a meaning: nobody to Connect, the peer to TrySend.
+//
 // # Limitations
 //
 // Datagrams only. Options are integers; what needs more (memberships, the
 // error queue) has methods of its own. Abilities that only some networks have
-// are optional interfaces of the Network ([Resolver] is one).
+// are optional interfaces, of the Network ([Resolver]) or of the Socket
+// ([Receiver]).
 package socket

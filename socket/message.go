@@ -20,7 +20,8 @@ const (
 	FieldTime                           // Time (SO_TIMESTAMPNS); received only
 	FieldDrops                          // Drops (SO_RXQ_OVFL); received only
 
-	// SendFields are those that a Message to be sent may set.
+	// SendFields are those that a Message to be sent may set; with others
+	// it is EINVAL. Who answers what came uses Message.Reply.
 	SendFields = FieldLocal | FieldInterface | FieldTTL | FieldTOS | FieldSegmentSize
 )
 

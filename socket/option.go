@@ -14,12 +14,14 @@ const (
 	ReusePort     // bool: share the port; flows are spread over the sockets (SO_REUSEPORT)
 	IPv6Only      // bool: no IPv4 on an IPv6 socket; before Bind (IPV6_V6ONLY)
 	FreeBind      // bool: bind to addresses that are not local (IP_FREEBIND)
-	BindInterface // interface index, 0: all: send and receive there only (SO_BINDTOIFINDEX)
+	BindInterface // interface index, 0: all: send and receive there only; ENODEV if there is none (SO_BINDTOIFINDEX)
 	Broadcast     // bool: permission to send to broadcast addresses (SO_BROADCAST)
 	NoChecksum    // bool: send IPv4 datagrams without a checksum (SO_NO_CHECK)
 
 	// ReceiveBuffer and SendBuffer are in bytes of true size, as read. As on
-	// Linux, what is set is capped by the network's maximum and doubled.
+	// Linux, what is set is capped by the network's maximum and doubled, and
+	// a negative size, which the kernel takes for a very large one, is that
+	// maximum.
 	ReceiveBuffer // (SO_RCVBUF)
 	SendBuffer    // (SO_SNDBUF)
 
@@ -30,7 +32,7 @@ const (
 
 	MulticastTTL       // 0..255, -1: the default, 1 (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS)
 	MulticastLoopback  // bool, on by default: own copies of what is sent to groups (IP_MULTICAST_LOOP)
-	MulticastInterface // interface index, 0: by route (IP_MULTICAST_IF)
+	MulticastInterface // interface index, 0: by route; EADDRNOTAVAIL if there is none (IP_MULTICAST_IF)
 	MulticastAll       // bool, on by default: hear groups that other sockets joined (IP_MULTICAST_ALL)
 
 	// Report is a set of Fields that received messages shall carry.

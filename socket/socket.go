@@ -48,8 +48,9 @@ type Socket interface {
 	// disconnects; what was chosen implicitly is then given up and what was
 	// bound explicitly kept.
 	//
-	// EINVAL: the source first chosen cannot reach the peer. EACCES: a
-	// broadcast address without Broadcast, or a prohibit route.
+	// EINVAL: the source first chosen cannot reach the peer. EAFNOSUPPORT:
+	// an address of the other family. EACCES: a broadcast address without
+	// Broadcast, or a prohibit route.
 	// ENETUNREACH, EHOSTUNREACH: no route. EAGAIN: no port is left.
 	Connect(peer netip.AddrPort) error
 
@@ -79,15 +80,18 @@ type Socket interface {
 	//
 	// EAGAIN: the send buffer is full (or no port is left to bind).
 	// EMSGSIZE: longer than IP can carry, or over the MTU and not to be
-	// fragmented. EDESTADDRREQ: no address and not connected. EINVAL: port
-	// 0. EACCES: broadcast without permission. ENETUNREACH, EHOSTUNREACH: no
+	// fragmented. EDESTADDRREQ: no address and not connected. EAFNOSUPPORT:
+	// an address of the other family. EINVAL: port 0, or a field that is
+	// not one of SendFields. EACCES: broadcast without permission. ENETUNREACH, EHOSTUNREACH: no
 	// route. EPIPE: shut down. ENOBUFS: the device refused it and
 	// ReceiveErrors is set.
 	TrySend(ms []Message) (int, error)
 
 	// Wait blocks until one of the events in mask holds, and returns nil.
-	// It returns ErrCancelled if cancel fires first and net.ErrClosed if
-	// the socket is closed. A nil cancel never fires.
+	// It returns ErrCancelled if cancel fires first, or had fired before,
+	// and net.ErrClosed if the socket is closed. A nil cancel never fires.
+	//
+	// EINVAL: there is no event in mask.
 	Wait(mask Events, cancel *Cancel) error
 
 	// Notify calls fn once, as soon as one of the events in mask holds: at

@@ -2,7 +2,8 @@ package socket
 
 import "github.com/castnet-go/castnet/drop"
 
-// Stats are a socket's counters since it was opened.
+// Stats are a socket's counters since it was opened. A train counts as the
+// datagrams it is made of.
 type Stats struct {
 	Received      uint64 // datagrams read
 	ReceivedBytes uint64 // their payload, uncut
