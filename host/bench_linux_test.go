@@ -3,7 +3,6 @@ package host
 import (
 	"net"
 	"net/netip"
-	"syscall"
 	"testing"
 
 	"github.com/castnet-go/castnet/socket"
@@ -22,7 +21,7 @@ func BenchmarkSingle(b *testing.B) {
 			if _, err := from.TrySend(out); err != nil {
 				b.Fatal(err)
 			}
-			if _, err := to.TryRecv(in); err != nil {
+			if _, err := to.Receive(in, nil); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -74,19 +73,12 @@ func BenchmarkBatch(b *testing.B) {
 func BenchmarkPingPong(b *testing.B) {
 	b.Run("host", func(b *testing.B) {
 		ping, pong := open4(b), open4(b)
-		read := func(s *Socket, ms []socket.Message) error {
-			for {
-				if _, err := s.TryRecv(ms); err != syscall.EAGAIN {
-					return err
-				}
-				if err := s.Wait(socket.Readable, nil); err != nil {
-					return err
-				}
-			}
-		}
 		go func() {
 			ms := []socket.Message{{Buf: make([]byte, 64)}}
-			for read(pong, ms) == nil {
+			for {
+				if _, err := pong.Receive(ms, nil); err != nil {
+					return
+				}
 				if _, err := pong.TrySend(ms); err != nil {
 					return
 				}
@@ -99,7 +91,7 @@ func BenchmarkPingPong(b *testing.B) {
 			if _, err := ping.TrySend(out); err != nil {
 				b.Fatal(err)
 			}
-			if err := read(ping, in); err != nil {
+			if _, err := ping.Receive(in, nil); err != nil {
 				b.Fatal(err)
 			}
 		}

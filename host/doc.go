@@ -21,9 +21,9 @@
 //
 // TryRecv and TrySend are one system call for up to 32 datagrams (recvmmsg,
 // sendmmsg), or the like for one. What the calls need, headers,
-// addresses and control messages, comes from a pool: they allocate nothing. They
-// reach the descriptor by RawConn.Control, which a parked RawConn.Read does not
-// hold up.
+// addresses and control messages, comes from a pool, or for a single datagram is
+// part of the Socket: they allocate nothing. They reach the descriptor by
+// RawConn.Control, which a parked RawConn.Read does not hold up.
 //
 // sendmmsg forgets the error that ended it early. For an error that stays, such
 // as EMSGSIZE, that is well: the next call meets it again. But a pending
@@ -39,6 +39,13 @@
 // reason, lets the next one look. A Cancel wakes the parked one by a deadline in
 // the past, which only it ever sees. Notify parks a goroutine of its own, for as
 // long as something is to be notified of.
+//
+// To try, to wait and to try again is four system calls. Receive parks the trying
+// itself, which is two: the poller forgets before the first what came before it
+// and wakes for what comes after, so poll(2) need not be asked. For the rest it
+// parks like Wait and stands in the same line. Only that the socket is shut down
+// for reading it has to be told: a try does not show it, and the event may have
+// come before.
 //
 // Close wakes everybody and returns once the descriptor is closed, so the port
 // is free by then.

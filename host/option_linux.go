@@ -43,8 +43,8 @@ var options = func() (o [socket.Options]option) {
 	o[socket.BindInterface].needs = "Linux 5.1"
 	o[socket.Broadcast] = forBoth(unix.SOL_SOCKET, unix.SO_BROADCAST, 0, 0)
 	o[socket.NoChecksum] = forBoth(unix.SOL_SOCKET, unix.SO_NO_CHECK, 0, 0)
-	o[socket.ReceiveBuffer] = forBoth(unix.SOL_SOCKET, unix.SO_RCVBUF, 0, math.MaxInt32)
-	o[socket.SendBuffer] = forBoth(unix.SOL_SOCKET, unix.SO_SNDBUF, 0, math.MaxInt32)
+	o[socket.ReceiveBuffer] = forBoth(unix.SOL_SOCKET, unix.SO_RCVBUF, math.MinInt32, math.MaxInt32)
+	o[socket.SendBuffer] = forBoth(unix.SOL_SOCKET, unix.SO_SNDBUF, math.MinInt32, math.MaxInt32)
 	o[socket.TTL] = perFamily(unix.IP_TTL, unix.IPV6_UNICAST_HOPS, -1, 255)
 	o[socket.TOS] = perFamily(unix.IP_TOS, unix.IPV6_TCLASS, 0, 255)
 	o[socket.DontFragment] = perFamily(unix.IP_MTU_DISCOVER, unix.IPV6_MTU_DISCOVER, 0, 0)
@@ -113,9 +113,14 @@ func (s *Socket) SetOption(o socket.Option, value int) error {
 		}
 	}
 	err := s.control(func(fd uintptr) syscall.Errno {
-		// SO_BINDTODEVICE says so, SO_BINDTOIFINDEX takes any number.
-		if o == socket.BindInterface && value != 0 && !interfaceExists(fd, value) {
+		switch {
+		case value == 0 || o != socket.BindInterface && o != socket.MulticastInterface || interfaceExists(fd, value):
+		case o == socket.BindInterface:
+			// SO_BINDTODEVICE says so, SO_BINDTOIFINDEX takes any number.
 			return syscall.ENODEV
+		default:
+			// IP_MULTICAST_IF says so, IPV6_MULTICAST_IF ENODEV.
+			return syscall.EADDRNOTAVAIL
 		}
 		errno := s.setBoth(fd, opt, value)
 		if errno == 0 {

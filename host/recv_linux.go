@@ -25,17 +25,19 @@ func (s *Socket) TryPeek(m *socket.Message) error {
 
 func (s *Socket) recv(ms []socket.Message, flags int) (int, error) {
 	op := recvOps.Get().(*recvOp)
-	op.s, op.ms, op.flags = s, ms, flags
-	op.n, op.errno = 0, 0
+	op.begin(s, ms, flags)
 	closed := s.raw.Control(op.call) != nil
-	n, errno := op.n, op.errno
-	op.release(len(ms))
-	op.s, op.ms = nil, nil
-	recvOps.Put(op)
-
-	switch {
-	case closed:
+	n, errno := op.end()
+	if closed {
 		return 0, net.ErrClosed
+	}
+	return s.recvResult(n, errno)
+}
+
+// recvResult is the result of a call that did n messages and was then ended by
+// errno, if that is not 0.
+func (s *Socket) recvResult(n int, errno syscall.Errno) (int, error) {
+	switch {
 	case errno == 0:
 		return n, nil
 	case n == 0:
@@ -46,9 +48,8 @@ func (s *Socket) recv(ms []socket.Message, flags int) (int, error) {
 	return n, nil
 }
 
-// A recvOp is a call of TryRecv or TryPeek.
+// A recvOp is a call of TryRecv or TryPeek, or a try of Receive.
 type recvOp struct {
-	headers
 	s     *Socket
 	ms    []socket.Message
 	flags int
@@ -56,6 +57,15 @@ type recvOp struct {
 
 	n     int           // messages done
 	errno syscall.Errno // what ended it, unless all are done
+
+	from sender // of receiveOne, which is spared the headers
+	headers
+}
+
+// A sender is room for what the kernel says of who sent a datagram.
+type sender struct {
+	name sockaddr
+	len  uint32
 }
 
 var recvOps = sync.Pool{New: func() any {
@@ -68,6 +78,20 @@ var recvOps = sync.Pool{New: func() any {
 	return op
 }}
 
+func (op *recvOp) begin(s *Socket, ms []socket.Message, flags int) {
+	op.s, op.ms, op.flags = s, ms, flags
+	op.n, op.errno = 0, 0
+}
+
+// end gives the op back to the pool and returns what it did.
+func (op *recvOp) end() (n int, errno syscall.Errno) {
+	n, errno = op.n, op.errno
+	op.release(len(op.ms))
+	op.s, op.ms = nil, nil
+	recvOps.Put(op)
+	return n, errno
+}
+
 func (op *recvOp) run(fd uintptr) {
 	s := op.s
 	if len(op.ms) == 0 {
@@ -78,7 +102,14 @@ func (op *recvOp) run(fd uintptr) {
 	}
 	for op.n < len(op.ms) {
 		want := min(len(op.ms)-op.n, batch)
-		got, errno := op.receive(fd, op.ms[op.n:op.n+want])
+		fields := socket.Fields(s.reported.Load())
+		got := want
+		var errno syscall.Errno
+		if want == 1 && fields == 0 {
+			errno = s.receiveOne(fd, &op.ms[op.n], op.flags, &op.from)
+		} else {
+			got, errno = op.receive(fd, op.ms[op.n:op.n+want], fields)
+		}
 		if errno != 0 {
 			if s.receiveErrors.Load() {
 				errno = s.settle(fd, errno)
@@ -93,10 +124,31 @@ func (op *recvOp) run(fd uintptr) {
 	}
 }
 
+// receiveOne makes the system call for the usual case, one datagram and no
+// fields: it saves the kernel copying the header, and us making it.
+func (s *Socket) receiveOne(fd uintptr, m *socket.Message, flags int, from *sender) syscall.Errno {
+	buf := m.Buf[:cap(m.Buf)]
+	for {
+		from.len = uint32(len(from.name))
+		r, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
+			uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_TRUNC), uintptr(unsafe.Pointer(&from.name)), uintptr(unsafe.Pointer(&from.len)))
+		if errno == 0 {
+			n := int(r)
+			*m = socket.Message{Buf: buf[:min(n, len(buf))], Len: n, Addr: from.name.get(fd)}
+			if flags&unix.MSG_PEEK == 0 {
+				s.received.add(1, n)
+			}
+			return 0
+		}
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
 // receive makes one system call.
-func (op *recvOp) receive(fd uintptr, ms []socket.Message) (int, syscall.Errno) {
+func (op *recvOp) receive(fd uintptr, ms []socket.Message, fields socket.Fields) (int, syscall.Errno) {
 	s := op.s
-	fields := socket.Fields(s.reported.Load())
 	for i := range ms {
 		hdr := &op.msgs[i].hdr
 		hdr.Namelen = uint32(len(op.names[i]))
@@ -114,15 +166,10 @@ func (op *recvOp) receive(fd uintptr, ms []socket.Message) (int, syscall.Errno) 
 	var r uintptr
 	var errno syscall.Errno
 	for {
-		switch {
-		case len(ms) > 1:
+		if len(ms) > 1 {
 			r, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&op.msgs)), uintptr(len(ms)), flags, 0, 0)
-		case fields != 0:
+		} else {
 			r, _, errno = unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&op.msgs[0].hdr)), flags)
-		default: // saves the kernel copying the header
-			iov := &op.iovs[0]
-			r, _, errno = unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(iov.Base)), uintptr(iov.Len), flags,
-				uintptr(unsafe.Pointer(&op.names[0])), uintptr(unsafe.Pointer(&op.msgs[0].hdr.Namelen)))
 		}
 		if errno == 0 {
 			break

@@ -127,7 +127,7 @@ func TestSendKeepsErrorInMiddle(t *testing.T) {
 	s := openUnbound(t, socket.IPv4)
 	must(t, s.Connect(closedPort(t)))
 	ms := messages(netip.AddrPort{}, "1", "2", "3")
-	for round := range 3 {
+	for round := range 4 {
 		// All three may have gone before the first error came; then there
 		// is nothing to be kept.
 		until(t, func() bool {
@@ -149,6 +149,8 @@ func TestSendKeepsErrorInMiddle(t *testing.T) {
 			_, err = s.TryRecv(ms[:1])
 		case 2:
 			err = syscall.Errno(get1(t, s, socket.Error))
+		case 3:
+			_, err = s.TrySend(ms[2:])
 		}
 		if err != syscall.ECONNREFUSED {
 			t.Errorf("round %d: the next call returned %v, want ECONNREFUSED", round, err)

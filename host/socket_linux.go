@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -36,14 +35,21 @@ type Socket struct {
 	groupsOut     atomic.Int32  // the option MulticastInterface
 	connected     atomic.Bool   // it was connected once: it may have a pending error
 	peer4         atomic.Bool   // it is connected to an IPv4 peer
+	readShut      atomic.Bool   // it was shut down for reading
 	port          atomic.Uint32 // its own port; 0: not asked for yet
 
-	read, write direction
-	notes       notifications
+	notes notifications
 
-	received counters
-	sent     counters
-	dropped  atomic.Uint32 // the drop count of the last datagram read (SO_RXQ_OVFL)
+	// What receiving changes, and what sending does, are apart: counters are
+	// padded.
+	read      direction
+	receiving receiving // belongs to who has read's turn
+	received  counters
+	dropped   atomic.Uint32 // the drop count of the last datagram read (SO_RXQ_OVFL)
+
+	write   direction
+	sending sending // belongs to who made it busy
+	sent    counters
 }
 
 // end is a socket's state as Close found it.
@@ -54,6 +60,7 @@ type end struct {
 
 var (
 	_ socket.Socket   = (*Socket)(nil)
+	_ socket.Receiver = (*Socket)(nil)
 	_ socket.Network  = Network{}
 	_ socket.Resolver = Network{}
 )
@@ -146,6 +153,9 @@ func (s *Socket) adopt(fd uintptr) {
 	s.receiveErrors.Store(s.flag(fd, receiveErrorsOption))
 	s.reported.Store(uint32(s.reportedByKernel(fd)))
 	s.dropped.Store(memInfo(fd)[unix.SK_MEMINFO_DROPS])
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	_, _ = unix.Poll(fds[:], 0)
+	s.readShut.Store(fds[0].Revents&unix.POLLRDHUP != 0)
 }
 
 // newSocket makes a Socket of a non-blocking descriptor, and closes it if that
@@ -166,6 +176,8 @@ func newSocket(fd int, family socket.Family) (*Socket, error) {
 	s.file, s.raw = file, raw
 	s.read.init(s, socket.Readable, raw.Read, file.SetReadDeadline)
 	s.write.init(s, socket.Writable, raw.Write, file.SetWriteDeadline)
+	s.receiving.look = s.lookOrPark
+	s.sending.call = s.sendOne
 	return s, nil
 }
 
@@ -182,14 +194,15 @@ func (s *Socket) control(f func(fd uintptr) syscall.Errno) error {
 }
 
 // SyscallConn returns access to the descriptor. A function that is parked in its
-// Read or Write holds up Wait, but neither TryRecv nor TrySend. What is done to
-// the socket behind its back (connecting it, changing what Report reports) is
-// not taken note of.
+// Read or Write holds up Wait, and Receive where there is nothing to take, but
+// neither TryRecv nor TrySend. What is done to the socket behind its back
+// (connecting it, shutting it down, changing what Report reports) is not taken
+// note of.
 func (s *Socket) SyscallConn() (syscall.RawConn, error) {
 	if s.closing.Load() {
 		return nil, net.ErrClosed
 	}
-	return s.raw, nil
+	return rawConn{s}, nil
 }
 
 // Family returns what the socket was opened with.
@@ -251,6 +264,12 @@ func (s *Socket) Shutdown(how socket.How) error {
 		h = unix.SHUT_RDWR
 	default:
 		return syscall.EINVAL
+	}
+	if how&socket.ShutRead != 0 {
+		// The mark comes first: the kernel wakes who is parked, who looks at
+		// it. There is no way back, and ENOTCONN does not mean that nothing
+		// was done.
+		s.readShut.Store(true)
 	}
 	return s.control(func(fd uintptr) syscall.Errno { return errnoOf(unix.Shutdown(int(fd), h)) })
 }
@@ -355,5 +374,3 @@ func errnoOf(err error) syscall.Errno {
 	}
 	return errno
 }
-
-var waiters = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}

@@ -20,14 +20,16 @@ type direction struct {
 	expire func(time.Time) error          // the file's deadline for it
 	look   func(uintptr) bool             // what is parked: does it hold?
 
-	// turn is held, by putting something into it, by the only one that may
-	// park. The others wait for it, and not inside RawConn.Read, whose lock
-	// knows nothing of their Cancels.
-	turn chan struct{}
+	// turn is held by the only one that may park. The others wait for it, and
+	// not inside RawConn.Read, whose lock knows nothing of their Cancels.
+	turn turn
 
 	mu      sync.Mutex
 	parked  *waiter // who is parked, or about to be
 	expired bool    // the deadline is in the past, to wake it
+	// free are waiters for those to come. They are the socket's own, since a
+	// channel that was made in a synctest bubble must stay there.
+	free *waiter
 }
 
 // past is a deadline that has passed.
@@ -35,7 +37,6 @@ var past = time.Unix(1, 0)
 
 func (d *direction) init(s *Socket, events socket.Events, park func(func(uintptr) bool) error, expire func(time.Time) error) {
 	d.s, d.events, d.park, d.expire = s, events, park, expire
-	d.turn = make(chan struct{}, 1)
 	d.look = func(fd uintptr) bool { return s.ready(fd, events) != 0 }
 }
 
@@ -44,6 +45,8 @@ type waiter struct {
 	d     *direction
 	wake  chan struct{} // capacity 1: wakes it from waiting for its turn
 	woken bool          // under d.mu: it shall not park before it has looked at its reasons
+	given bool          // under d.turn.mu: it has the turn
+	next  *waiter       // in d.free or d.turn
 }
 
 // WakeCancelled makes the goroutine look at its Cancel.
@@ -80,8 +83,11 @@ func (d *direction) expireLocked() {
 }
 
 // Wait blocks until one of the events in mask holds, cancel fires or the socket
-// is closed. A mask without an event is EINVAL.
+// is closed. A mask without an event is EINVAL, and so is one with others.
 func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
+	if s.closing.Load() {
+		return net.ErrClosed
+	}
 	switch mask {
 	case socket.Readable:
 		return s.read.wait(cancel)
@@ -93,23 +99,68 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 	return syscall.EINVAL
 }
 
-// wait waits until the direction's event holds.
-func (d *direction) wait(cancel *socket.Cancel) error {
-	w := waiters.Get().(*waiter)
-	w.d = d
-	var err error
-	if cancel.Attach(w) {
-		err = d.waitAs(w, cancel)
-		cancel.Detach(w) // from here on nobody calls WakeCancelled
-	} else {
-		err = socket.ErrCancelled
+// over says why a wait is to end whatever holds: the socket is closed, or cancel
+// has fired.
+func (s *Socket) over(cancel *socket.Cancel) error {
+	switch {
+	case s.closing.Load():
+		return net.ErrClosed
+	case cancel.Fired():
+		return socket.ErrCancelled
 	}
-	w.d = nil
+	return nil
+}
+
+// enter returns a waiter that cancel wakes, nil if cancel has fired. It is to
+// leave again.
+func (d *direction) enter(cancel *socket.Cancel) *waiter {
+	d.mu.Lock()
+	w := d.borrowLocked()
+	d.mu.Unlock()
+	if !cancel.Attach(w) {
+		d.mu.Lock()
+		d.giveBackLocked(w)
+		d.mu.Unlock()
+		return nil
+	}
+	return w
+}
+
+func (d *direction) leave(w *waiter, cancel *socket.Cancel) {
+	cancel.Detach(w) // from here on nobody calls WakeCancelled
+	d.mu.Lock()
+	d.giveBackLocked(w)
+	d.mu.Unlock()
+}
+
+func (d *direction) borrowLocked() *waiter {
+	w := d.free
+	if w == nil {
+		return &waiter{d: d, wake: make(chan struct{}, 1)}
+	}
+	d.free = w.next
+	return w
+}
+
+func (d *direction) giveBackLocked(w *waiter) {
 	select {
 	case <-w.wake:
 	default:
 	}
-	waiters.Put(w)
+	w.woken, w.next, d.free = false, d.free, w
+}
+
+// wait waits until the direction's event holds.
+func (d *direction) wait(cancel *socket.Cancel) error {
+	if err := d.s.over(cancel); err != nil {
+		return err
+	}
+	w := d.enter(cancel)
+	if w == nil {
+		return socket.ErrCancelled
+	}
+	err := d.waitAs(w, cancel)
+	d.leave(w, cancel)
 	return err
 }
 
@@ -120,28 +171,14 @@ func (d *direction) waitAs(w *waiter, cancel *socket.Cancel) error {
 		d.mu.Lock()
 		w.woken = false
 		d.mu.Unlock()
-		select {
-		case <-d.s.closed:
-			return net.ErrClosed
-		default:
+		if err := d.s.over(cancel); err != nil {
+			return err
 		}
-		if cancel.Fired() {
-			return socket.ErrCancelled
-		}
-
-		select {
-		case d.turn <- struct{}{}:
-		default:
-			select {
-			case d.turn <- struct{}{}:
-			case <-w.wake:
-				continue
-			case <-d.s.closed:
-				return net.ErrClosed
-			}
+		if !d.turn.take(w, d.s.closed) {
+			continue
 		}
 		holds := d.parkAs(w)
-		<-d.turn
+		d.turn.end()
 		if holds {
 			return nil
 		}
@@ -162,20 +199,26 @@ func (d *direction) parkAs(w *waiter) bool {
 	err := d.park(d.look)
 
 	d.mu.Lock()
+	d.unparkLocked()
+	d.mu.Unlock()
+	return err == nil
+}
+
+// unparkLocked says that nobody is parked any more, and clears the way for the
+// next one. It is called by whose turn it is.
+func (d *direction) unparkLocked() {
 	d.parked = nil
 	if d.expired {
 		d.expired = false
 		_ = d.expire(time.Time{})
 	}
-	d.mu.Unlock()
-	return err == nil
 }
 
 // waitEither waits for both directions at once, which takes a second goroutine:
 // the poller lets one wait for one.
 func (s *Socket) waitEither(cancel *socket.Cancel) error {
-	if cancel.Fired() {
-		return socket.ErrCancelled
+	if err := s.over(cancel); err != nil {
+		return err
 	}
 	if s.Ready(socket.Readable|socket.Writable) != 0 {
 		if s.closing.Load() {

@@ -174,7 +174,12 @@ func TestWaitCancelled(t *testing.T) {
 		}
 	}
 
-	// No deadline is left behind.
+	// Nothing is left behind, no deadline either.
+	for w := s.read.free; w != nil; w = w.next {
+		if w.woken || len(w.wake) != 0 {
+			t.Errorf("a waiter for the next is woken already: %+v", w)
+		}
+	}
 	send(t, s, s.LocalAddr(), "x")
 	wait(t, s, socket.Readable)
 }
