@@ -24,7 +24,8 @@ import (
 // nil one return EINVAL, like those of *net.UDPConn.
 type Conn struct {
 	s       socket.Socket
-	network string // "udp", "udp4" or "udp6", as it was asked for
+	r       socket.Receiver // s, if it is one
+	network string          // "udp", "udp4" or "udp6", as it was asked for
 	family  socket.Family
 	on      Network
 	clock   clock.Clock
@@ -55,6 +56,7 @@ var zeroAddrPort netip.AddrPort
 // was connected to; the zero AddrPort if it was not.
 func newConn(s socket.Socket, network string, on Network, peer netip.AddrPort) *Conn {
 	c := &Conn{s: s, network: network, family: s.Family(), on: on, clock: on.Clock()}
+	c.r, _ = s.(socket.Receiver)
 	c.learnAddrs(peer)
 	return c
 }
@@ -220,11 +222,19 @@ func (c *Conn) recv(ms []Message) (int, error) {
 		if c.read.passed.Load() {
 			return 0, c.expired()
 		}
-		n, err := c.s.TryRecv(ms)
-		if err != syscall.EAGAIN {
-			return n, err
+		var n int
+		var err error
+		if c.r != nil {
+			n, err = c.r.Receive(ms, &c.read.cancel)
+		} else {
+			n, err = c.s.TryRecv(ms)
 		}
-		if c.readShut.Load() {
+		switch {
+		case err == socket.ErrCancelled:
+			continue
+		case err != syscall.EAGAIN:
+			return n, err
+		case c.readShut.Load():
 			return 0, io.EOF
 		}
 		if err := c.s.Wait(socket.Readable, &c.read.cancel); err != nil && err != socket.ErrCancelled {

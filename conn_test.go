@@ -6,10 +6,15 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"reflect"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/castnet-go/castnet/socket"
 )
 
 // Conn is what package net says a packet connection and a connection are.
@@ -290,5 +295,81 @@ func TestWriteMsgWithoutAddress(t *testing.T) {
 	_, _, err := c.WriteMsgUDPAddrPort([]byte("hello"), nil, netip.AddrPort{})
 	if want := "write udp4 " + c.LocalAddr().String() + "->invalid AddrPort: missing address"; err == nil || err.Error() != want {
 		t.Errorf("unconnected: %v, want %s", err, want)
+	}
+}
+
+// A receivingSocket is a fakeSocket that is a socket.Receiver: it tries and waits
+// in turns, and counts.
+type receivingSocket struct {
+	*fakeSocket
+	calls atomic.Int32
+}
+
+func (s *receivingSocket) Receive(ms []socket.Message, cancel *socket.Cancel) (int, error) {
+	s.calls.Add(1)
+	for first := true; ; first = false {
+		if cancel.Fired() {
+			return 0, socket.ErrCancelled
+		}
+		if n, err := s.TryRecv(ms); err != syscall.EAGAIN || !first {
+			return n, err
+		}
+		if err := s.Wait(socket.Readable, cancel); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Where the socket can wait and receive in one step, every read does, and what
+// ends it is what ends it elsewhere.
+func TestReceiver(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		end   func(c *Conn)
+		check func(n int, err error) bool
+	}{
+		{"a datagram", func(c *Conn) { c.WriteTo([]byte("hello"), c.LocalAddr()) }, func(n int, err error) bool { return n == 5 && err == nil }},
+		{"a deadline", func(c *Conn) { c.SetReadDeadline(time.Now().Add(time.Hour)) }, func(n int, err error) bool {
+			return n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
+		}},
+		{"a deadline that is moved", func(c *Conn) {
+			c.SetReadDeadline(time.Unix(1, 0))
+			c.SetReadDeadline(time.Time{})
+			c.WriteTo([]byte("hello"), c.LocalAddr())
+		}, func(n int, err error) bool {
+			return n == 5 && err == nil || n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
+		}},
+		{"CloseRead", func(c *Conn) { c.CloseRead() }, func(n int, err error) bool { return n == 0 && err == io.EOF }},
+		{"Close", func(c *Conn) { c.Close() }, func(n int, err error) bool { return n == 0 && errors.Is(err, net.ErrClosed) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newFake()
+				plain := listen(t, Config{On: n}, "udp4", "127.0.0.1:0")
+				s := &receivingSocket{fakeSocket: n.opened[0]}
+				c := newConn(s, "udp4", n, zeroAddrPort)
+				if plain.r != nil || c.r == nil {
+					t.Fatal("the Conn does not know what its socket can do")
+				}
+				type result struct {
+					n   int
+					err error
+				}
+				done := make(chan result, 1)
+				go func() {
+					n, _, err := c.ReadFrom(make([]byte, 10))
+					done <- result{n, err}
+				}()
+				synctest.Wait()
+				if s.calls.Load() != 1 {
+					t.Errorf("%d calls of Receive, want 1", s.calls.Load())
+				}
+				tc.end(c)
+				if r := <-done; !tc.check(r.n, r.err) {
+					t.Errorf("ReadFrom = %d, %v", r.n, r.err)
+				}
+				c.Close()
+			})
+		})
 	}
 }

@@ -16,8 +16,8 @@ func (c *Conn) setOption(o socket.Option, value int) error {
 }
 
 // SetReadBuffer sets the size of the receive buffer, in bytes of true size:
-// bookkeeping counts. As on Linux it is capped by the network's maximum and
-// doubled.
+// bookkeeping counts. As on Linux it is capped by the network's maximum, which is
+// also what a negative size means, and doubled.
 func (c *Conn) SetReadBuffer(bytes int) error { return c.setOption(socket.ReceiveBuffer, bytes) }
 
 // SetWriteBuffer sets the size of the send buffer; see [Conn.SetReadBuffer].

@@ -460,7 +460,7 @@ var parityCases = []struct {
 	}},
 	{"buffers", false, func(r *result) {
 		c := r.listen("udp4", "127.0.0.1:0")
-		for _, n := range []int{1 << 16, 1, 0} {
+		for _, n := range []int{1 << 16, 1, 0, -1} {
 			r.note("SetReadBuffer(%d) = %s", n, shape(c.SetReadBuffer(n)))
 			r.note("SetWriteBuffer(%d) = %s", n, shape(c.SetWriteBuffer(n)))
 		}
