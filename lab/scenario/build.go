@@ -73,7 +73,7 @@ func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *
 	path := f.doc.path(n)
 	for _, a := range n.interfaces() {
 		cfg := lab.LinkConfig{MTU: *a.MTU, Faults: a.Faults.lab(), Receive: a.Receive.lab()}
-		for _, p := range a.Address {
+		for _, p := range *a.Address {
 			cfg.Addresses = append(cfg.Addresses, netip.Prefix(p))
 		}
 		if _, err := h.Attach(segments[*a.Segment], cfg); err != nil {

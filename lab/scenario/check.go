@@ -31,6 +31,7 @@ func (c *checker) check() {
 		c.node(n)
 		programs += len(n.Programs)
 	}
+	c.addresses()
 	if programs > maxPrograms {
 		c.errorf(1, "", "there are %d programs; at most %d are possible", programs, maxPrograms)
 	}
@@ -69,10 +70,10 @@ func (d *document) node(name string) *node {
 func (d *document) path(n *node) string {
 	for i := range d.Routers {
 		if n == &d.Routers[i] {
-			return "routers." + n.Name
+			return join("routers", n.Name)
 		}
 	}
-	return "hosts." + n.Name
+	return join("hosts", n.Name)
 }
 
 // names checks that hosts and segments have names, each its own.
@@ -114,7 +115,7 @@ func (c *checker) names() {
 // attachment is an interface, from whichever form it was written in.
 type attachment struct {
 	Segment         *string
-	Address         addresses
+	Address         *addresses
 	MTU             *int // to the field; 0 is the default
 	Faults, Receive *faults
 }
@@ -122,11 +123,11 @@ type attachment struct {
 // interfaces returns the node's interfaces.
 func (n *node) interfaces() (list []attachment) {
 	if n.Interfaces == nil {
-		return []attachment{{n.Segment, n.Address, &n.MTU, n.Faults, n.Receive}}
+		return []attachment{{n.Segment, &n.Address, &n.MTU, n.Faults, n.Receive}}
 	}
 	for i := range n.Interfaces {
 		f := &n.Interfaces[i]
-		list = append(list, attachment{&f.Segment, f.Address, &f.MTU, f.Faults, f.Receive})
+		list = append(list, attachment{&f.Segment, &f.Address, &f.MTU, f.Faults, f.Receive})
 	}
 	return list
 }
@@ -134,11 +135,50 @@ func (n *node) interfaces() (list []attachment) {
 // addresses returns the node's addresses.
 func (n *node) addresses() (list []netip.Prefix) {
 	for _, f := range n.interfaces() {
-		for _, a := range f.Address {
+		for _, a := range *f.Address {
 			list = append(list, netip.Prefix(a))
 		}
 	}
 	return list
+}
+
+// addresses checks that on a segment no two interfaces have the same address.
+// Whom the others would reach would be an accident of who answered ARP last.
+func (c *checker) addresses() {
+	type place struct {
+		segment string
+		address netip.Addr
+	}
+	type owner struct {
+		who  string
+		line int
+		of   *addresses
+	}
+	owners := make(map[place]owner)
+	for _, n := range c.doc.all() {
+		for i, f := range n.interfaces() {
+			if f.Segment == nil {
+				continue
+			}
+			who, at := n.Name, c.doc.path(n)
+			if n.Interfaces != nil {
+				who += " " + ethernet(i)
+				at += fmt.Sprintf(".interfaces[%d]", i)
+			}
+			line := c.line(f.Address, f.Segment)
+			for _, a := range *f.Address {
+				p := place{*f.Segment, netip.Prefix(a).Addr()}
+				first, taken := owners[p]
+				switch {
+				case !taken:
+					owners[p] = owner{who, line, f.Address}
+				case first.of != f.Address: // else the stack says that it is there twice
+					c.errorf(line, at+".address", "%v on %s is the address of %s, in line %d; two that share one take each other's packets",
+						p.address, p.segment, first.who, first.line)
+				}
+			}
+		}
+	}
 }
 
 // ethernet is what the lab calls the interfaces of a host.
@@ -441,12 +481,12 @@ func (m *matcher) set(text string, doc *document) error {
 		}
 		return nil
 	}
-	if a, err := netip.ParseAddr(text); err == nil {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		m.addresses = []netip.Addr{a}
 		return nil
 	}
 	a, err := netip.ParseAddrPort(text)
-	if err != nil {
+	if err != nil || a.Addr().Zone() != "" {
 		return fmt.Errorf("%s is neither a host nor an address, with or without a port", shorten(strconv.Quote(text)))
 	}
 	m.addresses, m.port = []netip.Addr{a.Addr()}, a.Port()

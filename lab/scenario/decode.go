@@ -7,8 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/castnet-go/castnet/lab"
 )
 
 // A decoder fills Go values from YAML nodes, strictly: a key that is not known,
@@ -57,7 +60,24 @@ func (d *decoder) errorf(line int, path, format string, args ...any) {
 	if path != "" {
 		text = path + ": " + text
 	}
-	d.errs = append(d.errs, fmt.Errorf("%s:%d: %s", d.file, line, text))
+	d.errs = append(d.errs, fmt.Errorf("%s:%d: %s", d.file, line, printable(text)))
+}
+
+// printable returns text with everything escaped that is not plainly printable:
+// what stands in a file must not command the terminal.
+func printable(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		if r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		} else if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
 }
 
 // err returns all that was wrong, a line a mistake.
@@ -323,7 +343,12 @@ func fieldsOf(t reflect.Type) (list []field) {
 	return list
 }
 
+// join returns the path of what stands under a key: quoted, if the key is not
+// plain.
 func join(path, key string) string {
+	if lab.CheckName(key) != nil {
+		key = shorten(strconv.Quote(key))
+	}
 	if path == "" {
 		return key
 	}
@@ -346,7 +371,7 @@ func kind(n *yaml.Node) string {
 
 func shorten(s string) string {
 	if len(s) > 40 {
-		return s[:37] + "…"
+		return strings.ToValidUTF8(s[:37], "") + "…" // not half a character
 	}
 	return s
 }

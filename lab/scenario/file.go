@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -219,13 +220,13 @@ func (d *decoder) parse(data []byte) (*yaml.Node, error) {
 	case err == io.EOF:
 		return nil, fmt.Errorf("%s:1: the file is empty; examples/labs/first.yaml is one to begin with", d.file)
 	case err != nil:
-		return nil, d.syntax(err)
+		return nil, d.syntax(data, err)
 	}
 	switch err := loader.Load(&more); {
 	case err == nil:
 		return nil, fmt.Errorf("%s:%d: here begins another document; a file is one lab", d.file, more.Line)
 	case err != io.EOF:
-		return nil, d.syntax(err)
+		return nil, d.syntax(data, err)
 	}
 	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
 		return doc.Content[0], nil
@@ -234,10 +235,38 @@ func (d *decoder) parse(data []byte) (*yaml.Node, error) {
 }
 
 // syntax gives an error of the parser the form of all others.
-func (d *decoder) syntax(err error) error {
+func (d *decoder) syntax(data []byte, err error) error {
 	var e *yaml.LoadError
-	if errors.As(err, &e) && e.Mark.Line > 0 {
-		return fmt.Errorf("%s:%d: this is not YAML: %s", d.file, e.Mark.Line, e.Message)
+	if !errors.As(err, &e) {
+		return fmt.Errorf("%s:1: this is not YAML: %s", d.file, printable(strings.TrimPrefix(err.Error(), "yaml: ")))
 	}
-	return fmt.Errorf("%s:1: this is not YAML: %s", d.file, strings.TrimPrefix(err.Error(), "yaml: "))
+	line, text := e.Mark.Line, e.Message
+	if line == 0 {
+		// It is about a character, and does not say which.
+		line = 1
+		if n, what := unreadable(data); n > 0 {
+			line, text = n, what
+		}
+	}
+	return fmt.Errorf("%s:%d: this is not YAML: %s", d.file, line, printable(strings.TrimPrefix(text, "yaml: ")))
+}
+
+// unreadable finds the first thing that cannot stand in a YAML file at all
+// (YAML 1.2, 5.1): a byte that is not UTF-8, or a control character. If there is
+// none, the line is 0.
+func unreadable(data []byte) (line int, what string) {
+	line = 1
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			return line, fmt.Sprintf("the byte 0x%02x is not UTF-8", data[0])
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r':
+			return line, fmt.Sprintf("here is the control character %U, which is possible only escaped in double quotes, as in \"\\x%02x\"", r, r)
+		case r == '\n':
+			line++
+		}
+		data = data[n:]
+	}
+	return 0, ""
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -72,6 +73,13 @@ var mistakes = []struct {
 	{"address without a subnet", hostFile("address: 10.0.0.1"), "x:5: hosts.alice.address: 10.0.0.1 needs the length of its subnet, as in 10.0.0.1/24", true},
 	{"no address", hostFile("address: [10.0.0.1/24, ten]"), `x:5: hosts.alice.address: "ten" is no address in a subnet, as in 10.0.1.1/24`, true},
 	{"IPv6", hostFile("address: fd00::1/64"), "x:5: hosts.alice.address: fd00::1/64: IPv6 is not supported yet", true},
+	{"an address of two", strings.Replace(lan, "10.0.0.2/24", "[10.0.0.3/24, 10.0.0.1/25]", 1),
+		"x:9: hosts.bob.address: 10.0.0.1 on lan is the address of alice, in line 6; two that share one take each other's packets", false},
+	{"an address twice on a host", "switches: [lan]\nhosts:\n  a:\n    interfaces:\n      - {segment: lan, address: 10.0.0.1/24}\n      - {segment: lan, address: 10.0.0.1/24}\n",
+		"x:6: hosts.a.interfaces[1].address: 10.0.0.1 on lan is the address of a eth0, in line 5; two that share one take each other's packets", false},
+	{"a router's address", strings.Replace(lan, "hosts:", "routers:\n  r: {interfaces: [{segment: lan, address: 10.0.0.2/24}]}\nhosts:", 1),
+		"x:4: routers.r.interfaces[0].address: 10.0.0.2 on lan is the address of bob, in line 11; two that share one take each other's packets", false},
+	{"an address twice in a list", hostFile("address: [10.0.0.1/24, 10.0.0.1/24]"), "", false},
 	{"small MTU", hostFile("mtu: 20"), "x:5: hosts.alice.mtu: 20 is no MTU, which is from 68 to 65535", true},
 	{"no such segment", strings.Replace(lan, "segment: lan", "segment: wan", 1), `x:5: hosts.alice: there is no segment "wan"; did you mean "lan"?`, false},
 	{"no segments", "hosts:\n  a: {segment: lan}\n", `x:2: hosts.a: there is no segment "lan"; list it, as in switches: [lan]`, false},
@@ -83,6 +91,13 @@ var mistakes = []struct {
 	{"name taken", "switches: [lan]\nhosts:\n  lan: {segment: lan}\n", `x:3: hosts: the name "lan" is taken, in line 1; hosts, routers and segments have names of their own`, false},
 	{"no name", "switches: [lan]\nhosts:\n  a b: {segment: lan}\n", "x:3: hosts: \"a b\" cannot be a name: a name consists of letters, digits, -, _ and dots", true},
 	{"no name of a switch", "switches: [\"a/b\"]\n", "x:1: switches: \"a/b\" cannot be a name: a name consists of letters, digits, -, _ and dots", true},
+
+	{"a key that commands the terminal", "switches: [lan]\nhosts:\n  \"a b\\e[31m\": {segment: lan, mtu: 1}\n",
+		`x:3: hosts: "a b\x1b[31m" cannot be a name: a name consists of letters, digits, -, _ and dots` + "\n" +
+			`x:3: hosts."a b\x1b[31m".mtu: 1 is no MTU, which is from 68 to 65535`, true},
+	{"a value that does", hostFile("gateway: \"fe80::1%\\e[31m\\u009b1m\""), `x:5: hosts.alice.gateway: fe80::1%\x1b[31m\u009b1m: IPv6 is not supported yet`, true},
+	{"a zone that does", lan + "expect:\n  - {host: bob, heard: 1, from: \"fe80::1%\\e[31m\"}\n",
+		`x:12: expect[0].from: "fe80::1%\x1b[31m" is neither a host nor an address, with or without a port; there are alice and bob`, false},
 
 	{"gateway out of reach", hostFile("gateway: 10.9.9.9"), "", false},
 	{"route to a host's address", hostFile("routes: [{to: 10.0.2.1/24, via: 10.0.0.2}]"),
@@ -196,6 +211,35 @@ func TestSyntax(t *testing.T) {
 		_, err := Load(strings.NewReader(file), "x")
 		if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("x:%d:", line)) && !strings.HasPrefix(err.Error(), fmt.Sprintf("x:%d:", line+1)) {
 			t.Errorf("%q: got %v", file, err)
+		}
+	}
+}
+
+// TestUnreadable: it is said in which line and what, in words of our own.
+func TestUnreadable(t *testing.T) {
+	for file, want := range map[string]string{
+		"seed: 1\nswitches: [\x1b]\n": `x:2: this is not YAML: here is the control character U+001B, which is possible only escaped in double quotes, as in "\x1b"`,
+		"seed: 1\n\n# gr\xfc\xdfe\n":  "x:3: this is not YAML: the byte 0xfc is not UTF-8",
+		"\x80":                        "x:1: this is not YAML: the byte 0x80 is not UTF-8",
+		"seed: *\u009bnobody\n":       `x:1: this is not YAML: did not find expected alphabetic or numeric character`,
+	} {
+		if _, err := Load(strings.NewReader(file), "x"); err == nil || err.Error() != want {
+			t.Errorf("%q: got\n%v, want\n%s", file, err, want)
+		}
+	}
+	if line, what := unreadable([]byte("a\tb\r\n\u00e4\ufffd\u0085")); line != 0 {
+		t.Errorf("line %d: %s", line, what)
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain, größer: \"q\" 'q' \\": "plain, größer: \"q\" 'q' \\",
+		"\x1b[31m\n\x7f":              `\x1b[31m\n\x7f`,
+		"\u009b\u202e\xff\ufffd":      `\u009b\u202e\xff` + "\ufffd",
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }
@@ -341,6 +385,10 @@ func FuzzLoad(f *testing.F) {
 			}
 		case !strings.HasPrefix(err.Error(), "x:"):
 			t.Errorf("no place in %q", err)
+		case strings.ContainsFunc(err.Error(), func(r rune) bool { return r != '\n' && !strconv.IsPrint(r) }):
+			t.Errorf("%q reaches the terminal", err)
+		case strings.Contains(err.Error(), "go-yaml") || strings.Contains(err.Error(), "unknown position"):
+			t.Errorf("these are the library's words: %q", err)
 		}
 	})
 }
