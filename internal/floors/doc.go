@@ -9,10 +9,15 @@
 // The packages of the module are listed in the order in which they stand on
 // each other; each may import those listed before it and no others. A package
 // that is not listed fails the test, so that somebody has to say where it
-// belongs. The core packages (stack, wire, packet) are also read for wall-clock
-// time, goroutines, and randomness without a seed.
+// belongs. The core packages (stack, wire, packet) may import a few packages of
+// the standard library, and of some of those may use a few names only, so that
+// they start no timer and no goroutine, and ask the system for nothing: time,
+// randomness without a seed, files, sockets, output, the number of cores.
 //
 // # Limitations
 //
-// Nested modules are not looked at: they stand above everything.
+// Nested modules are not looked at: they stand above everything. Types are not
+// known to the checks, so that a range over a map, whose order is random, is left
+// to the tests of repeatability, and what the packages below the core do, to
+// reading.
 package floors
