@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/castnet-go/castnet/host"
+	"github.com/castnet-go/castnet/internal/netns"
 	"github.com/castnet-go/castnet/socket"
 )
 
@@ -40,10 +41,9 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	if needs == 0 {
 		return m
 	}
-	ns := newNamespace(tb)
+	ns := namespace{netns.New(tb)}
 	m.Network = namespacedNetwork{host.Network{}, ns}
-	ns.sysctl(tb, "ipv6/conf/all/disable_ipv6", "1")
-	ns.sysctl(tb, "ipv6/conf/default/disable_ipv6", "1")
+	ns.Sysctl(tb, "ipv6/conf/all/disable_ipv6", "1")
 	// Linux as it comes, whatever the machine's administrator prefers.
 	for path, value := range map[string]string{
 		"ipv4/conf/all/rp_filter":          "0",
@@ -57,20 +57,20 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 		"ipv4/icmp_msgs_per_sec":           "1000",
 		"ipv4/icmp_msgs_burst":             "50",
 	} {
-		ns.sysctl(tb, path, value)
+		ns.Sysctl(tb, path, value)
 	}
 	if needs&Unlimited != 0 {
-		ns.sysctl(tb, "ipv4/icmp_ratelimit", "0")
-		ns.sysctl(tb, "ipv4/icmp_msgs_per_sec", "1000000")
-		ns.sysctl(tb, "ipv4/icmp_msgs_burst", "1000000")
+		ns.Sysctl(tb, "ipv4/icmp_ratelimit", "0")
+		ns.Sysctl(tb, "ipv4/icmp_msgs_per_sec", "1000000")
+		ns.Sysctl(tb, "ipv4/icmp_msgs_burst", "1000000")
 	}
 	if needs&SourceCheck != 0 {
-		ns.sysctl(tb, "ipv4/conf/all/rp_filter", "2")
+		ns.Sysctl(tb, "ipv4/conf/all/rp_filter", "2")
 	}
 	if needs&Reserved != 0 {
-		ns.sysctl(tb, "ipv4/ip_local_reserved_ports", fmt.Sprint(ReservedPort))
+		ns.Sysctl(tb, "ipv4/ip_local_reserved_ports", fmt.Sprint(ReservedPort))
 	}
-	batch := "link set lo up\n"
+	batch := ""
 	if needs&Wires != 0 {
 		for _, p := range thePlan.interfaces {
 			w := newTAPWire(tb, ns, p)
@@ -95,7 +95,7 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 			for name, value := range map[string]string{
 				"mcast_solicit": "3", "retrans_time_ms": "1000", "unres_qlen_bytes": "212992",
 			} {
-				ns.sysctl(tb, "ipv4/neigh/"+p.name+"/"+name, value)
+				ns.Sysctl(tb, "ipv4/neigh/"+p.name+"/"+name, value)
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func (r planRoute) command() string {
 }
 
 // newTAPWire makes a TAP device whose far end is a Wire.
-func newTAPWire(tb testing.TB, ns *namespace, p planInterface) *Wire {
+func newTAPWire(tb testing.TB, ns namespace, p planInterface) *Wire {
 	w := newWire(tb, p.name, p.mac, hostPatience)
 	f := ns.tap(tb, p.name)
 	w.inject = func(frame []byte) {
@@ -167,15 +167,15 @@ func (n unprivilegedNetwork) Open(f socket.Family) (socket.Socket, error) {
 
 type unprivilegedSocket struct {
 	socket.Socket
-	ns *namespace
+	ns namespace
 }
 
 func (s *unprivilegedSocket) Bind(a netip.AddrPort) (err error) {
-	s.ns.do(func() { err = s.Socket.Bind(a) })
+	s.ns.Do(func() { err = s.Socket.Bind(a) })
 	return err
 }
 
 func (s *unprivilegedSocket) SetOption(o socket.Option, v int) (err error) {
-	s.ns.do(func() { err = s.Socket.SetOption(o, v) })
+	s.ns.Do(func() { err = s.Socket.SetOption(o, v) })
 	return err
 }
