@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -26,8 +28,9 @@ func newLabRun() *cobra.Command {
 		Long: `Run runs the lab that a YAML file describes: hosts and the network between them,
 programs on them (send, listen, echo), and what goes wrong when. It prints what
 each host heard, what was dropped where and for what reason, and which of the
-file's expectations were not met; the exit status is 1 if any was not. FILE is -
-for standard input. docs/lab.schema.json describes what can be in it.
+file's expectations were not met. The exit status is 1 if any was not, or if a
+program could not begin and the file does not expect that error. FILE is - for
+standard input. docs/lab.schema.json describes what can be in it.
 
 Time is virtual: an hour takes a moment, and a seed gives the same run each time,
 as the fingerprint shows. With --realtime the clock on the wall is the lab's.`,
@@ -47,16 +50,21 @@ as the fingerprint shows. With --realtime the clock on the wall is the lab's.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("seed") {
-				l.options.Seed = &l.seed
+				l.options.Seed = (*uint64)(&l.seed)
 			}
-			if cmd.Flags().Changed("until") && l.options.Until <= 0 {
+			switch until := l.options.Until; {
+			case cmd.Flags().Changed("until") && until <= 0:
 				return errors.New("--until must be more than 0")
+			case until > scenario.MaxDuration:
+				return fmt.Errorf("--until %v is too long; at most %v are possible", until, scenario.MaxDuration)
+			case cmd.Flags().Changed("pcap") && l.options.CaptureDir == "":
+				return errors.New("--pcap names no directory, as in --pcap out")
 			}
 			return l.run(cmd.Context(), args[0])
 		},
 	}
 	f := cmd.Flags()
-	f.Uint64Var(&l.seed, "seed", 0, "seed of all that is random, in place of the file's")
+	f.Var(&l.seed, "seed", "seed of all that is random, in place of the file's")
 	f.DurationVar(&l.options.Until, "until", 0, "end after so much of the lab's time, in place of the file's duration")
 	f.BoolVar(&l.options.Realtime, "realtime", false, "run by the clock on the wall, showing events as they come")
 	f.StringVar(&l.options.CaptureDir, "pcap", "", "write what each host sends and gets into `DIR`/HOST.pcapng")
@@ -66,10 +74,26 @@ as the fingerprint shows. With --realtime the clock on the wall is the lab's.`,
 	return cmd
 }
 
+// seedFlag is a flag that says what a seed is if it is given none.
+type seedFlag uint64
+
+func (s *seedFlag) String() string { return strconv.FormatUint(uint64(*s), 10) }
+func (s *seedFlag) Type() string   { return "uint" }
+
+// Set takes what strconv takes for a whole number, as files do: 0x… too.
+func (s *seedFlag) Set(text string) error {
+	n, err := strconv.ParseUint(text, 0, 64)
+	if err != nil {
+		return fmt.Errorf("a seed is a whole number from 0 to %d", uint64(math.MaxUint64))
+	}
+	*s = seedFlag(n)
+	return nil
+}
+
 // labRun is the command lab run.
 type labRun struct {
 	options scenario.Options
-	seed    uint64
+	seed    seedFlag
 	trace   bool
 	json    bool
 
@@ -210,7 +234,7 @@ func (l *labRun) report(r *scenario.Result) {
 	l.out.say(labSummary{
 		Event: "summary", Seed: r.Seed, Elapsed: r.Elapsed, Took: r.Took, Interrupted: r.Interrupted,
 		Fingerprint: r.Fingerprint, Dropped: r.Report.Dropped, Expected: len(r.Expectations), Met: met,
-		Imbalances: r.Imbalances, Passed: r.Passed(),
+		NotBegun: r.NotBegun, Imbalances: r.Imbalances, Passed: r.Passed(),
 	}, "")
 }
 
@@ -249,6 +273,7 @@ type labSummary struct {
 	Dropped     map[drop.Reason]uint64 `json:"dropped"`
 	Expected    int                    `json:"expected"`
 	Met         int                    `json:"met"`
+	NotBegun    []string               `json:"not_begun,omitempty"` // and the file does not expect it
 	Imbalances  []string               `json:"imbalances,omitempty"`
 	Passed      bool                   `json:"passed"`
 }

@@ -14,7 +14,7 @@ func main() { os.Exit(run()) }
 // The exit statuses.
 const (
 	exitDone   = 0
-	exitFailed = 1 // failed, received nothing, or an expectation was not met
+	exitFailed = 1 // failed, received nothing, or a lab did not pass
 	exitUsage  = 2 // called wrongly
 )
 

@@ -27,8 +27,8 @@ The tools run --on NETWORK, which is one of:
   A TAP device needs CAP_NET_ADMIN, or to have been made for the user:
   sudo ip tuntap add dev cn0 mode tap user $USER && sudo ip link set cn0 up
 
-Exit status: 0 done; 1 failed, received nothing, or an expectation was not met;
-2 called wrongly. Colour is for terminals only, and not if NO_COLOR is set.`,
+Exit status: 0 done; 1 failed, received nothing, or a lab did not pass; 2 called
+wrongly. Colour is for terminals only, and not if NO_COLOR is set.`,
 		Example: `  castnet echo 127.0.0.1:7007            answer each datagram with itself
   castnet ping 127.0.0.1:7007            ask an echo server, and time it
   castnet listen :7000                   show what arrives

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -77,13 +78,13 @@ func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *
 			cfg.Addresses = append(cfg.Addresses, netip.Prefix(p))
 		}
 		if _, err := h.Attach(segments[*a.Segment], cfg); err != nil {
-			d.errorf(d.line(a.Segment, n), path, "%v", reason(err))
+			d.errorf(d.line(a.Segment, n), path, "%v", d.because(err))
 			return
 		}
 	}
 	if n.Gateway != nil {
 		if err := h.AddRoute(stack.Route{Gateway: netip.Addr(*n.Gateway)}); err != nil {
-			d.errorf(d.line(n.Gateway), path+".gateway", "%v", reason(err))
+			d.errorf(d.line(n.Gateway), path+".gateway", "%v", d.because(err))
 		}
 	}
 	for i := range n.Routes {
@@ -98,9 +99,16 @@ func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *
 			route.Source = netip.Addr(*r.Source)
 		}
 		if err := h.AddRoute(route); err != nil {
-			d.errorf(d.line(r), fmt.Sprintf("%s.routes[%d]", path, i), "%v", reason(err))
+			d.errorf(d.line(r), fmt.Sprintf("%s.routes[%d]", path, i), "%v", d.because(err))
 		}
 	}
+}
+
+// because returns the reason for an error, and keeps the first.
+func (d *decoder) because(err error) error {
+	err = reason(err)
+	d.cause = cmp.Or(d.cause, err)
+	return err
 }
 
 // reason takes off an error what the line that it is reported with says anyway.
@@ -195,7 +203,7 @@ func describeFaults(f lab.Faults) string {
 func (b *built) rehearse(f *File, d *decoder) {
 	for i := range f.doc.Timeline {
 		if _, err := b.apply(f, &f.doc.Timeline[i]); err != nil {
-			d.errorf(d.line(&f.doc.Timeline[i]), fmt.Sprintf("timeline[%d]", i), "%v", reason(err))
+			d.errorf(d.line(&f.doc.Timeline[i]), fmt.Sprintf("timeline[%d]", i), "%v", d.because(err))
 		}
 	}
 }

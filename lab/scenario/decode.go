@@ -26,6 +26,7 @@ type decoder struct {
 	file  string
 	errs  []error
 	more  int         // errors that are not in errs
+	cause error       // the first reason why the lab could not be built
 	lines map[any]int // the line of each value, by the pointer to it
 	count int         // values so far
 }

@@ -152,7 +152,12 @@ func (p *process) sent(peer netip.AddrPort, b []byte) {
 }
 
 // failed notes an error, and returns it.
-func (p *process) failed(err error) error {
+func (p *process) failed(err error) error { return p.fault(err, false) }
+
+// barred is failed, for an error because of which the program cannot begin.
+func (p *process) barred(err error) error { return p.fault(err, true) }
+
+func (p *process) fault(err error, first bool) error {
 	e := &Event{Event: Failed}
 	e.Error, e.Message = errorName(err)
 	var call *os.SyscallError
@@ -164,6 +169,10 @@ func (p *process) failed(err error) error {
 			p.result.Errors = make(map[string]uint64)
 		}
 		p.result.Errors[e.Error]++
+		if first {
+			p.result.NotBegun = e.Error + ": " + e.Message
+			p.result.foreseen = slices.ContainsFunc(p.watch, func(w *watch) bool { return w.foresees(e.Error) })
+		}
 	})
 	return err
 }

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/castnet-go/castnet/drop"
@@ -38,6 +39,14 @@ func (f *File) watches() (list []*watch) {
 // concerns reports whether it is about a program.
 func (w *watch) concerns(host, program string) bool {
 	return w.Drops == nil && (w.Host == nil || *w.Host == host) && (w.Program == nil || *w.Program == program)
+}
+
+// foresees reports whether it reckons with an error: then how many there are is
+// for it to judge.
+func (w *watch) foresees(name string) bool {
+	return slices.ContainsFunc(w.Errors, func(e namedAmount) bool {
+		return (e.name == name || e.name == total) && e.amount.most > 0
+	})
 }
 
 // see counts an event of a program that it is about.

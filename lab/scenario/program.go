@@ -190,7 +190,7 @@ func (p *process) serve(ctx context.Context, s *service, handle func(context.Con
 	conn, err := cfg.Listen(ctx, "udp4", netip.AddrPortFrom(ip, uint16(s.Port)).String())
 	p.run.listening(s)
 	if err != nil {
-		return p.failed(err)
+		return p.barred(err)
 	}
 	defer conn.Close()
 	if s.Until != nil {
@@ -269,7 +269,7 @@ func (p *process) send(ctx context.Context) error {
 	}
 	conn, peer, err := p.open(ctx)
 	if err != nil {
-		return p.failed(err)
+		return p.barred(err)
 	}
 	defer conn.Close()
 	p.host.Go(p.name+" replies", func(context.Context) error {

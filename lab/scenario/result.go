@@ -31,6 +31,10 @@ type Result struct {
 
 	Expectations []Expectation `json:"expectations"`
 
+	// NotBegun says which programs could not begin, and why, unless the file
+	// expects that error.
+	NotBegun []string `json:"not_begun,omitempty"`
+
 	// Imbalances say what is not accounted for. There are none unless
 	// castnet is broken.
 	Imbalances []string `json:"imbalances,omitempty"`
@@ -57,9 +61,16 @@ type ProgramResult struct {
 	Replies uint64            `json:"replies"`         // to send
 	Peers   []PeerResult      `json:"peers,omitempty"` // whom it heard; the first 100
 	Errors  map[string]uint64 `json:"errors,omitempty"`
-	Ended   bool              `json:"ended"`            // it has done what it was to do
-	Events  []Event           `json:"events,omitempty"` // the first 100, without those that it sent
-	More    uint64            `json:"more_events,omitempty"`
+	Ended   bool              `json:"ended"` // it has done what it was to do
+
+	// NotBegun is why the program could not begin: the name of the error that
+	// its socket could not be opened for, and what it says. If empty, it
+	// could, or it was not yet time for it.
+	NotBegun string `json:"not_begun,omitempty"`
+	foreseen bool   // an expectation reckons with that error
+
+	Events []Event `json:"events,omitempty"` // the first 100, without those that it sent
+	More   uint64  `json:"more_events,omitempty"`
 }
 
 // A PeerResult counts the datagrams that a program heard from one address.
@@ -68,10 +79,11 @@ type PeerResult struct {
 	Datagrams uint64         `json:"datagrams"`
 }
 
-// Passed reports whether everything that the file expects has come to pass and
-// everything is accounted for.
+// Passed reports whether everything that the file expects has come to pass, every
+// program could begin, unless the file expects the error, and everything is
+// accounted for.
 func (r *Result) Passed() bool {
-	return len(r.Imbalances) == 0 && !slices.ContainsFunc(r.Expectations, func(e Expectation) bool { return !e.Met })
+	return len(r.Imbalances) == 0 && len(r.NotBegun) == 0 && !slices.ContainsFunc(r.Expectations, func(e Expectation) bool { return !e.Met })
 }
 
 // shownEvents is how many events of a program WriteTo shows.
@@ -159,6 +171,12 @@ func (p *ProgramResult) writePeers(b *strings.Builder, indent string) {
 // summary says in a line what the program did.
 func (p *ProgramResult) summary() string {
 	var s string
+	switch {
+	case p.NotBegun != "" && p.Kind == "send":
+		return fmt.Sprintf("could not begin to send to %s", p.About)
+	case p.NotBegun != "":
+		return fmt.Sprintf("could not begin on %s", p.About)
+	}
 	switch p.Kind {
 	case "send":
 		s = fmt.Sprintf("sent %s to %s", plural(int(p.Sent), "datagram"), p.About)
@@ -291,6 +309,9 @@ func (r *Result) verdict(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "%s:%d: expected that %s; it was %d\n", r.File, e.Line, e.Want, e.Got)
 	}
+	for _, text := range r.NotBegun {
+		fmt.Fprintf(b, "%s: %s\n", r.File, text)
+	}
 	for _, text := range r.Imbalances {
 		fmt.Fprintf(b, "not accounted for: %s\n", text)
 	}
@@ -298,6 +319,9 @@ func (r *Result) verdict(b *strings.Builder) {
 		fmt.Fprintf(b, "%d of %s met", met, plural(n, "expectation"))
 	} else {
 		b.WriteString("no expectations")
+	}
+	if n := len(r.NotBegun); n > 0 {
+		fmt.Fprintf(b, "; %s could not begin", plural(n, "program"))
 	}
 	if len(r.Imbalances) == 0 {
 		b.WriteString("; every packet is accounted for")

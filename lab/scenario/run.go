@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ type Options struct {
 	Seed *uint64
 
 	// Until replaces the duration of the file: how long the lab runs, of its
-	// own time, at most 1000 hours. If zero, the file's.
+	// own time, at most MaxDuration. If zero, the file's.
 	Until time.Duration
 
 	// Realtime runs the lab by the clock on the wall. Nothing is then
@@ -106,8 +107,8 @@ func (r *run) changed(e *Event) {
 func (f *File) Run(ctx context.Context, o Options) (*Result, error) {
 	duration := f.Duration()
 	switch {
-	case o.Until < 0 || o.Until > maxSpan:
-		return nil, fmt.Errorf("scenario: the lab cannot run until %v; it can be from 0 to %v", o.Until, maxSpan)
+	case o.Until < 0 || o.Until > MaxDuration:
+		return nil, fmt.Errorf("scenario: the lab cannot run until %v; it can be from 0 to %v", o.Until, MaxDuration)
 	case o.Until > 0:
 		duration = o.Until
 	}
@@ -115,11 +116,17 @@ func (f *File) Run(ctx context.Context, o Options) (*Result, error) {
 	if o.Seed != nil {
 		seed = *o.Seed
 	}
+	if o.CaptureDir != "" {
+		if err := os.MkdirAll(o.CaptureDir, 0o777); err != nil {
+			return nil, fmt.Errorf("scenario: capture: %w", err)
+		}
+	}
 	d := &decoder{file: f.name}
 	b := f.build(lab.Config{Seed: seed, Realtime: o.Realtime, Tracer: o.Tracer, Capture: o.CaptureDir}, d)
 	defer b.lab.Close()
-	if err := d.err(); err != nil {
-		return nil, err
+	if d.cause != nil {
+		// Load has built the same lab: it is no mistake of the file.
+		return nil, fmt.Errorf("scenario: %w", d.cause)
 	}
 	r := &run{file: f, lab: b.lab, realtime: o.Realtime, tell: o.Event, start: b.lab.Clock().Now()}
 	res := &Result{File: f.name, Seed: seed, Realtime: o.Realtime}
@@ -227,6 +234,13 @@ func (r *run) finish(res *Result, watches []*watch, realtime bool) {
 	if !realtime {
 		res.Fingerprint = fmt.Sprintf("%016x", res.Report.Fingerprint)
 		res.ledger(r.lab)
+	}
+	for _, h := range res.Hosts {
+		for _, p := range h.Programs {
+			if p.NotBegun != "" && !p.foreseen {
+				res.NotBegun = append(res.NotBegun, fmt.Sprintf("%s's %s could not begin: %s", p.Host, p.Name, p.NotBegun))
+			}
+		}
 	}
 	for _, w := range watches {
 		res.Expectations = append(res.Expectations, w.outcomes(r.file, res.Report)...)

@@ -366,7 +366,7 @@ func TestUntil(t *testing.T) {
 			t.Errorf("until %v:\n%v", tt.until, r)
 		}
 	}
-	for _, until := range []time.Duration{-1, maxSpan + 1} {
+	for _, until := range []time.Duration{-1, MaxDuration + 1} {
 		if r, err := f.Run(context.Background(), Options{Until: until}); err == nil {
 			t.Errorf("until %v: %v", until, r)
 		}
@@ -512,7 +512,75 @@ func TestCapture(t *testing.T) {
 			t.Errorf("%s: %d packets on %d interfaces; %d frames went over %d links", h.Name, packets, interfaces, frames, links)
 		}
 	}
-	if _, err := load(t, lan).Run(context.Background(), Options{CaptureDir: "/dev/null/x"}); err == nil {
-		t.Error("a capture was written into a directory that cannot be")
+}
+
+// TestCaptureRefused: it is said once, and is no mistake of the file.
+func TestCaptureRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "alice.pcapng"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{
+		"/dev/null/x": "scenario: capture: mkdir /dev/null: not a directory",
+		dir:           "scenario: capture: open " + filepath.Join(dir, "alice.pcapng") + ": is a directory",
+	} {
+		if r, err := load(t, lan).Run(context.Background(), Options{CaptureDir: dir}); r != nil || err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", dir, err, want)
+		}
+	}
+}
+
+// TestNotBegun: a program whose socket cannot be opened is a failure, unless the
+// file reckons with it.
+func TestNotBegun(t *testing.T) {
+	const text = `
+switches: [lan]
+hosts:
+  a:
+    segment: lan
+    address: 10.0.0.1/24
+    programs:
+      - echo: {port: 7}
+      - listen: {port: 7}
+      - listen: {port: 8, at: 20s}
+      - send: {to: "10.0.0.2:7", from: 10.9.9.9}
+      - send: {to: "192.0.2.1:7", connect: true}
+`
+	for _, tt := range []struct{ name, expect, end string }{
+		{"nothing expected", "", "no expectations; 3 programs could not begin; every packet"},
+		{"none of it expected", "[{host: a, errors: {EADDRINUSE: 0}}, {host: a, program: echo, errors: {total: {at_most: 9}}}, {errors: {EPERM: {at_most: 1}}}]",
+			"2 of 3 expectations met; 3 programs could not begin; every packet"},
+		{"one of it expected", "[{host: a, program: listen, errors: {EADDRINUSE: 1}}]", "1 of 1 expectation met; 2 programs could not begin; every packet"},
+		{"all of it expected", "[{errors: {total: 3}}]", "1 of 1 expectation met; every packet"},
+	} {
+		file := text + "duration: 30s\n"
+		if tt.expect != "" {
+			file += "expect: " + tt.expect + "\n"
+		}
+		r := run1(t, load(t, file), Options{})
+		if !strings.Contains(r.String(), "\n"+tt.end) || r.Passed() != strings.HasPrefix(tt.end, "1 of 1 expectation met; every") {
+			t.Errorf("%s: passed: %v; want %q:\n%v", tt.name, r.Passed(), tt.end, r)
+		}
+	}
+	// In real time either of the two may have the port.
+	if r := run1(t, load(t, text+"duration: 30s\n"), Options{Realtime: true, Until: 50 * time.Millisecond}); r.Passed() || len(r.NotBegun) != 3 {
+		t.Errorf("%v", r)
+	}
+	r := run1(t, load(t, text+"duration: 30s\n"), Options{})
+	for _, want := range []string{
+		"  listen   could not begin on :7\n           0.000000  EADDRINUSE: address already in use\n",
+		"  send     could not begin to send to 10.0.0.2:7\n",
+		"\ntest.yaml: a's listen could not begin: EADDRINUSE: address already in use\n" +
+			"test.yaml: a's send could not begin: EADDRNOTAVAIL: cannot assign requested address\n" +
+			"test.yaml: a's send2 could not begin: ENETUNREACH: network is unreachable\n",
+	} {
+		if !strings.Contains(r.String(), want) {
+			t.Errorf("%v\nlacks %q", r, want)
+		}
+	}
+	// What was to begin later has not failed.
+	r = run1(t, load(t, lan), Options{Until: time.Millisecond})
+	if len(r.NotBegun) != 0 || !r.Passed() {
+		t.Errorf("%v", r)
 	}
 }

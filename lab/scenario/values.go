@@ -20,8 +20,8 @@ import (
 // span is a duration that is not negative.
 type span time.Duration
 
-// maxSpan is the longest that a lab can run.
-const maxSpan = 1000 * time.Hour
+// MaxDuration is the longest that a lab can run, of its own time.
+const MaxDuration = 1000 * time.Hour
 
 func (s *span) set(text string) error {
 	d, err := time.ParseDuration(text)
@@ -30,8 +30,8 @@ func (s *span) set(text string) error {
 		return fmt.Errorf("%s is no time; it is a number with a unit, as in 250ms, 1.5s or 1m30s", shorten(strconv.Quote(text)))
 	case d < 0:
 		return fmt.Errorf("%s is negative", text)
-	case d > maxSpan:
-		return fmt.Errorf("%s is too long; at most %v are possible", text, maxSpan)
+	case d > MaxDuration:
+		return fmt.Errorf("%s is too long; at most %v are possible", text, MaxDuration)
 	}
 	*s = span(d)
 	return nil
