@@ -40,12 +40,20 @@ a datagram is known not to have left, or the host answers that nobody listens.`,
   castnet send 127.0.0.1:7000 <file
   castnet send 10.0.0.1:7000 hello --on tap,addr=10.0.0.2/24,host=10.0.0.1/24`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return s.run(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case !cmd.Flags().Changed("size"):
+				s.size = -1
+			case s.size < 0:
+				return errors.New("--size cannot be negative")
+			}
+			return s.run(cmd.Context(), args)
+		},
 	}
 	f := cmd.Flags()
 	f.IntVarP(&s.count, "count", "c", 1, "send each payload so many times")
 	f.DurationVarP(&s.interval, "interval", "n", time.Second, "pause between datagrams; 0: none")
-	f.IntVarP(&s.size, "size", "s", -1, "cut or repeat payloads to so many bytes")
+	f.IntVarP(&s.size, "size", "s", 0, "cut or repeat payloads to so many bytes; left out, they stay as they are")
 	f.DurationVarP(&s.wait, "wait", "w", 0, "wait so long for answers after the last datagram, such as 1s")
 	f.BoolVar(&s.lines, "lines", false, "send each line of standard input as a datagram")
 	f.BoolVar(&s.hex, "hex", false, "the payload is in hexadecimal")
@@ -60,7 +68,7 @@ type sender struct {
 	common
 	count     int
 	interval  time.Duration
-	size      int
+	size      int // -1: as long as the payload is
 	wait      time.Duration
 	lines     bool
 	hex       bool
@@ -95,8 +103,6 @@ func (s *sender) run(ctx context.Context, args []string) error {
 		return errors.New("--interval and --wait cannot be negative")
 	case s.size > maxPayload:
 		return fmt.Errorf("--size %d is more than a datagram can carry, %d bytes", s.size, maxPayload)
-	case s.size < -1:
-		return errors.New("--size cannot be negative")
 	case s.lines && len(args) > 1:
 		return errors.New("--lines is about standard input, and there is a payload")
 	}
