@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +21,7 @@ func newEcho() *cobra.Command {
 		Use:   "echo [ADDR]",
 		Short: "Answer each datagram with itself",
 		Long: `Echo sends each datagram back to where it came from, out of the address that it
-was sent to. ADDR is host:port, :port, port or host; without a port it is 7,
+was sent to, if that is ours alone. ADDR is host:port, :port, port or host; without a port it is 7,
 the port of the echo service (RFC 862).
 
 What comes from the port that echo itself listens on is not answered, since two
@@ -89,12 +91,25 @@ func (e *echoer) answer(ms []castnet.Message) error {
 		if timedOut(err) {
 			return nil // run sees it too, and knows why
 		}
+		if len(left) > 0 && left[0].Set&castnet.FieldLocal != 0 && noSource(err) {
+			// It was sent to an address that many have, a subnet's broadcast
+			// address. Which are such the network knows best: it chooses.
+			left[0].Set, left[0].Local = 0, netip.AddrPort{}
+			continue
+		}
 		if len(left) > 0 {
 			e.unsent(left[0].Addr, err)
 			left = left[1:]
 		}
 	}
 	return nil
+}
+
+// noSource reports whether an error can mean that the source is not the network's
+// own: Linux looks for a route from it (ENETUNREACH, EINVAL) or for the address
+// (EADDRNOTAVAIL).
+func noSource(err error) bool {
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 type peerEvent struct {
