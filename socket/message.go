@@ -56,6 +56,10 @@ func (m *Message) Truncated() bool { return m.Len > len(m.Buf) }
 // from the address that the peer had sent to, if that is known and is one that
 // can be a source. The payload stays, for the caller to replace; every other
 // field is unset.
+//
+// A subnet's broadcast address, such as 10.0.0.255, cannot be told from a host's
+// here, and stays the source; networks refuse to send from it (ENETUNREACH or
+// EINVAL). Who serves broadcasts unsets FieldLocal then, and sends again.
 func (m *Message) Reply() {
 	set := m.Set & FieldLocal
 	local := m.Local
