@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sort"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -61,13 +59,16 @@ type neighbor struct {
 
 	iface *Interface
 	addr  ipv4
+	next  atomic.Pointer[neighbor] // in its slot of the table
 
 	// Guarded by the table's mutex.
 	state    NeighborState
 	mac      wire.MAC
 	probes   int
-	lastUsed instant
-	dead     bool // out of the table
+	dead     bool     // out of the table
+	rank     *recency // the order of use that it is in; nil: none
+	older    *neighbor
+	newer    *neighbor
 	timer    timer
 	first    *packet.Buffer // the packets that wait, linked
 	last     *packet.Buffer
@@ -87,118 +88,15 @@ func wordMAC(w uint64) wire.MAC {
 	return wire.MAC{byte(w >> 56), byte(w >> 48), byte(w >> 40), byte(w >> 32), byte(w >> 24), byte(w >> 16)}
 }
 
-// neighborKey is an interface's index and an address.
-type neighborKey struct {
-	index int
-	addr  ipv4
-}
-
-// neighborTable is what the stack knows of its next hops. Finding one takes no
-// lock; the map is replaced when one is added or removed.
-type neighborTable struct {
-	stack *Stack
-	known atomic.Pointer[map[neighborKey]*neighbor]
-
-	mu     sync.Mutex
-	held   int // packets waiting
-	closed bool
-}
-
-func (t *neighborTable) init(s *Stack) {
-	t.stack = s
-	t.known.Store(new(map[neighborKey]*neighbor))
-}
-
-// get returns the neighbour for a next hop, making it if need be.
-func (t *neighborTable) get(i *Interface, addr ipv4) *neighbor {
-	k := neighborKey{i.index, addr}
-	if n := (*t.known.Load())[k]; n != nil {
-		return n
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.make(k, i)
-}
-
-// make adds a neighbour, unless it is there. The caller holds t.mu.
-func (t *neighborTable) make(k neighborKey, i *Interface) *neighbor {
-	old := *t.known.Load()
-	if n := old[k]; n != nil {
-		return n
-	}
-	n := &neighbor{iface: i, addr: k.addr, state: NeighborFailed, lastUsed: t.stack.timers.now()}
-	n.timer.fire = func(now instant) { t.expire(n, now) }
-	next := make(map[neighborKey]*neighbor, len(old)+1)
-	for k, o := range old {
-		next[k] = o
-	}
-	if oldest := t.evictable(next); oldest != nil {
-		delete(next, neighborKey{oldest.iface.index, oldest.addr})
-		t.kill(oldest)
-	}
-	next[k] = n
-	t.known.Store(&next)
-	return n
-}
-
-// evictable returns the neighbour that has to make room: one that did not answer
-// before one that did, so that a scan of a subnet does not push out who is
-// there; then the one that has not been used for the longest time. It returns
-// nil if there is room.
-func (t *neighborTable) evictable(all map[neighborKey]*neighbor) *neighbor {
-	var first *neighbor
-	count := 0
-	for _, n := range all {
-		if n.state == NeighborPermanent {
-			continue
-		}
-		count++
-		if first == nil || n.goesBefore(first) {
-			first = n
-		}
-	}
-	if count < t.stack.cfg.Limits.Neighbors {
-		return nil
-	}
-	return first
-}
-
-func (n *neighbor) goesBefore(o *neighbor) bool {
-	switch a, b := n.known(), o.known(); {
-	case a != b:
-		return b
-	case n.lastUsed != o.lastUsed:
-		return n.lastUsed < o.lastUsed
-	}
-	return n.before(o)
-}
-
-// before orders neighbours by interface and address, for what shall not depend
-// on the order of a map.
-func (n *neighbor) before(o *neighbor) bool {
-	return n.iface.index < o.iface.index || n.iface.index == o.iface.index && n.addr < o.addr
-}
-
 // known reports whether the neighbour's address is known. The caller holds the
 // table's mutex.
 func (n *neighbor) known() bool { return n.state != NeighborIncomplete && n.state != NeighborFailed }
 
-// sorted returns the neighbours on an interface, on all if i is nil, in order.
-func (t *neighborTable) sorted(i *Interface) []*neighbor {
-	var list []*neighbor
-	for _, n := range *t.known.Load() {
-		if i == nil || n.iface == i {
-			list = append(list, n)
-		}
-	}
-	sort.Slice(list, func(a, b int) bool { return list[a].before(list[b]) })
-	return list
-}
-
-// kill ends a neighbour that has left the table. The caller holds t.mu.
+// kill ends a neighbour and takes it out of the table. The caller holds t.mu.
 func (t *neighborTable) kill(n *neighbor) {
 	n.dead = true
 	n.word.Store(0)
+	t.unlink(n)
 	t.stack.timers.disarm(&n.timer)
 	t.dropWaiting(n, drop.NeighborUnreachable)
 }
@@ -207,6 +105,7 @@ func (t *neighborTable) kill(n *neighbor) {
 // as packets wait. The caller holds t.mu.
 func (t *neighborTable) setState(n *neighbor, state NeighborState) {
 	n.state = state
+	t.file(n)
 	switch {
 	case n.draining || n.first != nil:
 		n.word.Store(0) // who sends now is to wait behind those that wait
@@ -224,10 +123,13 @@ func (t *neighborTable) setState(n *neighbor, state NeighborState) {
 func (t *neighborTable) use(n *neighbor) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n.lastUsed = t.stack.timers.now()
-	if n.state == NeighborStale && !n.dead {
+	if n.dead {
+		return 0
+	}
+	n.rank.touch(n)
+	if n.state == NeighborStale {
 		t.setState(n, NeighborDelay)
-		t.stack.timers.arm(&n.timer, n.lastUsed+delayFirstTime)
+		t.stack.timers.arm(&n.timer, t.stack.timers.now()+delayFirstTime)
 	}
 	return n.word.Load()
 }
@@ -285,10 +187,9 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 	ask := n.state == NeighborFailed
 	if ask {
 		n.probes = 1
-		now := t.stack.timers.now()
-		n.lastUsed = now
+		n.rank.touch(n)
 		t.setState(n, NeighborIncomplete)
-		t.stack.timers.arm(&n.timer, now+probeInterval)
+		t.stack.timers.arm(&n.timer, t.stack.timers.now()+probeInterval)
 	}
 	t.mu.Unlock()
 	if full != nil {
@@ -362,11 +263,10 @@ func (t *neighborTable) expire(n *neighbor, now instant) {
 // to a question of ours confirms; anything else only suggests. It makes a new
 // neighbour only if create is set.
 func (t *neighborTable) learn(i *Interface, addr ipv4, mac wire.MAC, create, confirmed bool) {
-	k := neighborKey{i.index, addr}
 	t.mu.Lock()
-	n := (*t.known.Load())[k]
+	n := t.find(i, addr)
 	if n == nil && create && !t.closed {
-		n = t.make(k, i)
+		n = t.make(i, addr)
 	}
 	if n == nil || n.state == NeighborPermanent {
 		t.mu.Unlock()
@@ -483,7 +383,7 @@ func (i *Interface) AddNeighbor(addr netip.Addr, mac wire.MAC) error {
 	}
 	t := &i.stack.neighbors
 	t.mu.Lock()
-	n := t.make(neighborKey{i.index, ipv4Of(addr)}, i)
+	n := t.make(i, ipv4Of(addr))
 	n.mac = mac
 	t.setState(n, NeighborPermanent)
 	t.stack.timers.disarm(&n.timer)
@@ -516,16 +416,9 @@ func (s *Stack) Neighbors() []Neighbor {
 func (t *neighborTable) flush(i *Interface) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next := make(map[neighborKey]*neighbor)
-	for k, n := range *t.known.Load() {
-		if n.iface != i {
-			next[k] = n
-		}
-	}
 	for _, n := range t.sorted(i) {
 		t.kill(n)
 	}
-	t.known.Store(&next)
 }
 
 func (t *neighborTable) close() {
@@ -535,7 +428,6 @@ func (t *neighborTable) close() {
 	for _, n := range t.sorted(nil) {
 		t.kill(n)
 	}
-	t.known.Store(new(map[neighborKey]*neighbor))
 }
 
 // dropWaiting drops what waits for a neighbour. The caller holds t.mu.
