@@ -1,0 +1,139 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/castnet-go/castnet/clock"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+)
+
+func TestTheZeroConfigIsAHost(t *testing.T) {
+	s, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Name() != "stack" || s.Clock() != clock.System {
+		t.Errorf("name %q, clock %v", s.Name(), s.Clock())
+	}
+	sk, err := s.Open(socket.IPv4)
+	if err != nil || sk.Family() != socket.IPv4 {
+		t.Fatal(err)
+	}
+	if sk, err := s.Open(socket.IPv6); err != syscall.EAFNOSUPPORT || sk != nil {
+		t.Errorf("IPv6: %v, %v", sk, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := sk.Close(); err != net.ErrClosed {
+		t.Errorf("a socket of a closed stack: %v", err)
+	}
+	if list, err := s.Interfaces(); len(list) != 0 || err != nil {
+		t.Errorf("a closed stack has interfaces %v, %v", list, err)
+	}
+	if _, err := s.Open(socket.IPv4); err != net.ErrClosed {
+		t.Errorf("opening on a closed stack: %v", err)
+	}
+}
+
+func TestAHostKnowsItsOwnName(t *testing.T) {
+	s, err := New(Config{Name: "h1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, name := range []string{"h1", "localhost"} {
+		for _, network := range []string{"ip", "ip4"} {
+			if a, err := s.LookupNetIP(context.Background(), network, name); err != nil || !slices.Equal(a, []netip.Addr{netip.MustParseAddr("127.0.0.1")}) {
+				t.Errorf("%s %s: %v, %v", network, name, a, err)
+			}
+		}
+	}
+	for _, q := range [][2]string{{"ip", "h2"}, {"ip6", "h1"}, {"ip", ""}} {
+		_, err := s.LookupNetIP(context.Background(), q[0], q[1])
+		var de *net.DNSError
+		if !errors.As(err, &de) || !de.IsNotFound || de.Name != q[1] {
+			t.Errorf("%s %q: %v", q[0], q[1], err)
+		}
+	}
+}
+
+// A stack may be closed, and its interfaces taken away, while others send through
+// it: nothing hangs, nothing is left, and everything is accounted for.
+func TestClosingAStackUnderTraffic(t *testing.T) {
+	rounds := 24
+	if testing.Short() || packet.Checking {
+		rounds = 15
+	}
+	for n := range rounds {
+		live := packet.Live()
+		a, b := pair(t, Config{Name: "a", Clock: clock.System, Seed: [32]byte{1}},
+			Config{Name: "b", Clock: clock.System, Seed: [32]byte{2}, Limits: Limits{Backlog: 16}})
+		var all sync.WaitGroup
+		var started atomic.Int32
+		for g := range 3 {
+			h, to := a, "10.0.0.2:7"
+			if g == 1 {
+				h, to = b, "10.0.0.1:7"
+			}
+			s := h.open(t, "")
+			setOption(t, s, socket.ReuseAddr, 1)
+			if err := s.Bind(netip.MustParseAddrPort("0.0.0.0:7")); err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				ms := []socket.Message{message("x", to), message("y", to), message("z", "10.0.0.77:7")}
+				for k := 0; ; k++ {
+					if k == 20 {
+						started.Add(1)
+					}
+					if _, err := s.TrySend(ms); err == net.ErrClosed {
+						return
+					}
+					s.TryRecv(make([]socket.Message, 2))
+				}
+			})
+			all.Go(func() {
+				for s.Wait(socket.Readable, nil) == nil {
+					s.TryRecv(make([]socket.Message, 1))
+				}
+			})
+		}
+		all.Go(func() {
+			for started.Load() < 3 {
+				runtime.Gosched()
+			}
+			switch n % 3 {
+			case 0:
+				a.RemoveInterface("eth0")
+			case 1:
+				a.eth0.SetUp(false)
+			}
+			b.Close()
+			a.Close()
+		})
+		within(t, "closing", all.Wait)
+		for a.eth0.lanesWaiting()+b.eth0.lanesWaiting() != 0 {
+			runtime.Gosched()
+		}
+		checkLedger(t, a, b)
+		for _, h := range []*host{a, b} {
+			if l := h.Ledger(); l.Held != 0 {
+				t.Errorf("%s: held: %+v", h.Name(), l)
+			}
+		}
+		if n := packet.Live() - live; n != 0 {
+			t.Fatalf("%d buffers are still out", n)
+		}
+	}
+}
