@@ -150,7 +150,9 @@ func TestBatchWaitsForRoom(t *testing.T) {
 			n   int
 			err error
 		}
-		done := make(chan result)
+		// With room for the result: a test that fails before it is taken
+		// would else leave a goroutine in the bubble, which is a panic.
+		done := make(chan result, 1)
 		go func() {
 			n, err := client.WriteBatch(messages(10, netip.AddrPort{}))
 			done <- result{n, err}
