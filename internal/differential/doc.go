@@ -26,6 +26,10 @@
 // What depends on secrets of the network is left out: which socket of a
 // ReusePort group hears a flow. So is what depends on the kernel's arithmetic:
 // buffers are never filled. So is what nobody means to do: sending by lo what is
-// not for it. And so is what depends on the kernel's caches: that
-// a connected socket is not asked again for a permission that was taken back.
+// not for it. And so is what depends on the kernel's caches: that a connected
+// socket is not asked again for a permission that was taken back, and that one
+// whose next Connect failed sends to the addresses that failed.
+//
+// The sequences are the same on every run, so that a change is what makes the test
+// fail; -rapid.seed=0 draws others.
 package differential

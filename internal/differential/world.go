@@ -197,7 +197,15 @@ func (p *player) step(s Step) string {
 		return p.state(s.Socket, sk.Bind(p.where(s)))
 	case Connect:
 		p.connected[s.Socket] = true
-		return p.state(s.Socket, sk.Connect(p.where(s)))
+		err := sk.Connect(p.where(s))
+		line := p.state(s.Socket, err)
+		if _, none := sk.PeerAddr(); err != nil && none == nil {
+			// Linux writes the addresses that failed over those it sends by
+			// (inet->cork.fl), and what is sent with the route that it remembers
+			// goes out to them.
+			line += "; then disconnected, " + p.state(s.Socket, sk.Connect(netip.AddrPort{}))
+		}
+		return line
 	case Disconnect:
 		return p.state(s.Socket, sk.Connect(netip.AddrPort{}))
 	case Send, SendBatch, SendFields:
