@@ -34,11 +34,12 @@ func OnHost(needs Needs) (ok bool, why string) {
 }
 
 // NewHost returns the operating system as a Machine for the duration of the test:
-// as it is if nothing is needed, else in a network namespace.
+// in a network namespace, or, without root, as it is, if nothing is needed. There
+// a port that one case has given up may be picked for another.
 func NewHost(tb testing.TB, needs Needs) *Machine {
 	tb.Helper()
 	m := &Machine{Network: host.Network{}, Kind: Host, Patience: hostPatience, elapse: time.Sleep}
-	if needs == 0 {
+	if needs == 0 && !CanNamespace() {
 		return m
 	}
 	ns := namespace{netns.New(tb)}
