@@ -48,7 +48,8 @@ type Marks struct {
 	// it begin, counted from the start of the storage: see SetNetwork.
 	network, transport uint16
 	// SegmentSize, if not zero, says that the UDP payload is a train of
-	// datagrams of this size, the last of which may be shorter.
+	// datagrams of this size, the last of which may be shorter. Package link
+	// says what its headers hold.
 	SegmentSize uint16
 	Flags       Flags
 }
@@ -63,6 +64,10 @@ const (
 	// LinkBroadcast and LinkMulticast: the frame was addressed to many.
 	LinkBroadcast
 	LinkMulticast
+	// ChecksumPartial: the UDP checksum field holds the sum of the
+	// pseudo-header alone. Whoever sends the packet by a link that does not
+	// fill in checksums completes it.
+	ChecksumPartial
 )
 
 // Owner is who is charged for a frame that waits to leave: a socket.
@@ -142,6 +147,17 @@ func (b *Buffer) TransportBytes() []byte { return b.store[b.transport:b.end:b.en
 
 // TransportLen returns the length of TransportBytes.
 func (b *Buffer) TransportLen() int { return int(b.end) - int(b.transport) }
+
+// Datagrams returns how many datagrams the packet stands for: 1, or, for a train
+// whose transport header has been noted, its segments.
+func (b *Buffer) Datagrams() int {
+	const udpHeader = 8
+	if b.SegmentSize == 0 || b.transport == 0 {
+		return 1
+	}
+	n := int(b.SegmentSize)
+	return max(1, (b.TransportLen()-udpHeader+n-1)/n)
+}
 
 // Single returns a slice that holds just b, without allocating: what a Write or
 // Deliver of one frame is called with. It is valid until b is released.
