@@ -8,7 +8,7 @@ import (
 // Counters counts drops by reason. The zero value is ready to use; it must not
 // be copied. All methods may be called at any time from any goroutine.
 type Counters struct {
-	n [reasonCount]atomic.Uint64
+	n [Count]atomic.Uint64
 }
 
 // Add counts n drops for reason r.

@@ -18,6 +18,8 @@
 // change once released. [Counters] holds one atomic counter a reason. Drops
 // are off the fast path, so their counters may be shared between cores.
 //
+// A program whose hooks drop packets adds reasons of its own with [Register].
+//
 // # Limitations
 //
 // A Reason says why, not where: the place is in the [trace] event or in whose

@@ -65,12 +65,14 @@ const (
 	SocketShutdown   // the socket was shut down for reading
 	SocketClosed     // the socket was closed with the datagram unread
 	Filtered         // a hook refused it
+	FlowTableFull    // the first datagram of a flow for which there was no room
 
 	reasonCount
 )
 
-// Count is the number of reasons, None included; every Reason is below it.
-const Count = int(reasonCount)
+// Count is one more than the highest Reason that there can be: castnet's own,
+// None included, and MaxRegistered more. Some may have no name.
+const Count = int(reasonCount) + MaxRegistered
 
 var names = [reasonCount]string{
 	None:                  "None",
@@ -114,12 +116,16 @@ var names = [reasonCount]string{
 	SocketShutdown:        "SocketShutdown",
 	SocketClosed:          "SocketClosed",
 	Filtered:              "Filtered",
+	FlowTableFull:         "FlowTableFull",
 }
 
 // String returns the reason's stable name.
 func (r Reason) String() string {
 	if r < reasonCount {
 		return names[r]
+	}
+	if own := own(); int(r-reasonCount) < len(own) {
+		return own[r-reasonCount]
 	}
 	return fmt.Sprintf("Reason(%d)", uint8(r))
 }
@@ -133,6 +139,12 @@ func (r *Reason) UnmarshalText(text []byte) error {
 	for i, name := range names {
 		if name == string(text) {
 			*r = Reason(i)
+			return nil
+		}
+	}
+	for i, name := range own() {
+		if name == string(text) {
+			*r = reasonCount + Reason(i)
 			return nil
 		}
 	}

@@ -379,7 +379,7 @@ func TestSchemaKnowsEveryName(t *testing.T) {
 		return v.([]any)
 	}
 	reasons := []any{total}
-	for r := drop.None + 1; int(r) < drop.Count; r++ {
+	for _, r := range drop.Reasons() {
 		reasons = append(reasons, r.String())
 	}
 	errors := []any{total, otherError}

@@ -345,8 +345,8 @@ func (a *dropAmounts) decode(d *decoder, n *yaml.Node, path string) {
 			return nil
 		}
 		known := []string{total}
-		for i := 1; i < drop.Count; i++ {
-			known = append(known, drop.Reason(i).String())
+		for _, r := range drop.Reasons() {
+			known = append(known, r.String())
 		}
 		return fmt.Errorf("%q is no reason for a drop; %s", name, suggest(name, known))
 	})
