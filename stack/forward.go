@@ -44,7 +44,11 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 		return
 	}
 	out := r.out
-	if mtu := out.link.MTU(); b.Len()-at > mtu {
+	longest := b.Len() - at
+	if b.SegmentSize != 0 {
+		longest = min(longest, h.HeaderLen()+wire.UDPHeaderLen+int(b.SegmentSize))
+	}
+	if mtu := out.link.MTU(); longest > mtu {
 		if h.DontFragment() {
 			refuse(drop.PacketTooBig, wire.ICMPDestinationUnreachable, wire.ICMPFragmentationNeeded, uint16(min(mtu, 0xffff)))
 		} else {
@@ -67,6 +71,22 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	if r.gateway != 0 {
 		hop = r.gateway
 	}
+	switch {
+	case b.SegmentSize != 0 && out.caps&link.Segmentation == 0:
+		b.SetTransport(ip.HeaderLen())
+		s.own.split.Add(uint64(b.Datagrams() - 1))
+		cut(b, 0, func(c *packet.Buffer) { s.sendOn(out, hop, c) })
+		b.Release()
+		return
+	case b.SegmentSize == 0 && b.Flags&packet.ChecksumPartial != 0 && out.caps&link.ChecksumTransmit == 0:
+		completeChecksum(b, 0)
+	}
+	s.sendOn(out, hop, b)
+}
+
+// sendOn sends a forwarded packet, which begins with its IP header, by way of a
+// next hop.
+func (s *Stack) sendOn(out *Interface, hop ipv4, b *packet.Buffer) {
 	var n *neighbor
 	if out.kind == link.Ethernet {
 		e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))

@@ -335,10 +335,14 @@ func (i *Interface) refuse(frames []*packet.Buffer, err error) {
 // drop ends a packet's journey under a reason, and releases it. It is a loss of
 // the socket's that sent it too.
 func (i *Interface) drop(b *packet.Buffer, reason drop.Reason) {
-	i.stack.drops.Add(reason, 1)
-	i.drops.Add(reason, 1)
+	n := b.Datagrams()
+	if n > 1 {
+		i.stack.own.split.Add(uint64(n - 1))
+	}
+	i.stack.drops.Add(reason, n)
+	i.drops.Add(reason, n)
 	if sk, ok := b.Owner().(*Socket); ok {
-		sk.countDrop(reason, 1)
+		sk.countDrop(reason, n)
 	}
 	if i.stack.cfg.Tracer != nil {
 		i.stack.traceDrop(i, b, reason)

@@ -32,6 +32,9 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 	// What is behind the packet is the link's padding.
 	b.TrimTo(at + h.HeaderLen() + len(payload))
 	b.SetNetwork(at)
+	if b.SegmentSize != 0 && (h.Protocol() != wire.ProtocolUDP || h.IsFragment() || len(payload) < wire.UDPHeaderLen) {
+		b.SegmentSize = 0 // what the link says is not so
+	}
 
 	src, dst := ipv4OfBytes(h.Source4()), ipv4OfBytes(h.Destination4())
 	to, reason := l.classify(src, dst, b.Flags)

@@ -11,14 +11,14 @@ type Ledger struct {
 	In        uint64 // handed in by links, loopback included
 	Generated uint64 // sent by sockets, or made by the stack: ARP, ICMP
 	Cloned    uint64 // copies for further receivers of a broadcast or group
-	Split     uint64 // datagrams of a train beyond its first
+	Split     uint64 // datagrams of a train beyond its first, once it is cut, read or dropped
 
 	// Where they went.
 
 	Delivered uint64 // read from a socket
 	Sent      uint64 // accepted by a link, whether forwarded or the host's own
 	Consumed  uint64 // read by the stack itself: ARP, ICMP
-	Merged    uint64 // fragments that became part of another packet
+	Merged    uint64 // what became part of another packet: fragments, datagrams of a train
 	Dropped   uint64 // for a reason, see Drops
 	Held      uint64 // waiting: in receive queues, for neighbours, in backlogs
 }
@@ -29,18 +29,24 @@ func (l Ledger) Balanced() bool {
 }
 
 // ownCounters count what the stack itself does.
-type ownCounters struct{ generated, consumed, cloned atomic.Uint64 }
+type ownCounters struct{ generated, consumed, cloned, split, merged atomic.Uint64 }
 
 // socketTotals are sums over sockets.
-type socketTotals struct{ sent, splits, received, queued uint64 }
+type socketTotals struct{ sent, splits, merged, received, queued uint64 }
 
 func (t *socketTotals) add(s *Socket) {
 	s.mu.Lock()
 	t.sent += s.sent
 	t.splits += s.splits
+	if s.path != nil {
+		t.merged += s.path.merged
+	}
 	s.mu.Unlock()
 	s.queue.mu.Lock()
 	t.received += s.queue.received
+	if s.queue.begun > 0 {
+		t.splits += uint64(s.queue.begun) / uint64(s.queue.first().SegmentSize)
+	}
 	t.queued += uint64(s.queue.count)
 	s.queue.mu.Unlock()
 }
@@ -64,9 +70,10 @@ func (s *Stack) Ledger() Ledger {
 	l := Ledger{
 		Generated: s.own.generated.Load() + sums.sent,
 		Cloned:    s.own.cloned.Load(),
-		Split:     sums.splits,
+		Split:     s.own.split.Load() + sums.splits,
 		Delivered: sums.received,
 		Consumed:  s.own.consumed.Load(),
+		Merged:    s.own.merged.Load() + sums.merged,
 		Dropped:   s.drops.Total(),
 		Held:      sums.queued,
 	}

@@ -37,6 +37,7 @@ type path struct {
 	multicast bool
 	vouched   bool // the link vouches for checksums
 	plain     bool // no UDP checksum (SO_NO_CHECK)
+	trains    bool // the link carries trains
 	counted   bool // packets may be fragmented, so each needs an identification
 	forPeer   bool // it leads to the socket's peer
 
@@ -55,6 +56,7 @@ type path struct {
 
 	// What has left by this path, not yet added to the interface's counters.
 	packets, bytes uint64
+	merged         uint64 // datagrams beyond the first of trains that left whole
 }
 
 // query returns the question that the socket asks about a destination.
@@ -126,7 +128,7 @@ func (s *Stack) routeInto(p *path, q query) error {
 		return syscall.EINVAL
 	}
 	p.iface, p.src, p.dst, p.mtu = out.Interface, q.src, q.dst, out.link.MTU()
-	p.vouched = out.caps&link.ChecksumVouched != 0
+	p.vouched, p.trains = out.caps&link.ChecksumVouched != 0, out.caps&link.Segmentation != 0
 	p.neighbor, p.link, p.forPeer = nil, usable, false
 	p.ethernet = out.kind == link.Ethernet
 	if p.ethernet {

@@ -32,12 +32,12 @@ func (s *Socket) TryRecv(ms []socket.Message) (int, error) {
 			return 0, err
 		}
 	}
-	if len(ms) == 1 {
+	if len(ms) == 1 && socket.Fields(s.reports.Load())&socket.FieldSegmentSize == 0 {
 		b, lost := s.pop()
 		if b == nil {
-			return 0, s.nothing()
+			return s.receiveTrains(ms)
 		}
-		s.fill(&ms[0], b, lost)
+		s.fill(&ms[0], b, b.TransportBytes()[wire.UDPHeaderLen:], lost)
 		b.Release()
 		return 1, nil
 	}
@@ -45,6 +45,9 @@ func (s *Socket) TryRecv(ms []socket.Message) (int, error) {
 }
 
 func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
+	if socket.Fields(s.reports.Load())&socket.FieldSegmentSize != 0 {
+		return s.receiveTrains(ms)
+	}
 	in := inBatches.Get().(*inBatch)
 	defer inBatches.Put(in)
 	done := 0
@@ -52,7 +55,7 @@ func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
 		most := min(len(ms)-done, runLength)
 		n := s.popMany(in, most)
 		for k, b := range in.frames[:n] {
-			s.fill(&ms[done+k], b, in.lost[k])
+			s.fill(&ms[done+k], b, b.TransportBytes()[wire.UDPHeaderLen:], in.lost[k])
 		}
 		packet.ReleaseAll(in.frames[:n])
 		done += n
@@ -60,8 +63,12 @@ func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
 			break
 		}
 	}
-	if done == 0 {
-		return 0, s.nothing()
+	if done < len(ms) {
+		// Whether the queue is empty, or a train is at its front.
+		n, err := s.receiveTrains(ms[done:])
+		if done += n; done == 0 {
+			return 0, err
+		}
 	}
 	return done, nil
 }
@@ -88,19 +95,21 @@ func (s *Socket) TryPeek(m *socket.Message) error {
 	}
 	b := s.queue.first()
 	b.Retain(1)
+	from, to := s.part(b, cap(m.Buf))
 	lost := s.queue.lost()
 	s.queue.mu.Unlock()
-	s.fill(m, b, lost)
+	s.fillPart(m, b, from, to, lost)
 	b.Release()
 	return nil
 }
 
 // pop takes the first datagram out of the queue and counts it as read. It
-// returns nil if there is none, and how many were lost since the last read.
+// returns nil if there is none, or a train, and how many were lost since the last
+// read.
 func (s *Socket) pop() (b *packet.Buffer, lost uint32) {
 	q := &s.queue
 	q.mu.Lock()
-	if q.count == 0 {
+	if q.count == 0 || q.first().SegmentSize != 0 {
 		q.mu.Unlock()
 		return nil, 0
 	}
@@ -109,19 +118,18 @@ func (s *Socket) pop() (b *packet.Buffer, lost uint32) {
 	return b, lost
 }
 
-// popMany is pop for as many as there are places for.
-func (s *Socket) popMany(in *inBatch, most int) int {
+// popMany is pop for as many as there are places for, up to the first train.
+func (s *Socket) popMany(in *inBatch, most int) (n int) {
 	q := &s.queue
 	q.mu.Lock()
-	n := min(most, int(q.count))
-	for k := range n {
-		in.frames[k], in.lost[k] = q.take()
+	for most = min(most, int(q.count)); n < most && q.first().SegmentSize == 0; n++ {
+		in.frames[n], in.lost[n] = q.take()
 	}
 	q.mu.Unlock()
 	return n
 }
 
-// payloadLen returns the length of a queued datagram's payload.
+// payloadLen returns the length of a queued packet's payload.
 func payloadLen(b *packet.Buffer) int { return b.TransportLen() - wire.UDPHeaderLen }
 
 // nextSize returns the length of the first datagram in the queue, or 0.
@@ -131,15 +139,15 @@ func (s *Socket) nextSize() int {
 	if s.queue.count == 0 {
 		return 0
 	}
-	return payloadLen(s.queue.first())
+	from, to := s.part(s.queue.first(), maxPayload)
+	return to - from
 }
 
-// fill copies a datagram, and what the socket reports of it, into m. The
+// fill copies a payload, and what the socket reports of its packet, into m. The
 // headers were checked on the way in.
-func (s *Socket) fill(m *socket.Message, b *packet.Buffer, lost uint32) {
+func (s *Socket) fill(m *socket.Message, b *packet.Buffer, payload []byte, lost uint32) {
 	udp := b.TransportBytes()
 	ip := b.NetworkBytes()
-	payload := udp[wire.UDPHeaderLen:]
 	m.Buf = m.Buf[:cap(m.Buf)]
 	m.Buf = m.Buf[:copy(m.Buf, payload)]
 	m.Len = len(payload)
@@ -179,7 +187,5 @@ func (s *Socket) report(m *socket.Message, b *packet.Buffer, ip, udp []byte, los
 	if want&socket.FieldDrops != 0 {
 		m.Drops = lost
 	}
-	// The stack hands out datagrams one by one: a segment size is never
-	// reported, and Set does not claim one.
-	m.Set = want &^ socket.FieldSegmentSize
+	m.Set = want &^ socket.FieldSegmentSize // which receiveTrains adds
 }

@@ -19,8 +19,9 @@ type receiveQueue struct {
 	limit  int  // SO_RCVBUF
 	closed bool // nothing is accepted any more
 
-	queued   uint64 // datagrams ever accepted
+	queued   uint64 // packets ever accepted
 	received uint64 // datagrams read
+	begun    uint32 // how much of the first packet's payload was read, if that is a train
 	bytes    uint64 // their payload
 	overrun  uint32 // datagrams lost for want of room
 	reported uint32 // of them, how many a Message has told of
@@ -86,7 +87,7 @@ func (q *receiveQueue) told() {
 	}
 }
 
-// take takes the first datagram out, for a program to read, and returns how
+// take takes the first packet out, for a program to read, and returns how
 // many were lost before it.
 func (q *receiveQueue) take() (b *packet.Buffer, lost uint32) {
 	if q.gaps != nil {
@@ -150,6 +151,6 @@ func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 
 // dropped drops what was on its way to the socket, and remembers that.
 func (s *Socket) dropped(i *Interface, b *packet.Buffer, reason drop.Reason) {
-	s.countDrop(reason, 1)
+	s.countDrop(reason, b.Datagrams())
 	i.drop(b, reason)
 }

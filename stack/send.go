@@ -13,12 +13,8 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// maxPayload is the longest payload that UDP over IPv4 can carry, and
-// maxSegments the number of datagrams in one train (Linux's UDP_MAX_SEGMENTS).
-const (
-	maxPayload  = 65535 - wire.IPv4HeaderLen - wire.UDPHeaderLen
-	maxSegments = 128
-)
+// maxPayload is the longest payload that UDP over IPv4 can carry.
+const maxPayload = 65535 - wire.IPv4HeaderLen - wire.UDPHeaderLen
 
 // outBatch is what one call of a link's Write is made with. Its frames hold
 // buffers that were taken out of the pool together, from n to fresh.
@@ -46,8 +42,8 @@ func (o *outBatch) next(size int) *packet.Buffer {
 
 // refill takes buffers for want datagrams of a size out of the pool.
 func (o *outBatch) refill(want, size int) {
-	o.n, o.fresh = 0, want
-	packet.NewBatch(o.frames[:want], size)
+	o.fresh = min(o.n+want, len(o.frames))
+	packet.NewBatch(o.frames[o.n:o.fresh], size)
 }
 
 // spare gives back the buffers that were not needed.
@@ -161,7 +157,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 		failure  error
 	)
 	ms = ms[:min(len(ms), runLength)]
-	out.refill(len(ms), min(len(ms[0].Buf), maxPayload))
+	out.n, out.fresh = 0, 0
 	s.mu.Lock()
 	for taken < len(ms) {
 		m := &ms[taken]
@@ -186,21 +182,41 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 			break
 		}
 		iface = p.iface
-		rest := m.Buf
-		for range count {
-			k := min(segment, len(rest))
-			b := out.next(k)
-			s.build(p, b, rest[:k])
-			rest = rest[k:]
-			if !unresolved {
+		run := 1
+		if p.trains && !p.plain && count == 1 {
+			run = coupled(ms[taken:])
+		}
+		before := out.n
+		if p.trains && run*count > 1 {
+			total := 0
+			for i := range ms[taken : taken+run] {
+				total += len(ms[taken+i].Buf)
+			}
+			s.buildTrain(p, out.next(total), ms[taken:taken+run], segment)
+			s.splits += uint64(run*count - 1)
+			s.bytes += uint64(total)
+			p.merged += uint64(run*count - 1)
+		} else {
+			if out.fresh == 0 {
+				out.refill(len(ms)-taken, min(segment, maxPayload))
+			}
+			rest := m.Buf
+			for range count {
+				k := min(segment, len(rest))
+				s.build(p, out.next(k), rest[:k])
+				rest = rest[k:]
+			}
+			s.splits += uint64(count - 1)
+			s.bytes += uint64(len(m.Buf))
+		}
+		if !unresolved {
+			for _, b := range out.frames[before:out.n] {
 				p.packets++
 				p.bytes += uint64(b.Len())
 			}
 		}
 		s.sent++
-		s.bytes += uint64(len(m.Buf))
-		s.splits += uint64(count - 1)
-		taken++
+		taken += run
 		if unresolved || loops {
 			again = loops
 			if unresolved {
@@ -229,11 +245,6 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 	}
 	clear(frames)
 	return taken, nil
-}
-
-// isTrain reports whether a message is to be cut into datagrams.
-func isTrain(m *socket.Message) bool {
-	return m.Set&socket.FieldSegmentSize != 0 && m.SegmentSize != 0
 }
 
 // segments returns how a message's payload is cut into datagrams.
@@ -424,7 +435,8 @@ func (s *Socket) setPath(p *path) {
 func (p *path) flushCounts() {
 	p.iface.sent.packets.Add(p.packets)
 	p.iface.sent.bytes.Add(p.bytes)
-	p.packets, p.bytes = 0, 0
+	p.iface.stack.own.merged.Add(p.merged)
+	p.packets, p.bytes, p.merged = 0, 0, 0
 }
 
 // sentBy returns what the socket's present path has sent by i.

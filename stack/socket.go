@@ -37,7 +37,7 @@ type Socket struct {
 	path   *path // to the peer, or where the last datagram went
 	sent   uint64
 	bytes  uint64
-	splits uint64 // segments beyond the first of each train
+	splits uint64 // datagrams beyond the first of each train
 
 	// binds is what incoming datagrams are matched against.
 	match atomic.Pointer[match]
@@ -162,15 +162,23 @@ func (s *Socket) Close() error {
 
 	s.queue.mu.Lock()
 	s.queue.closed = true
+	begun := int(s.queue.begun)
 	var rest []*packet.Buffer
 	for s.queue.count > 0 {
 		rest = append(rest, s.queue.pop())
 	}
 	s.queue.ring = nil
 	s.queue.mu.Unlock()
-	for _, b := range rest {
-		s.countDrop(drop.SocketClosed, 1)
-		s.stack.drops.Add(drop.SocketClosed, 1)
+	for i, b := range rest {
+		n := b.Datagrams()
+		if n > 1 {
+			s.stack.own.split.Add(uint64(n - 1))
+		}
+		if i == 0 && begun > 0 {
+			n -= begun / int(b.SegmentSize)
+		}
+		s.countDrop(drop.SocketClosed, n)
+		s.stack.drops.Add(drop.SocketClosed, n)
 		if s.stack.cfg.Tracer != nil {
 			s.stack.traceDrop(s.stack.interfaceOf(b), b, drop.SocketClosed)
 		}

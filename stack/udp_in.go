@@ -22,6 +22,9 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 		b.TrimTo(b.Len() - rest)
 		datagram = datagram[:length]
 	}
+	if len(payload) <= int(b.SegmentSize) {
+		b.SegmentSize = 0 // a train of one
+	}
 	if b.Flags&packet.ChecksumValid == 0 && u.Checksum() != 0 {
 		pseudo := uint32(fold64(uint64(src)+uint64(dst))) + uint32(wire.ProtocolUDP) + uint32(length)
 		if fold(pseudo+uint32(wire.Sum(datagram))) != 0xffff {

@@ -14,6 +14,10 @@ type Config struct {
 	MTU    int       // longest IP packet in bytes; if zero, 1500
 	A, B   wire.MAC  // the ends' addresses; if zero, 02:00:00:00:00:0a and …:0b
 	Queues int       // that frames are delivered by, at most; if zero, 8
+
+	// Segmentation lets trains pass whole, as Linux's loopback and veth do:
+	// the receiver takes them, or cuts them up.
+	Segmentation bool
 }
 
 // Link is one end of a wire in memory.
@@ -52,12 +56,19 @@ func Pair(c Config) (a, b *Link) {
 	return a, b
 }
 
-// Kind, MTU, Address, Capabilities and Queues say what the wire is.
-func (l *Link) Kind() link.Kind                 { return l.cfg.Kind }
-func (l *Link) MTU() int                        { return l.cfg.MTU }
-func (l *Link) Address() wire.MAC               { return l.mac }
-func (l *Link) Capabilities() link.Capabilities { return 0 }
-func (l *Link) Queues() int                     { return l.cfg.Queues }
+// Kind, MTU, Address and Queues say what the wire is.
+func (l *Link) Kind() link.Kind   { return l.cfg.Kind }
+func (l *Link) MTU() int          { return l.cfg.MTU }
+func (l *Link) Address() wire.MAC { return l.mac }
+func (l *Link) Queues() int       { return l.cfg.Queues }
+
+// Capabilities returns link.Segmentation, if that was asked for.
+func (l *Link) Capabilities() link.Capabilities {
+	if l.cfg.Segmentation {
+		return link.Segmentation
+	}
+	return 0
+}
 
 // Attach makes sink the receiver at this end, if there is none: else it returns
 // link.ErrInUse. Attach(nil) does not wait for writers at the other end that are
@@ -85,7 +96,7 @@ func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 		return 0, link.ErrNoPeer
 	}
 	for _, b := range frames {
-		if b.Len() > l.most {
+		if b.Len() > l.most && (b.SegmentSize == 0 || !l.cfg.Segmentation) {
 			return 0, link.ErrTooBig
 		}
 		b.Orphan()
