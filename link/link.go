@@ -17,19 +17,44 @@ const (
 	Loopback             // an IP header; what is written comes back
 )
 
-// Capabilities is a set of things that a link does by itself.
+// Capabilities is a set of things that a link does by itself, so that the stack
+// need not; or of a sink, see [OffloadSink].
+//
+// A frame may be written to a link with its UDP checksum unfinished: marked
+// packet.ChecksumPartial, in the field the folded sum of the pseudo-header, not
+// complemented (what Linux calls CHECKSUM_PARTIAL). And it may be a train, which
+// stands for several datagrams of one flow: packet.Marks.SegmentSize is n, and the
+// frame is
+//
+//	the Ethernet header, on a link that has them
+//	an IP header, its length that of the whole, its checksum right for that
+//	a UDP header, its length that of the whole, its checksum unfinished, likewise for the whole
+//	the payload, more than n bytes, for at most MaxSegments datagrams
+//
+// altogether no longer than an IP packet may be; a train is always marked
+// packet.ChecksumPartial. It leaves as datagrams of n bytes of payload each, the
+// last of which may be shorter, so each datagram and not the whole has to fit the
+// MTU. Their IPv4 identifications count up from the train's (where fragmentation
+// is forbidden they mean nothing, and some links leave them equal).
+//
+// Frames that come in are of the same form, marked packet.ChecksumValid too, since
+// the link knows that what it hands up is whole.
 type Capabilities uint16
 
 const (
-	// ChecksumTransmit: the link fills in UDP checksums; the stack leaves
-	// the pseudo-header's sum in the field.
+	// ChecksumTransmit: the link fills in UDP checksums: it accepts frames
+	// marked packet.ChecksumPartial.
 	ChecksumTransmit Capabilities = 1 << iota
 	// ChecksumVouched: frames arrive as they were sent, or marked
 	// packet.ChecksumValid only if they did: a wire in memory.
 	ChecksumVouched
-	// Segmentation: the link accepts trains (packet.Marks.SegmentSize).
+	// Segmentation: the link accepts trains.
 	Segmentation
 )
+
+// MaxSegments is the number of datagrams in the longest train: Linux's
+// UDP_MAX_SEGMENTS, since 6.9.
+const MaxSegments = 128
 
 // A Link is one end of something that carries frames. Its methods may be
 // called from any goroutine.
@@ -71,6 +96,14 @@ type Sink interface {
 	// returns. Calls for one queue come one after the other, except from
 	// links in memory, on which every sender delivers for itself.
 	Deliver(queue int, frames []*packet.Buffer)
+}
+
+// An OffloadSink is a Sink that says which frames it takes as they are: with
+// ChecksumTransmit those whose checksum is unfinished, with Segmentation trains.
+// For every other sink drivers finish checksums and cut trains up first.
+type OffloadSink interface {
+	Sink
+	Accepts() Capabilities
 }
 
 // Why a link refuses a frame, or a sink.

@@ -22,6 +22,17 @@ type Config struct {
 	// is none, as links of IP packets have.
 	Address wire.MAC
 
+	// Header is the length of the struct virtio_net_hdr before each frame, in
+	// bytes: 10, or 12 with the number of buffers in it. If zero, there is
+	// none, and no offload.
+	Header int
+
+	// Offload is what the other side of the descriptors does with frames that
+	// are written, if it is told by the Header: link.ChecksumTransmit,
+	// link.Segmentation, both or, if zero, neither. Of frames that come in
+	// the Header says what they are.
+	Offload link.Capabilities
+
 	// QueueLength is how many frames may wait on a queue that would block.
 	// If zero, 500, which is what the kernel gives TAP devices. If
 	// negative, none: Write refuses at once.

@@ -27,12 +27,15 @@ type Link struct {
 	kind    link.Kind
 	mtu     atomic.Int64
 	address wire.MAC
+	header  int // length of the virtio-net header; 0: none
+	offload link.Capabilities
 	limit   int // frames a queue holds
 	queues  []*queue
 	drops   drop.Counters
 
 	mu      sync.Mutex // held by Attach and Close, which come one after the other
 	sink    link.Sink
+	accepts link.Capabilities // what the sink takes as it is
 	readers sync.WaitGroup
 	closed  bool
 
@@ -62,7 +65,8 @@ func New(cfg Config) (*Link, error) {
 // newLink returns, with an error too, a Link that owns the descriptors for which
 // it has queues.
 func newLink(cfg Config) (*Link, error) {
-	l := &Link{kind: cfg.Kind, address: cfg.Address, limit: cfg.QueueLength, done: make(chan struct{})}
+	l := &Link{kind: cfg.Kind, address: cfg.Address, header: cfg.Header, offload: cfg.Offload,
+		limit: cfg.QueueLength, done: make(chan struct{})}
 	if cfg.QueueLength == 0 {
 		l.limit = defaultQueueLength
 	}
@@ -75,6 +79,10 @@ func newLink(cfg Config) (*Link, error) {
 		return l, errors.New("no descriptor")
 	case cfg.Kind != link.Ethernet && cfg.Kind != link.IP:
 		return l, errors.New("a descriptor carries Ethernet frames or IP packets")
+	case cfg.Header != 0 && cfg.Header != vnetLen && cfg.Header != vnetLenExtended:
+		return l, fmt.Errorf("a header of %d bytes: a virtio-net header has %d or %d", cfg.Header, vnetLen, vnetLenExtended)
+	case cfg.Offload&^(link.ChecksumTransmit|link.Segmentation) != 0, cfg.Offload != 0 && cfg.Header == 0:
+		return l, errors.New("of offloads there are checksums and segmentation, and they need a header")
 	case cfg.Address.IsMulticast():
 		return l, fmt.Errorf("%v is a group's address and cannot be a station's", cfg.Address)
 	}
@@ -89,6 +97,9 @@ func newLink(cfg Config) (*Link, error) {
 		q := &queue{l: l, number: i, fd: d, file: os.NewFile(uintptr(d), "link"), datagrams: datagrams}
 		l.queues = append(l.queues, q)
 		q.readSome, q.flushSome = q.tryRead, q.tryFlush
+		if l.header != 0 {
+			q.readSome = q.tryReadHeaded
+		}
 		if q.raw, err = q.file.SyscallConn(); err == nil {
 			err = q.file.SetDeadline(time.Time{})
 		}
@@ -152,8 +163,8 @@ func (l *Link) SetMTU(mtu int) error {
 // Address returns the hardware address of this end.
 func (l *Link) Address() wire.MAC { return l.address }
 
-// Capabilities returns none.
-func (l *Link) Capabilities() link.Capabilities { return 0 }
+// Capabilities returns Config.Offload.
+func (l *Link) Capabilities() link.Capabilities { return l.offload }
 
 // Queues returns the number of descriptors.
 func (l *Link) Queues() int { return len(l.queues) }
@@ -211,7 +222,10 @@ func (l *Link) Attach(sink link.Sink) error {
 			return fmt.Errorf("fd: %w", err)
 		}
 	}
-	l.sink = sink
+	l.sink, l.accepts = sink, 0
+	if o, ok := sink.(link.OffloadSink); ok {
+		l.accepts = o.Accepts()
+	}
 	for _, q := range l.queues {
 		l.readers.Add(1)
 		go func() {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 )
 
@@ -25,8 +26,10 @@ type queue struct {
 
 	// Reading.
 	scratch []byte
-	frames  [batchSize]*packet.Buffer
+	large   *packet.Buffer                               // what is read into, where frames have headers
+	frames  [batchSize + link.MaxSegments]*packet.Buffer // a train that is cut up may be the last of a batch
 	count   int
+	bytes   int // in the frames
 	readErr error
 
 	// Writing. fd is valid as long as closed is false.
@@ -35,11 +38,17 @@ type queue struct {
 	closed     bool
 	head, tail *packet.Buffer // frames that wait for the descriptor, linked by Next
 	waiting    int
+	copied     []byte        // a frame that is shared, behind its header
 	flushing   chan struct{} // not nil while a goroutine flushes; closed when it has ended
 }
 
-// batchSize is how many frames are read before they are handed up.
-const batchSize = 32
+// batchSize is how many frames are read before they are handed up, and batchBytes
+// how many bytes: trains are long, and should be in the cache when they are looked
+// at.
+const (
+	batchSize  = 32
+	batchBytes = 128 << 10
+)
 
 // close drops what waits, ends the flushing and closes the descriptor.
 func (q *queue) close() error {

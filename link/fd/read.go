@@ -17,15 +17,14 @@ import (
 // read hands up what comes in until the read deadline is set or the device
 // fails.
 func (q *queue) read(sink link.Sink) {
-	if q.scratch == nil {
+	if q.scratch == nil && q.l.header == 0 {
 		q.scratch = make([]byte, maxFrame)
 	}
+	defer q.disarm()
 	for {
 		err := q.raw.Read(q.readSome)
 		if q.count > 0 {
-			sink.Deliver(q.number, q.frames[:q.count])
-			clear(q.frames[:q.count])
-			q.count = 0
+			q.deliver(sink)
 		}
 		if err == nil {
 			err = q.readErr
@@ -68,4 +67,11 @@ func (q *queue) tryRead(fd uintptr) bool {
 		q.count++
 	}
 	return true
+}
+
+// deliver hands up what was read.
+func (q *queue) deliver(sink link.Sink) {
+	sink.Deliver(q.number, q.frames[:q.count])
+	clear(q.frames[:q.count])
+	q.count, q.bytes = 0, 0
 }

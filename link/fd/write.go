@@ -37,7 +37,8 @@ func (l *Link) queueOf(f *packet.Buffer) *queue {
 	return l.queues[f.Flow%uint32(len(l.queues))]
 }
 
-// longest returns the length of the longest frame that may be written.
+// longest returns the length of the longest frame that may be written, other than
+// a train.
 func (l *Link) longest() int {
 	if l.kind == link.Ethernet {
 		return l.MTU() + wire.EthernetHeaderLen
@@ -57,14 +58,19 @@ func (q *queue) write(frames []*packet.Buffer) (int, error) {
 		if q.l.queueOf(f) != q {
 			return i, nil
 		}
-		if f.Len() > longest {
+		if f.Len() > longest && !q.l.trainFits(f, longest) {
 			return i, link.ErrTooBig
 		}
 		if q.waiting == 0 {
-			err := writeFrame(q.fd, f.Bytes())
+			err := q.writeOne(q.fd, f)
 			if err == nil {
 				f.Release()
 				continue
+			}
+			if refusesTrain(err, f) {
+				if err = q.writeCut(f); err == nil {
+					continue
+				}
 			}
 			if err != unix.EAGAIN {
 				return i, deviceError(err)
@@ -73,13 +79,66 @@ func (q *queue) write(frames []*packet.Buffer) (int, error) {
 		if q.waiting >= q.l.limit {
 			return i, link.ErrQueueFull
 		}
-		q.push(f)
-		if q.flushing == nil {
-			q.flushing = make(chan struct{})
-			go q.flush()
-		}
+		q.wait(f)
 	}
 	return len(frames), nil
+}
+
+// trainFits reports whether a frame longer than the MTU is a train whose datagrams
+// are not.
+func (l *Link) trainFits(f *packet.Buffer, longest int) bool {
+	if f.SegmentSize == 0 || l.offload&link.Segmentation == 0 {
+		return false
+	}
+	_, udp, ok := link.UDPOffset(f.Bytes(), l.kind)
+	return ok && udp+wire.UDPHeaderLen+int(f.SegmentSize) <= longest
+}
+
+// refusesTrain reports whether an error may be about a train's being one: Linux
+// before 6.9 takes 64 datagrams, and no more.
+func refusesTrain(err error, f *packet.Buffer) bool { return err == unix.EINVAL && f.SegmentSize != 0 }
+
+// writeCut takes over a train that the device refused and writes its datagrams one
+// by one; those for which there is no room wait. It returns an error, and the train
+// is the caller's still, if it refuses the first of them too.
+func (q *queue) writeCut(train *packet.Buffer) error {
+	var frames [link.MaxSegments]*packet.Buffer
+	cut, err := link.Cut(frames[:0], train, q.l.kind)
+	if err != nil {
+		return unix.EINVAL
+	}
+	for i, f := range cut {
+		if q.waiting == 0 {
+			err := q.writeOne(q.fd, f)
+			if err == nil {
+				f.Release()
+				cut[i] = nil
+				continue
+			}
+			if err != unix.EAGAIN {
+				if i == 0 {
+					packet.ReleaseAll(cut)
+					return err
+				}
+				q.l.drops.Add(drop.LinkError, 1)
+				f.Release()
+				cut[i] = nil
+				continue
+			}
+		}
+		q.wait(f)
+	}
+	train.Release()
+	return nil
+}
+
+// wait puts a frame behind those that wait, and sees to it that they are sent.
+func (q *queue) wait(f *packet.Buffer) {
+	q.push(f)
+	if q.flushing == nil {
+		q.flushing = make(chan struct{})
+		go q.flush()
+	}
 }
 
 // flush sends what waits whenever the descriptor has room, and ends when
@@ -111,16 +170,50 @@ func (q *queue) tryFlush(fd uintptr) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.head != nil {
-		err := writeFrame(int(fd), q.head.Bytes())
+		err := q.writeOne(int(fd), q.head)
 		if err == unix.EAGAIN {
 			return false
 		}
-		if err != nil {
-			q.l.drops.Add(drop.LinkError, 1)
+		f := q.pop()
+		if refusesTrain(err, f) && q.unshift(f) {
+			continue
 		}
-		q.pop().Release()
+		if err != nil {
+			q.l.drops.Add(drop.LinkError, f.Datagrams())
+		}
+		f.Release()
 	}
 	return true
+}
+
+// unshift takes over a train and puts its datagrams before those that wait.
+func (q *queue) unshift(train *packet.Buffer) bool {
+	var frames [link.MaxSegments]*packet.Buffer
+	cut, err := link.Cut(frames[:0], train, q.l.kind)
+	if err != nil {
+		return false
+	}
+	rest, last, waiting := q.head, q.tail, q.waiting
+	q.head, q.tail, q.waiting = nil, nil, 0
+	for _, f := range cut {
+		q.push(f)
+	}
+	if rest != nil {
+		q.tail.SetNext(rest)
+		q.tail = last
+		q.waiting += waiting
+	}
+	train.Release()
+	return true
+}
+
+// writeOne writes one frame in the form in which the device takes it. The caller
+// holds q.mu.
+func (q *queue) writeOne(fd int, f *packet.Buffer) error {
+	if q.l.header != 0 {
+		return q.writeHeaded(fd, f)
+	}
+	return writeFrame(fd, f.Bytes())
 }
 
 // writeFrame writes one frame, whole.

@@ -1,0 +1,126 @@
+//go:build unix
+
+package fd
+
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
+)
+
+// tryReadHeaded is tryRead where frames come behind virtio-net headers, and may be
+// trains. A frame is read into a buffer that holds the longest one, its header
+// into the headroom: a train is handed up in it, anything shorter in a copy of its
+// size.
+func (q *queue) tryReadHeaded(fd uintptr) bool {
+	q.readErr = nil
+	for q.count < batchSize && q.bytes < batchBytes {
+		room := q.arm()
+		n, err := unix.Read(int(fd), room)
+		switch {
+		case err == unix.EAGAIN:
+			return q.count > 0
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			q.readErr = err
+			return true
+		case n == 0 && !q.datagrams:
+			q.readErr = io.EOF
+			return true
+		case n <= q.l.header:
+			q.l.drops.Add(drop.FrameMalformed, 1)
+			return true // as the last of a batch: see tryRead
+		}
+		if !q.take(n) {
+			return true
+		}
+	}
+	return true
+}
+
+// arm returns the room for a header and the longest frame.
+func (q *queue) arm() []byte {
+	if q.large == nil {
+		q.large = packet.New(packet.MaxSize)
+		q.large.Append(packet.MaxSize)
+		q.large.Prepend(q.l.header)
+	}
+	return q.large.Bytes()
+}
+
+// disarm gives the room back.
+func (q *queue) disarm() {
+	if q.large != nil {
+		q.large.Release()
+		q.large = nil
+	}
+}
+
+// take puts the frame that lies in the first n bytes of the room into the batch. It
+// reports false if the batch is at its end.
+func (q *queue) take(n int) bool {
+	room := q.large.Bytes()
+	h := parseVnet(room)
+	frame := room[q.l.header:n]
+	b := q.large
+	if b.Suits(len(frame)) {
+		b.TrimTo(n)
+		b.TrimFront(q.l.header)
+		q.large = nil
+	} else {
+		b = packet.New(len(frame))
+		copy(b.Append(len(frame)), frame)
+	}
+	if !incoming(h, b, q.l.kind) {
+		b.Release()
+		q.l.drops.Add(drop.FrameMalformed, 1)
+		return false
+	}
+	if b.SegmentSize != 0 && q.l.accepts&link.Segmentation == 0 {
+		return q.takeCut(b)
+	}
+	if b.Flags&packet.ChecksumPartial != 0 && q.l.accepts&link.ChecksumTransmit == 0 && b.SegmentSize == 0 {
+		b = link.FinishChecksum(b, q.l.kind)
+	}
+	q.frames[q.count] = b
+	q.count++
+	q.bytes += b.Len()
+	return true
+}
+
+// takeCut puts the datagrams of a train into the batch, for a sink that takes no
+// trains.
+func (q *queue) takeCut(train *packet.Buffer) bool {
+	frames, err := link.Cut(q.frames[:q.count], train, q.l.kind)
+	q.bytes += train.Len()
+	train.Release()
+	if err != nil {
+		q.l.drops.Add(drop.FrameMalformed, 1)
+		return false
+	}
+	q.count = len(frames)
+	return true
+}
+
+// writeHeaded writes a frame behind its virtio-net header, which goes into the
+// frame's headroom unless its bytes are shared. The caller holds q.mu.
+func (q *queue) writeHeaded(fd int, f *packet.Buffer) error {
+	h := outgoing(f, q.l.kind)
+	if front, _ := f.Room(); front >= q.l.header && !f.Shared() {
+		h.put(f.Prepend(q.l.header))
+		err := writeFrame(fd, f.Bytes())
+		f.TrimFront(q.l.header)
+		return err
+	}
+	if q.copied == nil {
+		q.copied = make([]byte, vnetLenExtended+maxFrame)
+	}
+	h.put(q.copied[:q.l.header])
+	n := copy(q.copied[q.l.header:], f.Bytes())
+	return writeFrame(fd, q.copied[:q.l.header+n])
+}
