@@ -53,6 +53,15 @@
 // the wall is the bubble's, so this is virtual time too, without the promise that
 // two runs are the same.
 //
+// # Out of the lab
+//
+// [Lab.Bridge] joins a segment of a lab in real time to any link of Ethernet
+// frames: to a TAP device, so that the kernel is a station there, and what it
+// runs or forwards.
+//
+//	dev, err := tap.Open("cn0", tap.Config{HostAddresses: ...})
+//	b, err := l.Bridge("out", lan, dev, lab.LinkConfig{})
+//
 // # Limitations
 //
 // In virtual time a task may block on the lab's sockets and in Sleep, and on

@@ -71,6 +71,7 @@ type Lab struct {
 	hosts    []*Host
 	strays   []*Host // that are not part of the lab, by such a mistake
 	segments []Segment
+	bridges  []*Bridge
 	macs     map[wire.MAC]bool
 	capture  *capture
 
@@ -177,14 +178,7 @@ func (l *Lab) mac(host, ifname string) wire.MAC {
 // claim takes a name for a host or a segment. It must do as a file's name and
 // as a host's, and not be an address.
 func (l *Lab) claim(what, name string) error {
-	err := CheckName(name)
-	switch {
-	case l.closed:
-		err = errClosed
-	case err == nil && l.names[name]:
-		err = errors.New("the name is taken")
-	}
-	if err != nil {
+	if err := l.free(name); err != nil {
 		err = fmt.Errorf("lab: %s %q: %w", what, name, err)
 		if l.err == nil {
 			l.err = err
@@ -193,6 +187,18 @@ func (l *Lab) claim(what, name string) error {
 	}
 	l.names[name] = true
 	return nil
+}
+
+// free says why a name cannot be taken; nil: it can.
+func (l *Lab) free(name string) error {
+	err := CheckName(name)
+	switch {
+	case l.closed:
+		err = errClosed
+	case err == nil && l.names[name]:
+		err = errors.New("the name is taken")
+	}
+	return err
 }
 
 // CheckName says what is wrong with a name for a host or a segment; nil: nothing.
@@ -277,16 +283,17 @@ func (l *Lab) host(name string) *Host {
 
 // Partition parts the hosts that are named into groups. Frames from a host of
 // one group to a host of another are lost (drop LinkLoss) where they would meet,
-// on a segment to which both are attached; a router is a host too. Hosts that
-// are not named hear everybody and are heard. It replaces an earlier partition;
-// with no groups it ends it.
+// on a segment to which both are attached; a router is a host too, and so is a
+// bridge, which stands for all who are behind it. Hosts that are not named hear
+// everybody and are heard. It replaces an earlier partition; with no groups it
+// ends it.
 func (l *Lab) Partition(groups ...[]string) error {
 	l.lock()
 	defer l.unlock()
 	of := make(map[*Host]int)
 	for i, g := range groups {
 		for _, name := range g {
-			h := l.host(name)
+			h := l.station(name)
 			if h == nil {
 				return fmt.Errorf("lab: partition: there is no host %q", name)
 			}
@@ -299,7 +306,20 @@ func (l *Lab) Partition(groups ...[]string) error {
 	for _, h := range l.hosts {
 		h.group = of[h]
 	}
+	for _, b := range l.bridges {
+		b.station.group = of[&b.station]
+	}
 	return nil
+}
+
+// station returns the host or bridge of that name, or nil.
+func (l *Lab) station(name string) *Host {
+	for _, b := range l.bridges {
+		if b.station.name == name {
+			return &b.station
+		}
+	}
+	return l.host(name)
 }
 
 // parted reports whether a partition is between two hosts.

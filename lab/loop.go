@@ -220,11 +220,12 @@ func (l *Lab) At(d time.Duration, f func()) {
 	l.queue.schedule(e, int64(max(d, 0)))
 }
 
-// Close ends the lab: it cancels the context of the tasks, closes every host's
-// stack, and so every socket, resumes each task until it has ended, and drops
-// what was under way (LinkDown). It returns errors that tasks have returned for
-// other reasons than this, and those of captures. It is not for tasks and
-// callbacks: there it is an error, or in real time would wait for itself.
+// Close ends the lab: it cancels the context of the tasks, closes the links of
+// bridges and every host's stack, and so every socket, resumes each task until it
+// has ended, and drops what was under way (LinkDown). It returns errors that tasks
+// have returned for other reasons than this, and those of bridges and captures. It
+// is not for tasks and callbacks: there it is an error, or in real time would wait
+// for itself.
 func (l *Lab) Close() error {
 	if !l.cfg.Realtime && !l.running.CompareAndSwap(false, true) {
 		return errRunning
@@ -238,11 +239,15 @@ func (l *Lab) Close() error {
 		return nil
 	}
 	l.closed = true
-	hosts := slices.Concat(l.hosts, l.strays)
+	hosts, bridges := slices.Concat(l.hosts, l.strays), l.bridges
 	l.unlock()
 	l.cancel()
 	l.loopMu.Lock() // the loop in real time has ended
 	defer l.loopMu.Unlock()
+	var errs []error
+	for _, b := range bridges {
+		errs = append(errs, b.close())
+	}
 	for _, h := range hosts {
 		h.stack.Close()
 	}
@@ -262,7 +267,7 @@ func (l *Lab) Close() error {
 			d.drop(e.Value.frame, drop.LinkDown)
 		}
 	}
-	errs := l.failures
+	errs = append(errs, l.failures...)
 	l.failures = nil
 	if l.capture != nil {
 		errs = append(errs, l.capture.close())

@@ -23,8 +23,10 @@ type Report struct {
 	Hosts    []HostReport    `json:"hosts"`
 	Links    []LinkReport    `json:"links"`
 	Segments []SegmentReport `json:"segments"`
+	Bridges  []BridgeReport  `json:"bridges,omitempty"`
 
-	// Dropped counts the drops of all hosts, links and segments by reason.
+	// Dropped counts the drops of all hosts, links, segments and bridges by
+	// reason.
 	Dropped map[drop.Reason]uint64 `json:"dropped,omitempty"`
 }
 
@@ -66,6 +68,20 @@ type SegmentReport struct {
 	Dropped   map[drop.Reason]uint64 `json:"dropped,omitempty"`
 }
 
+// A BridgeReport counts frames that a bridge took over, between the link that
+// leads out of the lab and its own link to the segment.
+type BridgeReport struct {
+	Name    string          `json:"name"`
+	Segment string          `json:"segment"`
+	In      uint64          `json:"in"`  // frames that came from outside
+	Out     uint64          `json:"out"` // frames that went outside
+	Send    DirectionReport `json:"send"`
+	Receive DirectionReport `json:"receive"`
+	// Dropped counts what the segment's link or the one to the outside
+	// refused.
+	Dropped map[drop.Reason]uint64 `json:"dropped,omitempty"`
+}
+
 // Report counts what has happened so far. Hosts and segments are in the order of
 // adding.
 func (l *Lab) Report() *Report {
@@ -95,6 +111,16 @@ func (l *Lab) Report() *Report {
 		})
 		s.drops.addTo(r.Dropped)
 	}
+	for _, b := range l.bridges {
+		dropped := b.lostOut.addTo(b.lostIn.addTo(nil))
+		r.Bridges = append(r.Bridges, BridgeReport{
+			Name: b.Name(), Segment: b.nic.on.Name(), In: b.in, Out: b.out,
+			Send: b.nic.send.report(), Receive: b.nic.get.report(), Dropped: dropped,
+		})
+		add(r.Dropped, dropped)
+		b.nic.send.drops.addTo(r.Dropped)
+		b.nic.get.drops.addTo(r.Dropped)
+	}
 	return r
 }
 
@@ -111,7 +137,7 @@ func add(to, from map[drop.Reason]uint64) {
 }
 
 // WriteTo writes the report as a table: a line for each host, direction of a
-// link and segment at which something happened, with how many packets came in,
+// link, bridge and segment at which something happened, with how many packets came in,
 // were made there, went on and were read by programs, and how many were dropped,
 // and why.
 func (r *Report) WriteTo(w io.Writer) (int64, error) {
@@ -125,6 +151,9 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 			rows = append(rows, []string{where, number(in), number(made), number(out), number(read), why})
 		}
 	}
+	direction := func(where string, d DirectionReport) {
+		row(where, d.Frames, d.Duplicated, d.Arrived, 0, d.Underway, d.Dropped)
+	}
 	links := r.Links
 	for _, h := range r.Hosts {
 		row(h.Name, h.Received, h.Generated, h.Sent, h.Delivered, h.Queued, h.Dropped)
@@ -132,9 +161,14 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 			k := links[0]
 			links = links[1:]
 			name := "  " + h.Name + " " + k.Interface
-			row(name+" > "+k.Segment, k.Send.Frames, k.Send.Duplicated, k.Send.Arrived, 0, k.Send.Underway, k.Send.Dropped)
-			row(name+" < "+k.Segment, k.Receive.Frames, k.Receive.Duplicated, k.Receive.Arrived, 0, k.Receive.Underway, k.Receive.Dropped)
+			direction(name+" > "+k.Segment, k.Send)
+			direction(name+" < "+k.Segment, k.Receive)
 		}
+	}
+	for _, b := range r.Bridges {
+		row(b.Name, b.In+b.Receive.Arrived, 0, b.Out+b.Send.Frames, 0, 0, b.Dropped)
+		direction("  "+b.Name+" > "+b.Segment, b.Send)
+		direction("  "+b.Name+" < "+b.Segment, b.Receive)
 	}
 	for _, s := range r.Segments {
 		row(s.Name, s.Frames, s.Copies, s.Forwarded, 0, 0, s.Dropped)
