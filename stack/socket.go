@@ -163,6 +163,7 @@ func (s *Socket) Close() error {
 	s.queue.mu.Lock()
 	s.queue.closed = true
 	begun := int(s.queue.begun)
+	s.queue.begun = 0
 	var rest []*packet.Buffer
 	for s.queue.count > 0 {
 		rest = append(rest, s.queue.pop())
