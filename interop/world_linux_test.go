@@ -47,6 +47,7 @@ func require(t *testing.T, programs ...string) {
 	}
 	packages := map[string]string{
 		"ip": "iproute2", "tshark": "tshark", "socat": "socat", "ping": "iputils-ping", "dig": "bind9-dnsutils",
+		"iperf": "iperf", "traceroute": "traceroute", "tracepath": "iputils-tracepath", "nft": "nftables", "conntrack": "conntrack",
 	}
 	for _, name := range append([]string{"ip", "tshark"}, programs...) {
 		if _, err := exec.LookPath(name); err != nil {
@@ -67,6 +68,8 @@ type world struct {
 	services bool
 	// stations are the others whose frames come in.
 	stations []wire.MAC
+	// config is what the stack is like that open makes, but for its name.
+	config stack.Config
 
 	stack *stack.Stack
 	iface *stack.Interface
@@ -156,7 +159,9 @@ func (w *world) open(more string) *stack.Stack {
 		w.t.Fatal(err)
 	}
 	var n castnet.Network
-	w.ns.Do(func() { n, _, err = s.Open(w.t.Context(), stack.Config{Name: "ours"}) })
+	cfg := w.config
+	cfg.Name = "ours"
+	w.ns.Do(func() { n, _, err = s.Open(w.t.Context(), cfg) })
 	if err != nil {
 		w.t.Fatal(err)
 	}
