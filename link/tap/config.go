@@ -3,6 +3,7 @@ package tap
 import (
 	"net/netip"
 
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -25,6 +26,14 @@ type Config struct {
 	// Persistent says that a device which Open makes outlives the Link, as
 	// one made with ip tuntap does.
 	Persistent bool
+
+	// Queues is the number of queues, each read by a goroutine of its own.
+	// If 0, 1. A device that exists must have been made for several.
+	Queues int
+
+	// Offload says whether checksums, and the cutting up of trains, are left
+	// to the kernel. If zero, link.OffloadAll, as far as the kernel can.
+	Offload link.Offload
 
 	// QueueLength is as in fd.Config: how many frames may wait here should
 	// the device block, which the kernel's does not.

@@ -23,9 +23,17 @@
 // delivered together, each in a buffer of its size; each is written with one
 // system call. The kernel takes a frame or drops it, and never asks to wait.
 //
+// As far as the kernel can, checksums are left to it, and trains pass whole, many
+// datagrams for one system call: see link.Capabilities. Trains need Linux 6.2.
+// Config.Offload turns that off, and so does the environment variable
+// CASTNET_NO_OFFLOAD=1.
+//
+// With Config.Queues there are several queues. The kernel spreads what it sends
+// over them by flow, and answers a flow by the queue by which it came.
+//
 // # Limitations
 //
-// Linux only: on other systems Open returns ErrNotSupported. There is one queue,
-// no checksum or segmentation offload, and the device's filter is not programmed.
-// The device lives in the network namespace of the thread that called Open.
+// Linux only: on other systems Open returns ErrNotSupported. The device's filter is
+// not programmed. The device lives in the network namespace of the thread that
+// called Open.
 package tap
