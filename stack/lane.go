@@ -6,12 +6,15 @@ import (
 	"sync/atomic"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/trace"
 )
 
 // sink is an Interface as its link sees it.
 type sink Interface
+
+var _ link.OffloadSink = (*sink)(nil)
 
 // Deliver takes over frames from the link.
 func (k *sink) Deliver(queue int, frames []*packet.Buffer) {
@@ -20,6 +23,9 @@ func (k *sink) Deliver(queue int, frames []*packet.Buffer) {
 	}
 	(*Interface)(k).lane(uint(queue)).deliver(frames)
 }
+
+// Accepts says that unfinished checksums and trains are taken as they are.
+func (k *sink) Accepts() link.Capabilities { return link.ChecksumTransmit | link.Segmentation }
 
 // lane returns the lane of a queue or flow. There is a power of two of them.
 func (i *Interface) lane(n uint) *lane { return &i.lanes[n&uint(len(i.lanes)-1)] }
