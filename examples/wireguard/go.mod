@@ -1,0 +1,17 @@
+module github.com/castnet-go/castnet/examples/wireguard
+
+go 1.25.0
+
+require (
+	github.com/castnet-go/castnet v0.0.0
+	golang.zx2c4.com/wireguard v0.0.0-20260522210424-ecfc5a8d5446
+)
+
+require (
+	golang.org/x/crypto v0.37.0 // indirect
+	golang.org/x/net v0.39.0 // indirect
+	golang.org/x/sys v0.46.0 // indirect
+	golang.zx2c4.com/wintun v0.0.0-20230126152724-0fa3db229ce2 // indirect
+)
+
+replace github.com/castnet-go/castnet => ../..
