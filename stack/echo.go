@@ -145,5 +145,5 @@ func (s *Stack) answerEcho(h *wire.IPv4Header, m *wire.ICMPHeader, body []byte, 
 	data := b.Append(len(body))
 	copy(data, body)
 	r.UpdateChecksum(data)
-	s.output(query{src: dst, dst: src, ttl: defaultTTL, tos: h.TOS(), fragment: fragmentAllow}, wire.ProtocolICMP, b)
+	s.output(query{src: dst, anySource: true, dst: src, ttl: defaultTTL, tos: h.TOS(), fragment: fragmentAllow}, wire.ProtocolICMP, b)
 }

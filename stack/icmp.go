@@ -30,6 +30,8 @@ func (l *lane) icmp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast
 			l.drop(b, drop.ICMPUnmatched)
 			return
 		}
+	case t.IsError() && t != wire.ICMPRedirect && to == toHost && l.handled(b, m, body):
+		return
 	case t.IsError() && t != wire.ICMPRedirect && to == toHost:
 		if reason := s.icmpError(m, body, src, l.iface); reason != drop.None {
 			l.drop(b, reason)

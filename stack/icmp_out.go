@@ -45,8 +45,8 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 	}
 	quote := original[:min(len(original), maxICMPError-wire.IPv4HeaderLen-wire.ICMPHeaderLen)]
 	q := query{dst: src, ttl: defaultTTL, tos: h.TOS()&0x1e | controlTOS, fragment: fragmentAllow}
-	if st.local(dst) != nil {
-		q.src = dst
+	if st.covers(dst, b.Interface) {
+		q.src, q.anySource = dst, true
 	}
 	c := packet.New(wire.ICMPHeaderLen + len(quote))
 	m := wire.PutICMP(c.Append(wire.ICMPHeaderLen), e.t, e.code)

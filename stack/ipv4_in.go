@@ -61,6 +61,10 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 	case wire.ProtocolICMP:
 		l.icmp(b, h, src, dst, to)
 	default:
+		if handler := l.state.handlers[h.Protocol()]; handler != nil {
+			l.toHandler(b, handler)
+			return nil
+		}
 		l.unknownProtocol(b, h, src, to)
 	}
 	return nil
@@ -103,6 +107,8 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 		// Another subnet's broadcast: for us, and not to be forwarded
 		// (RFC 2644).
 		return toBroadcast, drop.None
+	case len(n.transparent) > 0 && n.covers(dst):
+		return toHost, drop.None
 	}
 	return toOther, drop.None
 }

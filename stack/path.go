@@ -19,6 +19,9 @@ type query struct {
 	device   int // interface index; 0: any
 	ttl, tos uint8
 	fragment fragmentation
+	// anySource permits a source that is not the host's own (Linux's
+	// FLOWI_FLAG_ANYSRC).
+	anySource bool
 }
 
 // path is the answer: the way to a destination, with the headers made ready. A
@@ -95,7 +98,7 @@ func (s *Stack) routeInto(p *path, q query) error {
 	case q.src == 0:
 	case q.src.isMulticast() || q.src == broadcast4:
 		return syscall.EINVAL
-	case st.local(q.src) == nil:
+	case !q.anySource && st.local(q.src) == nil:
 		return syscall.ENETUNREACH
 	}
 	var device *netif
@@ -157,7 +160,9 @@ func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4,
 		p.broadcast, p.multicast = dst == broadcast4, dst != broadcast4
 		out, hop = device, dst
 		if out == nil && q.src != 0 {
-			if out = st.local(q.src); !out.up {
+			// Without a device Linux wants an own address here, whatever
+			// the socket may send from.
+			if out = st.local(q.src); out == nil || !out.up {
 				return nil, 0, syscall.ENETUNREACH
 			}
 		}

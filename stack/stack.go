@@ -14,6 +14,7 @@ import (
 	"github.com/castnet-go/castnet/internal/entropy"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // A Stack is one host's UDP/IP kernel. It is a socket.Network. Make it with
@@ -49,14 +50,16 @@ type state struct {
 	interfaces []*netif // by rising index
 	locals     localSet // all their addresses
 	routes     []route  // in the order in which they are looked at
+	handlers   map[wire.Protocol]Handler
 	closed     bool
 }
 
 // netif is an interface as a state sees it.
 type netif struct {
 	*Interface
-	addresses []ifaddr
-	up        bool
+	addresses   []ifaddr
+	transparent []ifaddr // ranges of foreign addresses that are for this host
+	up          bool
 }
 
 // ifaddr is an address of an interface.
@@ -203,6 +206,7 @@ func (s *Stack) update(change func(*state) error) error {
 		interfaces: append([]*netif(nil), old.interfaces...),
 		routes:     append([]route(nil), old.routes...),
 		locals:     old.locals, // for change to ask
+		handlers:   old.handlers,
 	}
 	if err := change(next); err != nil {
 		return err
