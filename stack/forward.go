@@ -71,17 +71,8 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	if r.gateway != 0 {
 		hop = r.gateway
 	}
-	switch {
-	case b.SegmentSize != 0 && out.caps&link.Segmentation == 0:
-		b.SetTransport(ip.HeaderLen())
-		s.own.split.Add(uint64(b.Datagrams() - 1))
-		cut(b, 0, func(c *packet.Buffer) { s.sendOn(out, hop, c) })
-		b.Release()
-		return
-	case b.SegmentSize == 0 && b.Flags&packet.ChecksumPartial != 0 && out.caps&link.ChecksumTransmit == 0:
-		completeChecksum(b, 0)
-	}
-	s.sendOn(out, hop, b)
+	b.SetTransport(ip.HeaderLen()) // for what counts a train's datagrams
+	out.finished(b, func(b *packet.Buffer) { s.sendOn(out, hop, b) })
 }
 
 // sendOn sends a forwarded packet, which begins with its IP header, by way of a

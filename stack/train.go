@@ -3,6 +3,8 @@ package stack
 import (
 	"encoding/binary"
 
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/trace"
@@ -15,8 +17,8 @@ import (
 // carries trains; a link that receives trains hands them in whole. What a train's
 // headers hold is written in package link.
 
-// maxSegments is the number of datagrams in one train (Linux's UDP_MAX_SEGMENTS).
-const maxSegments = 128
+// maxSegments is the number of datagrams in one train.
+const maxSegments = link.MaxSegments
 
 // isTrain reports whether a message is to be sent as several datagrams.
 func isTrain(m *socket.Message) bool {
@@ -72,59 +74,26 @@ func (p *path) wrapTrain(b *packet.Buffer, segment int, st *Stack) {
 	b.Flags |= packet.ChecksumValid | packet.ChecksumPartial
 }
 
-// cut makes the packets of a train's datagrams, each beginning with its IP header,
-// and hands them to each. The train's IP header begins at the offset; the train
-// stays the caller's.
-func cut(b *packet.Buffer, at int, each func(*packet.Buffer)) {
-	whole, options, datagram, err := wire.ParseIPv4(b.Bytes()[at:])
-	if err != nil || len(datagram) < wire.UDPHeaderLen {
-		panic("stack: a train whose headers were not checked")
-	}
-	headers := wire.IPv4HeaderLen + len(options) + wire.UDPHeaderLen
-	payload := datagram[wire.UDPHeaderLen:]
-	for n := 0; len(payload) > 0; n++ {
-		k := min(int(b.SegmentSize), len(payload))
-		c := packet.New(headers + k)
-		c.Marks = b.Marks
-		c.SegmentSize = 0
-		c.Flags &^= packet.ChecksumValid | packet.ChecksumPartial
-		copy(c.Append(headers), b.Bytes()[at:])
-		copy(c.Append(k), payload)
-		payload = payload[k:]
-		c.SetNetwork(0)
-		c.SetTransport(headers - wire.UDPHeaderLen)
-
-		binary.BigEndian.PutUint16(c.Bytes()[2:], uint16(c.Len())) // the total length
-		h, options, datagram, err := wire.ParseIPv4(c.Bytes())
+// finished makes a forwarded packet, which begins with its IP header, fit for a
+// link: it cuts trains up, and completes checksums, if the link does not. It hands
+// what there is to send to each.
+func (i *Interface) finished(b *packet.Buffer, each func(*packet.Buffer)) {
+	switch {
+	case b.SegmentSize != 0 && i.caps&link.Segmentation == 0:
+		var few [maxSegments]*packet.Buffer
+		frames, err := link.Cut(few[:0], b, link.IP)
 		if err != nil {
-			panic("stack: the copy of a good header is not good")
+			i.drop(b, drop.DatagramMalformed)
+			return
 		}
-		if !whole.DontFragment() {
-			h.SetID(whole.ID() + uint16(n)) // each may be fragmented
+		i.stack.own.split.Add(uint64(len(frames) - 1))
+		b.Release()
+		for _, f := range frames {
+			each(f)
 		}
-		h.UpdateChecksum(options)
-		setLengthAndChecksum(h, datagram)
-		each(c)
+	case b.SegmentSize == 0 && b.Flags&packet.ChecksumPartial != 0 && i.caps&link.ChecksumTransmit == 0:
+		each(link.FinishChecksum(b, link.IP))
+	default:
+		each(b)
 	}
-}
-
-// setLengthAndChecksum writes what depends on the payload into the header of a UDP
-// datagram.
-func setLengthAndChecksum(h *wire.IPv4Header, datagram []byte) {
-	length := uint16(len(datagram))
-	u := (*wire.UDPHeader)(datagram)
-	u.SetLength(length)
-	u.UpdateChecksum(h.PseudoSum(length), datagram[wire.UDPHeaderLen:])
-}
-
-// completeChecksum fills in the UDP checksum of a packet that came in with the
-// pseudo-header's sum alone, for a link that does not. The bytes must be the
-// caller's to write; the IP header begins at the offset.
-func completeChecksum(b *packet.Buffer, at int) {
-	h, _, datagram, err := wire.ParseIPv4(b.Bytes()[at:])
-	if err != nil || h.Protocol() != wire.ProtocolUDP || len(datagram) < wire.UDPHeaderLen {
-		return
-	}
-	setLengthAndChecksum(h, datagram)
-	b.Flags &^= packet.ChecksumPartial
 }
