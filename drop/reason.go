@@ -29,22 +29,26 @@ const (
 
 	// The packet.
 
-	PacketMalformed       // an IP header that contradicts itself or the frame
-	BadChecksum           // the IP, UDP or ICMP checksum is wrong
-	MissingChecksum       // a UDP checksum of zero over IPv6 (RFC 8200, 8.1)
-	OptionsRejected       // IP options that are malformed or not accepted
-	MartianSource         // a source address that cannot be (RFC 1812, 5.3.7)
-	MartianDestination    // a destination address that cannot be
-	NotLocal              // not addressed to this host, which does not forward
-	NotAMember            // a group that nobody here has joined
-	ReassemblyUnsupported // a fragment, where fragments are not put together
-	ReassemblyTimeout     // the rest of its fragments never came
-	ReassemblyOverlap     // its fragments overlap (RFC 5722)
-	ReassemblyMemory      // the memory for fragments was used up
-	UnknownProtocol       // no handler for its IP protocol
-	ICMPUnmatched         // an ICMP error that quotes nothing of ours
-	ICMPUnsupported       // an ICMP message of a type that is not answered
-	DatagramMalformed     // a UDP or ICMP length that contradicts the packet
+	PacketMalformed     // an IP header that contradicts itself or the frame
+	BadChecksum         // the IP, UDP or ICMP checksum is wrong
+	MissingChecksum     // a UDP checksum of zero over IPv6 (RFC 8200, 8.1)
+	OptionsRejected     // IP options that are malformed or not accepted
+	MartianSource       // a source address that cannot be (RFC 1812, 5.3.7)
+	MartianDestination  // a destination address that cannot be
+	NotLocal            // not addressed to this host, which does not forward
+	NotAMember          // a group that nobody here has joined
+	ReassemblyTimeout   // the rest of its fragments never came
+	ReassemblyOverlap   // its fragments overlap (RFC 5722)
+	ReassemblyDuplicate // a fragment that had come already
+	ReassemblyMalformed // its fragments contradict each other, or one has no bytes
+	ReassemblyTooLong   // its fragments make more than 65,535 bytes
+	ReassemblyECN       // some of its fragments are capable of ECN, some are not (RFC 3168, 5.3)
+	ReassemblyStale     // too many fragments came since: its identification is used again
+	ReassemblyMemory    // the memory for fragments was used up
+	UnknownProtocol     // no handler for its IP protocol
+	ICMPUnmatched       // an ICMP error that quotes nothing of ours
+	ICMPUnsupported     // an ICMP message of a type that is not answered
+	DatagramMalformed   // a UDP or ICMP length that contradicts the packet
 
 	// The way out.
 
@@ -75,48 +79,52 @@ const (
 const Count = int(reasonCount) + MaxRegistered
 
 var names = [reasonCount]string{
-	None:                  "None",
-	LinkLoss:              "LinkLoss",
-	LinkDown:              "LinkDown",
-	LinkQueueFull:         "LinkQueueFull",
-	LinkTooBig:            "LinkTooBig",
-	LinkError:             "LinkError",
-	LinkNoPeer:            "LinkNoPeer",
-	BacklogFull:           "BacklogFull",
-	FrameMalformed:        "FrameMalformed",
-	MACFiltered:           "MACFiltered",
-	UnknownEtherType:      "UnknownEtherType",
-	PacketMalformed:       "PacketMalformed",
-	BadChecksum:           "BadChecksum",
-	MissingChecksum:       "MissingChecksum",
-	OptionsRejected:       "OptionsRejected",
-	MartianSource:         "MartianSource",
-	MartianDestination:    "MartianDestination",
-	NotLocal:              "NotLocal",
-	NotAMember:            "NotAMember",
-	ReassemblyUnsupported: "ReassemblyUnsupported",
-	ReassemblyTimeout:     "ReassemblyTimeout",
-	ReassemblyOverlap:     "ReassemblyOverlap",
-	ReassemblyMemory:      "ReassemblyMemory",
-	UnknownProtocol:       "UnknownProtocol",
-	ICMPUnmatched:         "ICMPUnmatched",
-	ICMPUnsupported:       "ICMPUnsupported",
-	DatagramMalformed:     "DatagramMalformed",
-	TTLExpired:            "TTLExpired",
-	NoRoute:               "NoRoute",
-	RouteUnreachable:      "RouteUnreachable",
-	RouteProhibited:       "RouteProhibited",
-	RouteBlackhole:        "RouteBlackhole",
-	PacketTooBig:          "PacketTooBig",
-	NeighborUnreachable:   "NeighborUnreachable",
-	NeighborQueueFull:     "NeighborQueueFull",
-	NoPort:                "NoPort",
-	SourceFiltered:        "SourceFiltered",
-	ReceiveQueueFull:      "ReceiveQueueFull",
-	SocketShutdown:        "SocketShutdown",
-	SocketClosed:          "SocketClosed",
-	Filtered:              "Filtered",
-	FlowTableFull:         "FlowTableFull",
+	None:                "None",
+	LinkLoss:            "LinkLoss",
+	LinkDown:            "LinkDown",
+	LinkQueueFull:       "LinkQueueFull",
+	LinkTooBig:          "LinkTooBig",
+	LinkError:           "LinkError",
+	LinkNoPeer:          "LinkNoPeer",
+	BacklogFull:         "BacklogFull",
+	FrameMalformed:      "FrameMalformed",
+	MACFiltered:         "MACFiltered",
+	UnknownEtherType:    "UnknownEtherType",
+	PacketMalformed:     "PacketMalformed",
+	BadChecksum:         "BadChecksum",
+	MissingChecksum:     "MissingChecksum",
+	OptionsRejected:     "OptionsRejected",
+	MartianSource:       "MartianSource",
+	MartianDestination:  "MartianDestination",
+	NotLocal:            "NotLocal",
+	NotAMember:          "NotAMember",
+	ReassemblyTimeout:   "ReassemblyTimeout",
+	ReassemblyOverlap:   "ReassemblyOverlap",
+	ReassemblyDuplicate: "ReassemblyDuplicate",
+	ReassemblyMalformed: "ReassemblyMalformed",
+	ReassemblyTooLong:   "ReassemblyTooLong",
+	ReassemblyECN:       "ReassemblyECN",
+	ReassemblyStale:     "ReassemblyStale",
+	ReassemblyMemory:    "ReassemblyMemory",
+	UnknownProtocol:     "UnknownProtocol",
+	ICMPUnmatched:       "ICMPUnmatched",
+	ICMPUnsupported:     "ICMPUnsupported",
+	DatagramMalformed:   "DatagramMalformed",
+	TTLExpired:          "TTLExpired",
+	NoRoute:             "NoRoute",
+	RouteUnreachable:    "RouteUnreachable",
+	RouteProhibited:     "RouteProhibited",
+	RouteBlackhole:      "RouteBlackhole",
+	PacketTooBig:        "PacketTooBig",
+	NeighborUnreachable: "NeighborUnreachable",
+	NeighborQueueFull:   "NeighborQueueFull",
+	NoPort:              "NoPort",
+	SourceFiltered:      "SourceFiltered",
+	ReceiveQueueFull:    "ReceiveQueueFull",
+	SocketShutdown:      "SocketShutdown",
+	SocketClosed:        "SocketClosed",
+	Filtered:            "Filtered",
+	FlowTableFull:       "FlowTableFull",
 }
 
 // String returns the reason's stable name.

@@ -76,6 +76,10 @@ type Limits struct {
 	ErrorDestinations int
 	// EchoPorts is the number of open echo ports. If zero, 256.
 	EchoPorts int
+	// ReassemblyMemory is the bytes of true size that fragments take whose
+	// datagrams are not complete; then the oldest datagram is given up. If
+	// zero, 4 MiB, as on Linux.
+	ReassemblyMemory int
 }
 
 // Linux's defaults.
@@ -121,6 +125,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"Limits.Backlog", &c.Limits.Backlog, 1024},
 		{"Limits.ErrorDestinations", &c.Limits.ErrorDestinations, 1024},
 		{"Limits.EchoPorts", &c.Limits.EchoPorts, 256},
+		{"Limits.ReassemblyMemory", &c.Limits.ReassemblyMemory, 4 << 20},
 	} {
 		if *f.n < 0 {
 			return c, fmt.Errorf("stack: %s is %d; it cannot be negative", f.name, *f.n)

@@ -57,8 +57,6 @@ func TestWhatIsNotAnswered(t *testing.T) {
 		{"a UDP length too long", datagram{udpLenDelta: 1}, drop.DatagramMalformed},
 		{"a UDP length too short", datagram{udpLenDelta: -1}, drop.DatagramMalformed},
 		{"a UDP header cut short", datagram{protocol: wire.ProtocolUDP, payload: "1234567"}, drop.DatagramMalformed},
-		{"a first fragment", datagram{payload: "12345678", more: true}, drop.ReassemblyUnsupported},
-		{"a later fragment", datagram{payload: "12345678", fragment: 8}, drop.ReassemblyUnsupported},
 		{"another protocol to many", datagram{protocol: 89, dst: "10.0.0.255:7"}, drop.UnknownProtocol},
 		{"an error message to a socket that is not there", icmp(wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable, quoted), drop.ICMPUnmatched},
 		{"an error message about an error", icmp(wire.ICMPTimeExceeded, 0, datagram{bare: true, protocol: wire.ProtocolICMP, src: "10.0.0.2:0", dst: "10.0.0.9:0",

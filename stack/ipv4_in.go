@@ -51,10 +51,15 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 		return nil
 	}
 	if h.IsFragment() {
-		l.drop(b, drop.ReassemblyUnsupported)
+		l.fragment(b, h, at, src, dst, to)
 		return nil
 	}
 	b.SetTransport(at + h.HeaderLen())
+	return l.transport(b, h, payload, src, dst, to)
+}
+
+// transport is the way in for a whole packet to this host, whose headers are known.
+func (l *lane) transport(b *packet.Buffer, h *wire.IPv4Header, payload []byte, src, dst ipv4, to cast) *Socket {
 	switch h.Protocol() {
 	case wire.ProtocolUDP:
 		return l.udp(b, h, payload, src, dst, to)

@@ -11,7 +11,7 @@ type Ledger struct {
 	In        uint64 // handed in by links, loopback included
 	Generated uint64 // sent by sockets, or made by the stack: ARP, ICMP
 	Cloned    uint64 // copies for further receivers of a broadcast or group
-	Split     uint64 // datagrams of a train beyond its first, once it is cut, read or dropped
+	Split     uint64 // datagrams of a train beyond its first, once it is cut, read or dropped, and fragments beyond the first
 
 	// Where they went.
 
@@ -91,5 +91,8 @@ func (s *Stack) Ledger() Ledger {
 	s.neighbors.mu.Lock()
 	l.Held += uint64(s.neighbors.held)
 	s.neighbors.mu.Unlock()
+	s.reassembly.mu.Lock()
+	l.Held += uint64(s.reassembly.held)
+	s.reassembly.mu.Unlock()
 	return l
 }

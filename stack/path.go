@@ -326,7 +326,7 @@ func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
 func (p *path) put(h []byte, length uint64, st *Stack) {
 	ip0, sum := p.ip0|length<<32, p.ipSum+uint32(length)
 	if p.counted {
-		n := st.nextID()
+		n := st.nextID(p.src, p.dst, wire.Protocol(p.ip1>>48))
 		ip0 |= uint64(n) << 16
 		sum += uint32(n)
 	}

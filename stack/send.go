@@ -412,9 +412,6 @@ func (s *Socket) build(p *path, b *packet.Buffer, payload []byte) {
 	}
 }
 
-// nextID returns an identification for a packet that may be fragmented.
-func (s *Stack) nextID() uint16 { return uint16(s.random.uint64()) }
-
 // loopBack gives the host its own copy of what it sends to many.
 func (i *Interface) loopBack(b *packet.Buffer) {
 	c := b.Clone()

@@ -35,6 +35,9 @@ type Stack struct {
 	errorLimit errorLimiter
 	echo       echoPorts
 
+	identifiers identifiers
+	reassembly  reassemblyTable
+
 	drops   drop.Counters
 	own     ownCounters
 	sockets socketSet
@@ -96,6 +99,7 @@ func New(c Config) (*Stack, error) {
 	s.timers.init(c.Clock)
 	s.ports.init(s)
 	s.neighbors.init(s)
+	s.reassembly.init(s)
 	s.errorLimit.init(c.Limits.ErrorDestinations)
 	s.state.Store(new(state))
 	lo, err := s.AddInterface("lo", newLoopback())
@@ -189,6 +193,7 @@ func (s *Stack) Close() error {
 		}
 	}
 	s.neighbors.close()
+	s.reassembly.close()
 	s.echo.close()
 	return first
 }

@@ -26,10 +26,13 @@ const (
 	_        Step = iota
 	Send          // a socket accepted a datagram for sending
 	Generate      // the stack itself made a packet: ARP, ICMP
+	Fragment      // it is one of the fragments of a longer packet
 	Resolve       // it waits for its next hop's address
 	Transmit      // it was handed to a link
 	Carry         // a link or a switch took it and will hand it on
 	Receive       // it came in from a link
+	Collect       // a fragment waits for the others
+	Merge         // the fragments became this packet
 	Forward       // it is routed on to another interface
 	Consume       // the stack itself was its reader: ARP, ICMP
 	Queue         // it was put into a socket's receive queue
@@ -38,8 +41,8 @@ const (
 )
 
 var stepNames = [...]string{
-	Send: "send", Generate: "generate", Resolve: "resolve", Transmit: "transmit", Carry: "carry",
-	Receive: "receive", Forward: "forward", Consume: "consume", Queue: "queue", Read: "read", Drop: "drop",
+	Send: "send", Generate: "generate", Fragment: "fragment", Resolve: "resolve", Transmit: "transmit", Carry: "carry",
+	Receive: "receive", Collect: "collect", Merge: "merge", Forward: "forward", Consume: "consume", Queue: "queue", Read: "read", Drop: "drop",
 }
 
 // String returns the step's name: "send", "queue", "drop".

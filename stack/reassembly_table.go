@@ -1,0 +1,294 @@
+package stack
+
+import (
+	"fmt"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
+)
+
+const (
+	// reassemblyTime is how long a datagram's fragments are waited for, from the
+	// first on (net.ipv4.ipfrag_time).
+	reassemblyTime = 30 * time.Second
+	// reassemblyDistance is how many fragments of a source may come between two
+	// of one datagram. When more do, the identification has probably been given
+	// out again, and the old fragments belong to another datagram
+	// (net.ipv4.ipfrag_max_dist).
+	reassemblyDistance = 64
+	// assemblyBytes is what an assembly is charged besides its fragments, and
+	// each of them besides its buffer.
+	assemblyBytes = int(unsafe.Sizeof(assembly{})+unsafe.Sizeof(fragmentSource{})+unsafe.Sizeof(assemblyKey{})) + 64
+	fragmentBytes = int(unsafe.Sizeof(fragmentRun{}))
+)
+
+// reassemblyTable is the datagrams whose fragments are waited for. It is bounded by
+// the true size of what it holds (Limits.ReassemblyMemory): when more comes, the
+// oldest datagrams are given up. Linux refuses the new ones since 4.19, so that who
+// fills its table once keeps everybody from being heard for half a minute.
+type reassemblyTable struct {
+	stack *Stack
+
+	mu      sync.Mutex
+	known   map[assemblyKey]*assembly
+	sources map[sourceKey]*fragmentSource
+	oldest  *assembly // by deadline, which all have the same time to
+	newest  *assembly
+	timer   timer // for the oldest
+	used    int   // bytes of true size
+	held    int   // fragments
+	closed  bool
+}
+
+// sourceKey says who sends fragments.
+type sourceKey address
+
+// fragmentSource counts the fragments of somebody who has a datagram in the table.
+type fragmentSource struct {
+	fragments  uint32
+	assemblies int
+}
+
+func (t *reassemblyTable) init(s *Stack) {
+	t.stack = s
+	t.timer.fire = t.expire
+}
+
+// lost is fragments that are given up: they are dropped when no lock is held.
+type lost struct {
+	reason drop.Reason
+	a      assembly // what it held
+	more   *lost
+}
+
+// fragment is the way in for a fragment of a packet to this host, whose IP header
+// begins at the offset. When it is the last that was missing, the whole goes on as if
+// it had come in like that.
+func (l *lane) fragment(b *packet.Buffer, h *wire.IPv4Header, at int, src, dst ipv4, to cast) {
+	s := l.iface.stack
+	b.SetTransport(at + h.HeaderLen())
+	if s.cfg.Tracer != nil {
+		s.trace(trace.Collect, l.iface, b, "")
+	}
+	key := assemblyKey{src.address(), dst.address(), uint32(h.ID()), h.Protocol()}
+	f := fragment{b, h.FragmentOffset(), h.MoreFragments(), h.TOS()}
+	whole, gone := s.reassembly.add(key, f, at)
+	s.giveUp(gone)
+	if whole == nil {
+		return
+	}
+	l.flush()
+	h, _, payload, err := wire.ParseIPv4(whole.Bytes()[at:])
+	if err != nil {
+		panic("stack: the header of a packet just made is not good")
+	}
+	if sk := l.transport(whole, h, payload, src, dst, to); sk != nil {
+		l.enqueue(sk, whole.Single())
+	}
+}
+
+// add takes a fragment in, for good. It returns the whole packet, if that was the
+// last that was missing, and what was given up.
+func (t *reassemblyTable) add(key assemblyKey, f fragment, at int) (whole *packet.Buffer, gone *lost) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, &lost{reason: drop.ReassemblyTimeout, a: only(f.b)}
+	}
+	a := t.known[key]
+	if a == nil {
+		a = t.make(key)
+	}
+	a.source.fragments++
+	if a.count > 0 && a.source.fragments-a.seen > reassemblyDistance {
+		gone = t.empty(a, drop.ReassemblyStale, gone)
+		t.renew(a)
+	}
+	a.seen = a.source.fragments
+	size := f.b.TrueSize() + fragmentBytes
+	if reason := a.add(f); reason != drop.None {
+		gone = &lost{reason: reason, a: only(f.b), more: gone}
+		if reason != drop.ReassemblyDuplicate {
+			gone = t.remove(a, reason, gone)
+		}
+		return nil, gone
+	}
+	t.held++
+	t.used += size
+	a.size += size
+	if a.complete() {
+		whole, reason := a.whole(at)
+		if whole == nil {
+			return nil, t.remove(a, reason, gone)
+		}
+		t.mergeInto(whole, a)
+		return whole, gone
+	}
+	for t.used > t.stack.cfg.Limits.ReassemblyMemory && t.oldest != nil {
+		gone = t.remove(t.oldest, drop.ReassemblyMemory, gone)
+	}
+	return nil, gone
+}
+
+// only returns an assembly of one fragment, to be given up.
+func only(b *packet.Buffer) assembly { return assembly{runs: []fragmentRun{{first: b, last: b}}} }
+
+// make adds an assembly. The caller holds t.mu.
+func (t *reassemblyTable) make(key assemblyKey) *assembly {
+	if t.known == nil {
+		t.known = make(map[assemblyKey]*assembly)
+		t.sources = make(map[sourceKey]*fragmentSource)
+	}
+	src := t.sources[sourceKey(key.src)]
+	if src == nil {
+		src = new(fragmentSource)
+		t.sources[sourceKey(key.src)] = src
+	}
+	src.assemblies++
+	a := &assembly{key: key, source: src, size: assemblyBytes}
+	t.used += assemblyBytes
+	t.known[key] = a
+	t.append(a)
+	return a
+}
+
+// append makes an assembly the newest. The caller holds t.mu.
+func (t *reassemblyTable) append(a *assembly) {
+	a.deadline = t.stack.timers.now() + reassemblyTime
+	a.older, a.newer = t.newest, nil
+	if t.newest != nil {
+		t.newest.newer = a
+	} else {
+		t.oldest = a
+		t.stack.timers.arm(&t.timer, a.deadline)
+	}
+	t.newest = a
+}
+
+// unlink takes an assembly out of the order of age. The timer may fire too early
+// then, and looks again. The caller holds t.mu.
+func (t *reassemblyTable) unlink(a *assembly) {
+	if a.older != nil {
+		a.older.newer = a.newer
+	} else {
+		t.oldest = a.newer
+	}
+	if a.newer != nil {
+		a.newer.older = a.older
+	} else {
+		t.newest = a.older
+	}
+	if t.oldest == nil {
+		t.stack.timers.disarm(&t.timer)
+	}
+}
+
+// renew gives an assembly that begins anew its time anew. The caller holds t.mu.
+func (t *reassemblyTable) renew(a *assembly) {
+	t.unlink(a)
+	t.append(a)
+}
+
+// empty takes the fragments out of an assembly. The caller holds t.mu.
+func (t *reassemblyTable) empty(a *assembly, reason drop.Reason, gone *lost) *lost {
+	t.held -= a.count
+	t.used -= a.size - assemblyBytes
+	if a.count > 0 {
+		gone = &lost{reason: reason, a: *a, more: gone}
+	}
+	a.size = assemblyBytes
+	a.runs, a.end, a.last, a.have, a.count, a.ecn = nil, 0, false, 0, 0, 0
+	return gone
+}
+
+// remove gives an assembly up. The caller holds t.mu.
+func (t *reassemblyTable) remove(a *assembly, reason drop.Reason, gone *lost) *lost {
+	gone = t.empty(a, reason, gone)
+	t.used -= assemblyBytes
+	delete(t.known, a.key)
+	if a.source.assemblies--; a.source.assemblies == 0 {
+		delete(t.sources, sourceKey(a.key.src))
+	}
+	t.unlink(a)
+	return gone
+}
+
+// mergeInto ends the fragments of an assembly of which a whole was made: the first
+// goes on as the whole, the others are merged. The caller holds t.mu.
+func (t *reassemblyTable) mergeInto(whole *packet.Buffer, a *assembly) {
+	n := a.count
+	t.stack.own.merged.Add(uint64(n - 1))
+	parts := t.remove(a, drop.None, nil)
+	parts.a.each(func(b *packet.Buffer) { b.Release() })
+	if s := t.stack; s.cfg.Tracer != nil {
+		s.trace(trace.Merge, s.interfaceOf(whole), whole, fmt.Sprintf("of %d fragments", n))
+	}
+}
+
+// giveUp drops what was given up. No lock may be held.
+func (s *Stack) giveUp(gone *lost) {
+	for ; gone != nil; gone = gone.more {
+		gone.a.each(func(b *packet.Buffer) { s.dropHeld(b, gone.reason) })
+	}
+}
+
+// dropHeld drops a packet that has waited in the stack, at the interface by which it
+// came in, if that is still there.
+func (s *Stack) dropHeld(b *packet.Buffer, reason drop.Reason) {
+	if i := s.interfaceOf(b); i != nil {
+		i.drop(b, reason)
+		return
+	}
+	s.drops.Add(reason, 1)
+	if s.cfg.Tracer != nil {
+		s.traceDrop(nil, b, reason)
+	}
+	b.Release()
+}
+
+// expire is the table's timer: what is due is given up. Who sent the first fragment
+// is told (RFC 792, and RFC 1122, section 3.3.2); who did not could not tell of what.
+func (t *reassemblyTable) expire(now instant) {
+	t.mu.Lock()
+	var due *lost
+	for t.oldest != nil && t.oldest.deadline <= now {
+		due = t.remove(t.oldest, drop.ReassemblyTimeout, due)
+	}
+	if t.oldest != nil {
+		t.stack.timers.arm(&t.timer, t.oldest.deadline)
+	}
+	t.mu.Unlock()
+
+	s, st := t.stack, t.stack.state.Load()
+	for gone := due.reversed(); gone != nil; gone = gone.more {
+		if b := gone.a.first(); b != nil {
+			s.sendError(st, b, (*wire.IPv4Header)(b.NetworkBytes()),
+				icmpError{t: wire.ICMPTimeExceeded, code: wire.ICMPReassemblyTimeExceeded})
+		}
+		gone.a.each(func(b *packet.Buffer) { s.dropHeld(b, gone.reason) })
+	}
+}
+
+// reversed returns the list in the order in which it was made.
+func (l *lost) reversed() (list *lost) {
+	for l != nil {
+		l, l.more, list = l.more, list, l
+	}
+	return list
+}
+
+func (t *reassemblyTable) close() {
+	t.mu.Lock()
+	t.closed = true
+	var gone *lost
+	for t.oldest != nil {
+		gone = t.remove(t.oldest, drop.ReassemblyTimeout, gone)
+	}
+	t.mu.Unlock()
+	t.stack.giveUp(gone)
+}
