@@ -191,6 +191,8 @@ func (s *fakeSocket) TryRecv(ms []socket.Message) (int, error) {
 
 func (s *fakeSocket) TryPeek(*socket.Message) error { return syscall.EAGAIN }
 
+func (s *fakeSocket) TryRecvError(*socket.ErrorMessage) error { return syscall.EAGAIN }
+
 func (s *fakeSocket) TrySend(ms []socket.Message) (int, error) {
 	s.net.mu.Lock()
 	defer s.net.mu.Unlock()

@@ -50,6 +50,12 @@
 // Close wakes everybody and returns once the descriptor is closed, so the port
 // is free by then.
 //
+// poll(2) makes no difference between a pending error and an entry of the error
+// queue. On a socket with ReceiveErrors, who asks what is ready takes the pending
+// error over from the kernel and keeps it; what is left is the queue. Who waits
+// for the queue parks on an epoll instance of its own, which does not wake for
+// datagrams.
+//
 // # Addresses
 //
 // An address is handed to the kernel in the family it has. An IPv6 socket may
@@ -64,9 +70,9 @@
 // a newer kernel is said by their errors.
 //
 // The kernel holds one pending error a socket, and so does this package: of
-// several unlike ones that come at once, one may be lost. With ReceiveErrors
-// each message of the error queue becomes one such error; what else is in the
-// queue is thrown away.
+// several unlike ones that come at once, one may be lost. With ReceiveErrors the
+// error queue has them all. Of a payload in it the kernel does not say how long
+// it was: ErrorMessage.Len counts up to 2048 bytes beyond Buf.
 //
 // The kernel does not tell IPv4's MulticastInterface: read, it is what was last
 // set here.

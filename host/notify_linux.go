@@ -9,7 +9,7 @@ import (
 // notifications are what Notify was asked for: at most one a direction.
 type notifications struct {
 	mu    sync.Mutex
-	slots [2]slot // of read and of write
+	slots [3]slot // of Readable, Writable and ErrorQueued
 }
 
 // A slot is one direction's notification and who watches for it.
@@ -19,14 +19,14 @@ type slot struct {
 	stop     socket.Cancel // ends its wait
 }
 
-// A notification may stand in both slots; it is called once.
+// A notification may stand in several slots; it is called once.
 type notification struct{ fn func() }
 
 // Notify calls fn once, as soon as one of the events in mask holds. If none does
 // yet, a goroutine waits for it, one a direction, and calls it. On a closed
 // socket it is called at once.
 func (s *Socket) Notify(mask socket.Events, fn func()) {
-	mask &= socket.Readable | socket.Writable
+	mask &= allEvents
 	if mask == 0 {
 		return
 	}
@@ -72,14 +72,10 @@ func (s *Socket) setNote(i int, note *notification) {
 
 // watch waits for a direction's event as long as somebody wants to know.
 func (s *Socket) watch(i int) {
-	d := &s.read
-	if i == 1 {
-		d = &s.write
-	}
 	n := &s.notes
 	slot := &n.slots[i]
 	for {
-		err := d.wait(&slot.stop)
+		err := s.waitOne(socket.Readable<<i, &slot.stop)
 
 		n.mu.Lock()
 		note := slot.note
@@ -88,7 +84,7 @@ func (s *Socket) watch(i int) {
 			n.mu.Unlock()
 			return
 		}
-		if err != nil { // stopped, and wanted again
+		if err == socket.ErrCancelled { // stopped, and wanted again
 			n.mu.Unlock()
 			continue
 		}
@@ -117,13 +113,15 @@ func (s *Socket) watch(i int) {
 // callAll calls what is pending: the socket is closed.
 func (n *notifications) callAll() {
 	n.mu.Lock()
-	r, w := n.slots[0].note, n.slots[1].note
-	n.slots[0].note, n.slots[1].note = nil, nil
-	n.mu.Unlock()
-	if r != nil {
-		r.fn()
+	var notes [len(n.slots)]*notification
+	for i := range n.slots {
+		notes[i], n.slots[i].note = n.slots[i].note, nil
 	}
-	if w != nil && w != r {
-		w.fn()
+	n.mu.Unlock()
+	for i, note := range notes {
+		if note == nil || i > 0 && note == notes[i-1] || i > 1 && note == notes[0] {
+			continue
+		}
+		note.fn()
 	}
 }

@@ -97,7 +97,7 @@ func (op *recvOp) run(fd uintptr) {
 	if len(op.ms) == 0 {
 		return
 	}
-	if op.errno = s.takeKept(); op.errno != 0 {
+	if op.errno = s.takeKept(fd); op.errno != 0 {
 		return
 	}
 	for op.n < len(op.ms) {
@@ -111,9 +111,6 @@ func (op *recvOp) run(fd uintptr) {
 			got, errno = op.receive(fd, op.ms[op.n:op.n+want], fields)
 		}
 		if errno != 0 {
-			if s.receiveErrors.Load() {
-				errno = s.settle(fd, errno)
-			}
 			op.errno = errno
 			return
 		}

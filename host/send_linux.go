@@ -60,11 +60,10 @@ func (op *sendOp) run(fd uintptr) {
 	if len(op.ms) == 0 {
 		return
 	}
-	if op.errno = s.takeKept(); op.errno != 0 {
+	if op.errno = s.takeKept(fd); op.errno != 0 {
 		return
 	}
-	receiveErrors := s.receiveErrors.Load()
-	single := receiveErrors || s.connected.Load()
+	single := s.receiveErrors.Load() || s.connected.Load()
 	count, bytes := 0, 0
 	for op.n < len(op.ms) && op.errno == 0 {
 		want := min(len(op.ms)-op.n, batch)
@@ -85,23 +84,19 @@ func (op *sendOp) run(fd uintptr) {
 	}
 	s.sent.add(count, bytes)
 
-	if op.errno == 0 {
-		return
-	}
-	if receiveErrors {
-		op.errno = s.settle(fd, op.errno)
-	}
-	if op.n > 0 && single && onePending(op.errno, &op.ms[op.n]) {
+	if op.errno != 0 && op.n > 0 && single && s.wasPending(fd, op.errno, &op.ms[op.n]) {
 		s.keep(op.errno)
 	}
 }
 
-// onePending reports whether an errno that sending m gave is one that the kernel
+// wasPending reports whether an errno that sending m gave is one that the kernel
 // had pending and so will not give again: what an ICMP message said
 // (icmp_err_convert, icmpv6_err_convert). That there is no way to go is also what
 // sending itself may find, but hardly to the peer it is connected to.
-func onePending(errno syscall.Errno, m *socket.Message) bool {
+func (s *Socket) wasPending(fd uintptr, errno syscall.Errno, m *socket.Message) bool {
 	switch errno {
+	case unix.EMSGSIZE:
+		return fitsPath(fd, m, s.family == socket.IPv4 || s.peer4.Load())
 	case unix.ECONNREFUSED, unix.EHOSTDOWN, unix.ENONET, unix.ENOPROTOOPT, unix.EPROTO:
 		return true
 	case unix.ENETUNREACH, unix.EHOSTUNREACH:

@@ -43,13 +43,11 @@ func (s *Socket) sendPlain(m *socket.Message) (int, error) {
 
 func (s *Socket) sendOne(fd uintptr) {
 	o := &s.sending
-	if o.errno = s.takeKept(); o.errno != 0 {
+	if o.errno = s.takeKept(fd); o.errno != 0 {
 		return
 	}
 	if o.errno = o.sendTo(fd); o.errno == 0 {
 		s.sent.add(1, len(o.m.Buf))
-	} else if s.receiveErrors.Load() {
-		o.errno = s.settle(fd, o.errno)
 	}
 }
 

@@ -50,6 +50,8 @@ type Socket struct {
 	write   direction
 	sending sending // belongs to who made it busy
 	sent    counters
+
+	errors errorWait
 }
 
 // end is a socket's state as Close found it.
@@ -312,6 +314,7 @@ func (s *Socket) Close() error {
 	// Closing the file wakes what is parked and waits for it and for every
 	// Control under way.
 	err := s.file.Close()
+	s.errors.close()
 	s.notes.callAll()
 	if err != nil {
 		return errnoOf(err)
@@ -337,10 +340,14 @@ func (s *Socket) keep(errno syscall.Errno) {
 	s.write.kick()
 }
 
-// takeKept returns the error that was kept, once.
-func (s *Socket) takeKept() syscall.Errno {
+// takeKept returns the error that was kept, once; of one that has become pending
+// since, it returns that, as the kernel would.
+func (s *Socket) takeKept(fd uintptr) syscall.Errno {
 	if s.kept.Load() == 0 {
 		return 0
+	}
+	if s.receiveErrors.Load() {
+		s.pendingError(fd)
 	}
 	return syscall.Errno(s.kept.Swap(0))
 }

@@ -93,10 +93,28 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 		return s.read.wait(cancel)
 	case socket.Writable:
 		return s.write.wait(cancel)
-	case socket.Readable | socket.Writable:
-		return s.waitEither(cancel)
+	case socket.ErrorQueued:
+		return s.waitError(cancel)
+	case 0:
+		return syscall.EINVAL
 	}
-	return syscall.EINVAL
+	if mask&^allEvents != 0 {
+		return syscall.EINVAL
+	}
+	return s.waitAny(mask, cancel)
+}
+
+const allEvents = socket.Readable | socket.Writable | socket.ErrorQueued
+
+// waitOne waits for one event.
+func (s *Socket) waitOne(event socket.Events, cancel *socket.Cancel) error {
+	switch event {
+	case socket.Readable:
+		return s.read.wait(cancel)
+	case socket.Writable:
+		return s.write.wait(cancel)
+	}
+	return s.waitError(cancel)
 }
 
 // over says why a wait is to end whatever holds: the socket is closed, or cancel
@@ -214,34 +232,42 @@ func (d *direction) unparkLocked() {
 	}
 }
 
-// waitEither waits for both directions at once, which takes a second goroutine:
-// the poller lets one wait for one.
-func (s *Socket) waitEither(cancel *socket.Cancel) error {
+// waitAny waits for several events at once, which takes a goroutine each: the
+// poller lets one wait for one.
+func (s *Socket) waitAny(mask socket.Events, cancel *socket.Cancel) error {
 	if err := s.over(cancel); err != nil {
 		return err
 	}
-	if s.Ready(socket.Readable|socket.Writable) != 0 {
+	if s.Ready(mask) != 0 {
 		if s.closing.Load() {
 			return net.ErrClosed
 		}
 		return nil
 	}
-	var both relay
-	if !cancel.Attach(&both) {
+	var all relay
+	if !cancel.Attach(&all) {
 		return socket.ErrCancelled
 	}
-	writable := make(chan error)
-	go func() {
-		err := s.write.wait(&both.Cancel)
-		both.Fire()
-		writable <- err
-	}()
-	err := s.read.wait(&both.Cancel)
-	both.Fire()
-	if werr := <-writable; err == socket.ErrCancelled {
-		err = werr // this side ended because the other did, or both by cancel
+	ends := make(chan error)
+	waits := 0
+	for event := socket.Readable; event <= socket.ErrorQueued; event <<= 1 {
+		if mask&event == 0 {
+			continue
+		}
+		waits++
+		go func() {
+			err := s.waitOne(event, &all.Cancel)
+			all.Fire()
+			ends <- err
+		}()
 	}
-	cancel.Detach(&both)
+	err := error(socket.ErrCancelled)
+	for range waits {
+		if e := <-ends; err == socket.ErrCancelled {
+			err = e // it ended because another did, or all by cancel
+		}
+	}
+	cancel.Detach(&all)
 	return err
 }
 
@@ -256,7 +282,7 @@ func (s *Socket) Ready(mask socket.Events) socket.Events {
 	op := readyOps.Get().(*readyOp)
 	op.s, op.mask = s, mask
 	if s.raw.Control(op.call) != nil {
-		op.holds = mask & (socket.Readable | socket.Writable)
+		op.holds = mask & allEvents
 	}
 	holds := op.holds
 	op.s = nil
@@ -282,7 +308,7 @@ var readyOps = sync.Pool{New: func() any {
 // TryRecv and TrySend would return it. sock_writeable asks for more room than
 // sending does, so what is called writable can be sent on.
 func (s *Socket) ready(fd uintptr, mask socket.Events) socket.Events {
-	if s.kept.Load() != 0 {
+	if s.kept.Load() != 0 && mask&socket.ErrorQueued == 0 {
 		return mask & (socket.Readable | socket.Writable)
 	}
 	fds := [1]unix.PollFd{{Fd: int32(fd)}}
@@ -302,10 +328,24 @@ func (s *Socket) ready(fd uintptr, mask socket.Events) socket.Events {
 		}
 	}
 	var holds socket.Events
-	if fds[0].Revents&(unix.POLLIN|unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
+	got := fds[0].Revents
+	if got&unix.POLLERR != 0 && s.receiveErrors.Load() {
+		got &^= unix.POLLERR
+		pending, queued := s.erred(fd)
+		if pending {
+			got |= unix.POLLERR
+		}
+		if queued {
+			holds |= socket.ErrorQueued
+		}
+	}
+	if s.kept.Load() != 0 {
+		got |= unix.POLLERR
+	}
+	if got&(unix.POLLIN|unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
 		holds |= socket.Readable
 	}
-	if fds[0].Revents&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
+	if got&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
 		holds |= socket.Writable
 	}
 	return holds & mask

@@ -47,6 +47,20 @@
 // once: by the next TryRecv or TrySend, ahead of queued data, or by reading
 // [Error].
 //
+// # The error queue
+//
+// A plain socket hears little of what became of its datagrams: if it is
+// connected, of the ICMP errors that are final. With [ReceiveErrors] it hears of
+// all, connected or not, in two ways. Each becomes the pending error, of which
+// there is one, the last. And each is kept in the error queue, an [ErrorMessage]
+// with what is known of the datagram, for TryRecvError; so is EMSGSIZE of the own
+// host, with the MTU. They are bound together as on Linux: to read an entry of
+// ICMP takes the pending error away, or makes the next entry's pending.
+//
+// The queue's entries are charged to the receive buffer, and what finds it full
+// is lost to the queue. So who sets ReceiveErrors reads the queue: else the errors
+// take the room of datagrams.
+//
 // A train, which is a Message with a SegmentSize, is one Message and many
 // datagrams: in [Stats] it counts as these, on either end.
 //

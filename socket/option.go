@@ -14,6 +14,7 @@ const (
 	ReusePort     // bool: share the port; flows are spread over the sockets (SO_REUSEPORT)
 	IPv6Only      // bool: no IPv4 on an IPv6 socket; before Bind (IPV6_V6ONLY)
 	FreeBind      // bool: bind to addresses that are not local (IP_FREEBIND)
+	Transparent   // bool: bind to addresses that are not local, and send from them; EPERM without a privilege (IP_TRANSPARENT)
 	BindInterface // interface index, 0: all: send and receive there only; ENODEV if there is none (SO_BINDTOIFINDEX)
 	Broadcast     // bool: permission to send to broadcast addresses (SO_BROADCAST)
 	NoChecksum    // bool: send IPv4 datagrams without a checksum (SO_NO_CHECK)
@@ -27,7 +28,7 @@ const (
 
 	TTL          // 1..255, -1: the default, 64 (IP_TTL, IPV6_UNICAST_HOPS)
 	TOS          // 0..255 (IP_TOS, IPV6_TCLASS)
-	DontFragment // bool (IP_MTU_DISCOVER: IP_PMTUDISC_DO or _DONT)
+	DontFragment // bool: MTUDiscovery is DiscoveryOn, or off; read, whether it is DiscoveryOn or DiscoveryProbe
 	PathMTU      // bytes; read only, of a connected socket (IP_MTU)
 
 	MulticastTTL       // 0..255, -1: the default, 1 (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS)
@@ -38,7 +39,9 @@ const (
 	// Report is a set of Fields that received messages shall carry.
 	Report
 
-	// ReceiveErrors is a bool: report every ICMP error (IP_RECVERR).
+	// ReceiveErrors is a bool: report every error, on a socket that is not
+	// connected too, and keep the details for TryRecvError. Turning it off
+	// empties the error queue (IP_RECVERR).
 	ReceiveErrors
 
 	// PortRange limits the ephemeral ports: low | high<<16; 0: the network's
@@ -57,6 +60,9 @@ const (
 	// only (TIOCOUTQ).
 	SendQueued
 
+	// MTUDiscovery is a [Discovery] (IP_MTU_DISCOVER).
+	MTUDiscovery
+
 	optionEnd
 )
 
@@ -64,7 +70,7 @@ const (
 const Options = int(optionEnd)
 
 var optionNames = [...]string{
-	ReuseAddr: "ReuseAddr", ReusePort: "ReusePort", IPv6Only: "IPv6Only", FreeBind: "FreeBind",
+	ReuseAddr: "ReuseAddr", ReusePort: "ReusePort", IPv6Only: "IPv6Only", FreeBind: "FreeBind", Transparent: "Transparent",
 	BindInterface: "BindInterface", Broadcast: "Broadcast", NoChecksum: "NoChecksum",
 	ReceiveBuffer: "ReceiveBuffer", SendBuffer: "SendBuffer",
 	TTL: "TTL", TOS: "TOS", DontFragment: "DontFragment", PathMTU: "PathMTU",
@@ -72,6 +78,7 @@ var optionNames = [...]string{
 	MulticastInterface: "MulticastInterface", MulticastAll: "MulticastAll",
 	Report: "Report", ReceiveErrors: "ReceiveErrors", PortRange: "PortRange",
 	Error: "Error", NextSize: "NextSize", SendQueued: "SendQueued",
+	MTUDiscovery: "MTUDiscovery",
 }
 
 // String returns the option's name.

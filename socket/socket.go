@@ -76,6 +76,10 @@ type Socket interface {
 	// leaves it there. EAGAIN if there is none.
 	TryPeek(m *Message) error
 
+	// TryRecvError takes the first entry off the error queue, which is empty
+	// unless ReceiveErrors is set. EAGAIN if there is none.
+	TryRecvError(m *ErrorMessage) error
+
 	// TrySend sends up to len(ms) datagrams, binding implicitly if need be.
 	//
 	// EAGAIN: the send buffer is full (or no port is left to bind).
@@ -97,9 +101,9 @@ type Socket interface {
 	// Notify calls fn once, as soon as one of the events in mask holds: at
 	// once, inside Notify, if it holds already. fn runs on the goroutine
 	// that brought the event about and with no lock held; it must not
-	// block. A socket holds at most one notification for Readable and one
-	// for Writable: a later call replaces it, a nil fn removes it. Close
-	// calls what is pending.
+	// block. A socket holds at most one notification for each event: a
+	// later call replaces it, a nil fn removes it. Close calls what is
+	// pending.
 	Notify(mask Events, fn func())
 
 	// Ready returns those of the events in mask that hold now.
@@ -137,4 +141,9 @@ const (
 	Readable Events = 1 << iota
 	// Writable: TrySend will not return EAGAIN.
 	Writable
+	// ErrorQueued: TryRecvError will not return EAGAIN. The entries of the
+	// error queue make a socket neither Readable nor Writable by themselves,
+	// as who reads datagrams only would never be rid of them; poll(2) makes
+	// no such difference.
+	ErrorQueued
 )
