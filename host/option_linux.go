@@ -48,6 +48,7 @@ var options = func() (o [socket.Options]option) {
 	o[socket.TTL] = perFamily(unix.IP_TTL, unix.IPV6_UNICAST_HOPS, -1, 255)
 	o[socket.TOS] = perFamily(unix.IP_TOS, unix.IPV6_TCLASS, 0, 255)
 	o[socket.DontFragment] = perFamily(unix.IP_MTU_DISCOVER, unix.IPV6_MTU_DISCOVER, 0, 0)
+	o[socket.MTUDiscovery] = perFamily(unix.IP_MTU_DISCOVER, unix.IPV6_MTU_DISCOVER, int(socket.DiscoveryOff), int(socket.DiscoveryOmit))
 	o[socket.PathMTU] = perFamily(unix.IP_MTU, unix.IPV6_MTU, 0, 0)
 	o[socket.PathMTU].readOnly = true
 	o[socket.MulticastTTL] = perFamily(unix.IP_MULTICAST_TTL, unix.IPV6_MULTICAST_HOPS, -1, 255)
@@ -204,7 +205,7 @@ func (s *Socket) Option(o socket.Option) (int, error) {
 				return 0
 			}
 		case socket.Error:
-			if errno := s.takeKept(); errno != 0 {
+			if errno := s.takeKept(fd); errno != 0 {
 				value = int(errno)
 				return 0
 			}
@@ -220,13 +221,9 @@ func (s *Socket) Option(o socket.Option) (int, error) {
 		}
 		switch o {
 		case socket.DontFragment:
-			value = asInt(value == unix.IP_PMTUDISC_DO)
+			value = asInt(value == unix.IP_PMTUDISC_DO || value == unix.IP_PMTUDISC_PROBE)
 		case socket.PortRange:
 			value = int(uint32(value))
-		case socket.Error:
-			if value != 0 && s.receiveErrors.Load() {
-				value = int(s.settle(fd, syscall.Errno(value)))
-			}
 		}
 		return 0
 	})
