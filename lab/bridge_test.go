@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/stack"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // outsider is a stack that is no part of a lab, and the other end of its cable.
@@ -122,6 +124,60 @@ func TestBridge(t *testing.T) {
 	if n := packet.Live(); n != 0 {
 		t.Errorf("%d buffers are left", n)
 	}
+}
+
+// A verifier is a link that verifies the checksums of what is written to it.
+type verifier struct {
+	*mem.Link
+	good, bad atomic.Int64
+}
+
+func (v *verifier) Write(frames []*packet.Buffer) (int, error) {
+	for _, f := range frames {
+		if ip, options, p, err := wire.ParseIPv4(f.Bytes()[wire.EthernetHeaderLen:]); err == nil && ip.Protocol() == wire.ProtocolUDP {
+			u, data, err := wire.ParseUDP(p)
+			if err == nil && ip.ChecksumOK(options) && u.ChecksumOK(ip.PseudoSum(u.Length()), data) {
+				v.good.Add(1)
+			} else {
+				v.bad.Add(1)
+			}
+		}
+	}
+	return v.Link.Write(frames)
+}
+
+// TestBridgeCompletesChecksums which nobody in the lab looks at, whether they come
+// from next to the bridge or through a router.
+func TestBridgeCompletesChecksums(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lab.New(lab.Config{Realtime: true})
+		defer l.Close()
+		near, far := l.AddSwitch("near"), l.AddSwitch("far")
+		r, h := l.AddRouter("r"), l.AddHost("h")
+		attach(t, &r.Host, near, "10.0.0.1/24", lab.Faults{})
+		attach(t, &r.Host, far, "10.0.1.1/24", lab.Faults{})
+		attach(t, h, far, "10.0.1.2/24", lab.Faults{})
+		must(t, h.AddRoute(stack.Route{Gateway: netip.MustParseAddr("10.0.1.1")}))
+		out, cable := outsider(t, "10.0.0.9/24")
+		must(t, out.AddRoute(stack.Route{Gateway: netip.MustParseAddr("10.0.0.1")}))
+		v := &verifier{Link: cable}
+		_, err := l.Bridge("out", near, v, lab.LinkConfig{})
+		must(t, err)
+		go l.Run(time.Hour)
+		for _, from := range []*lab.Host{&r.Host, h} {
+			c, err := listen(context.Background(), from, ":9")
+			must(t, err)
+			for _, size := range []int{0, 1, 999} {
+				_, err := c.WriteToUDPAddrPort(make([]byte, size), netip.MustParseAddrPort("10.0.0.9:9"))
+				must(t, err)
+			}
+			time.Sleep(time.Millisecond)
+			c.Close()
+		}
+		if good, bad := v.good.Load(), v.bad.Load(); good != 6 || bad != 0 {
+			t.Errorf("%d good and %d bad checksums went outside, want 6 and 0", good, bad)
+		}
+	})
 }
 
 type nopSink struct{}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/trace"
 )
@@ -138,6 +139,9 @@ func (d *direction) arrive(b *packet.Buffer) {
 func (d *direction) corrupt(b *packet.Buffer) *packet.Buffer {
 	if b.Len() == 0 {
 		return b
+	}
+	if b.Flags&packet.ChecksumPartial != 0 {
+		b = link.FinishChecksum(b, link.Ethernet) // or it would notice nothing
 	}
 	b = b.Writable()
 	bit := d.nic.host.faults.IntN(8 * b.Len())

@@ -195,7 +195,7 @@ func (l *Lab) deliver(d *direction, b *packet.Buffer) {
 		b.Orphan()
 		b.Arrival = time.Time{}
 		b.Interface = 0
-		b.Flags &= packet.ChecksumValid
+		b.Flags &= packet.ChecksumValid | packet.ChecksumPartial
 	}
 	if len(frames) > 0 {
 		sink.Deliver(0, frames)

@@ -46,7 +46,8 @@ const (
 	// marked packet.ChecksumPartial.
 	ChecksumTransmit Capabilities = 1 << iota
 	// ChecksumVouched: frames arrive as they were sent, or marked
-	// packet.ChecksumValid only if they did: a wire in memory.
+	// packet.ChecksumValid only if they did, and packet.ChecksumPartial if
+	// they were: a wire in memory.
 	ChecksumVouched
 	// Segmentation: the link accepts trains.
 	Segmentation

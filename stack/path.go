@@ -300,7 +300,7 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	switch {
 	case p.plain:
 	case p.vouched:
-		b.Flags |= packet.ChecksumValid
+		b.Flags |= packet.ChecksumValid | packet.ChecksumPartial
 		checksum = fold(p.udpSum + uint32(length))
 	default:
 		checksum = ^fold(p.udpSum + 2*uint32(length) + uint32(wire.Sum(payload)))

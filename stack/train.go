@@ -75,8 +75,8 @@ func (p *path) wrapTrain(b *packet.Buffer, segment int, st *Stack) {
 }
 
 // finished makes a forwarded packet, which begins with its IP header, fit for a
-// link: it cuts trains up, and completes checksums, if the link does not. It hands
-// what there is to send to each.
+// link: it cuts trains up, and completes checksums, if the link neither does nor
+// vouches for frames. It hands what there is to send to each.
 func (i *Interface) finished(b *packet.Buffer, each func(*packet.Buffer)) {
 	switch {
 	case b.SegmentSize != 0 && i.caps&link.Segmentation == 0:
@@ -91,7 +91,7 @@ func (i *Interface) finished(b *packet.Buffer, each func(*packet.Buffer)) {
 		for _, f := range frames {
 			each(f)
 		}
-	case b.SegmentSize == 0 && b.Flags&packet.ChecksumPartial != 0 && i.caps&link.ChecksumTransmit == 0:
+	case b.SegmentSize == 0 && b.Flags&packet.ChecksumPartial != 0 && i.caps&(link.ChecksumTransmit|link.ChecksumVouched) == 0:
 		each(link.FinishChecksum(b, link.IP))
 	default:
 		each(b)
