@@ -127,7 +127,7 @@ func TestBadFramesAreFound(t *testing.T) {
 		}
 	}
 	w.stop()
-	verdicts, err := judge(w.capture.path, w.services)
+	verdicts, err := judge(w.capture.path, w.services, w.mac)
 	if err != nil {
 		t.Fatal(err)
 	}

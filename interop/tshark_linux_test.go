@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/castnet-go/castnet/wire"
 )
 
 // tshark reads a capture and returns the fields of the frames that pass the
@@ -66,8 +68,8 @@ const (
 // checksummed are the protocols of those statuses.
 var checksummed = []string{"ip", "udp", "icmp", "igmp", "icmpv6"}
 
-// judge lets tshark judge the frames of ours in a capture, and returns what it
-// says of each, in their order. It finds fault with what passes the display filter
+// judge lets tshark judge the frames of ours, whose source is mac, in a capture,
+// and returns what it says of each, in their order. It finds fault with what passes the display filter
 //
 //	_ws.malformed || _ws.expert.severity >= error || ip.checksum.status==0 ||
 //	udp.checksum.status==0 || icmp.checksum.status==0 || igmp.checksum.status==0 ||
@@ -75,12 +77,12 @@ var checksummed = []string{"ip", "udp", "icmp", "igmp", "icmpv6"}
 //
 // and with a checksum that is not said to be good: what nobody looks at is not
 // found to be wrong.
-func judge(path string, services bool) ([]verdict, error) {
+func judge(path string, services bool, mac wire.MAC) ([]verdict, error) {
 	fields := []string{"frame.number", "frame.protocols", "_ws.col.Info", "_ws.expert.message", "_ws.malformed", "_ws.expert.severity"}
 	for _, p := range checksummed {
 		fields = append(fields, p+".checksum.status")
 	}
-	list, err := tshark(path, services, fmt.Sprintf("eth.src==%v", ourMAC), fields...)
+	list, err := tshark(path, services, fmt.Sprintf("eth.src==%v", mac), fields...)
 	if err != nil {
 		return nil, err
 	}

@@ -68,12 +68,17 @@ type world struct {
 	services bool
 	// stations are the others whose frames come in.
 	stations []wire.MAC
+	// mac is our station's hardware address.
+	mac wire.MAC
 	// config is what the stack is like that open makes, but for its name.
 	config stack.Config
 
 	stack *stack.Stack
 	iface *stack.Interface
-	sent  uint64 // frames, by the stack's own count, when the capture ended
+	// count, if not nil, says how many frames we have sent by our own count;
+	// sent is what it said when the capture ended.
+	count func() uint64
+	sent  uint64
 }
 
 // newWorld returns a world in which there is nothing but a loopback interface.
@@ -89,7 +94,7 @@ func newWorld(t *testing.T, programs ...string) *world {
 func newLawlessWorld(t *testing.T, programs ...string) *world {
 	t.Helper()
 	require(t, programs...)
-	w := &world{t: t, ns: netns.New(t), dir: t.TempDir()}
+	w := &world{t: t, ns: netns.New(t), dir: t.TempDir(), mac: ourMAC}
 	w.capture = newCapture(t, w.ns, filepath.Join(w.dir, "capture.pcapng"))
 	return w
 }
@@ -100,8 +105,8 @@ func (w *world) stop() {
 		return
 	}
 	w.capture.stop()
-	if w.iface != nil {
-		w.sent = w.iface.Stats().SentPackets
+	if w.count != nil {
+		w.sent = w.count()
 	}
 }
 
@@ -110,7 +115,7 @@ func (w *world) stop() {
 func (w *world) ourFrames(filter string, fields ...string) [][]string {
 	w.t.Helper()
 	w.stop()
-	list, err := tshark(w.capture.path, w.services, fmt.Sprintf("eth.src==%v && (%s)", ourMAC, filter), fields...)
+	list, err := tshark(w.capture.path, w.services, fmt.Sprintf("eth.src==%v && (%s)", w.mac, filter), fields...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -123,7 +128,7 @@ func (w *world) judge() {
 	if w.t.Failed() {
 		return // the cause is known; what follows from it is not worth telling
 	}
-	verdicts, err := judge(w.capture.path, w.services)
+	verdicts, err := judge(w.capture.path, w.services, w.mac)
 	if err != nil {
 		w.t.Error(err)
 		return
@@ -137,15 +142,15 @@ func (w *world) judge() {
 		}
 	}
 	for mac, n := range w.capture.incoming {
-		if mac != ourMAC && !slices.Contains(w.stations, mac) {
+		if mac != w.mac && !slices.Contains(w.stations, mac) {
 			w.t.Errorf("%d frames came from %v, which is nobody's address", n, mac)
 		}
 	}
-	if n := w.capture.incoming[ourMAC]; len(verdicts) != n || n == 0 {
+	if n := w.capture.incoming[w.mac]; len(verdicts) != n || n == 0 {
 		w.t.Errorf("%d frames of ours were captured and %d judged", n, len(verdicts))
 	}
-	if w.iface != nil && w.sent != uint64(len(verdicts)) {
-		w.t.Errorf("the stack says that it sent %d frames, the capture has %d", w.sent, len(verdicts))
+	if w.count != nil && w.sent != uint64(len(verdicts)) {
+		w.t.Errorf("by our own count we sent %d frames, the capture has %d", w.sent, len(verdicts))
 	}
 	w.t.Logf("tshark finds fault with %d of %d frames of ours: %s", faults, len(verdicts), summary(verdicts))
 }
@@ -167,6 +172,7 @@ func (w *world) open(more string) *stack.Stack {
 	}
 	w.stack = n.(*stack.Stack)
 	w.iface = w.stack.Interface("cn0")
+	w.count = func() uint64 { return w.iface.Stats().SentPackets }
 	w.t.Cleanup(func() {
 		if err := w.stack.Close(); err != nil {
 			w.t.Error(err)
