@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
@@ -175,4 +176,34 @@ func FuzzShortWay(f *testing.F) {
 		l := fastHost(t)
 		bothWays(t, l, frame)
 	})
+}
+
+// TestShortWayForgets changes what the short way remembers of a header.
+func TestShortWayForgets(t *testing.T) {
+	h, l := known(t, Config{})
+	frame := datagram{dst: "10.0.0.2:7", payload: "same header"}.frame()
+	for round := range 3 {
+		s := h.open(t, "10.0.0.2:7")
+		l.deliver(frame, frame)
+		if got := payloads(t, s); len(got) != 2 {
+			t.Errorf("round %d: %q", round, got)
+		}
+		// One that is a better match, and goes.
+		c := h.connected(t, "10.0.0.2:8", "10.0.0.9:9")
+		c.Close()
+		s.Close()
+		l.deliver(frame)
+	}
+	checkDrops(t, h, drop.NoPort, 3)
+	s := h.open(t, "0.0.0.0:7")
+	l.deliver(frame)
+	if err := h.eth0.RemoveAddress(netip.MustParsePrefix("10.0.0.2/24")); err != nil {
+		t.Fatal(err)
+	}
+	l.deliver(frame)
+	if got := payloads(t, s); len(got) != 1 {
+		t.Errorf("the address is gone, and yet %q", got)
+	}
+	checkDrops(t, h, drop.NotLocal, 1)
+	checkLedger(t, h)
 }

@@ -52,14 +52,17 @@ type lane struct {
 	iface *Interface
 
 	// Of the delivery under way, or the last one.
-	state  *state
-	netif  *netif
-	run    []*packet.Buffer // datagrams in a row, not queued yet,
-	to     *Socket          // for this socket,
-	flow   flow             // found by this
-	sane   uint64           // source and destination that were found to be in order
-	saneIn *state           // by this state
-	woken  []*Socket        // sockets at which somebody waits
+	state *state
+	netif *netif
+	run   []*packet.Buffer // datagrams in a row, not queued yet,
+	to    *Socket          // for this socket,
+	flow  flow             // found by this
+	woken []*Socket        // sockets at which somebody waits
+
+	// Of the short way, by the state.
+	short bool   // there is one
+	sane  uint64 // source and destination that were found to be in order
+	last  plainHeader
 
 	bytesSeen atomic.Uint64 // what bytes was when somebody last looked
 
@@ -144,7 +147,10 @@ func (l *lane) help() {
 // begin looks at the configuration once for the whole delivery.
 func (l *lane) begin() {
 	if st := l.iface.stack.state.Load(); st != l.state {
-		l.state, l.netif = st, st.byIndex(l.iface.index)
+		i := l.iface
+		l.state, l.netif = st, st.byIndex(i.index)
+		l.short = i.kind == link.Ethernet && l.netif != nil && l.netif.up && i.stack.cfg.Tracer == nil
+		l.sane, l.last = 0, plainHeader{}
 	}
 }
 

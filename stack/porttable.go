@@ -35,6 +35,9 @@ type portTable struct {
 	// the exact lookup is saved.
 	connected atomic.Int32
 
+	// changes counts what was changed, so that what was found can be remembered.
+	changes atomic.Uint64
+
 	uses usage  // what is bound, for the conflicts of bind
 	rank uint64 // the last one given to a socket
 }
@@ -71,8 +74,8 @@ func (b *bucket) set(list []*Socket) {
 }
 
 // tombstone takes the place of a bucket that was removed, so that what was
-// put behind it is still found.
-var tombstone = new(bucket)
+// put behind it is still found. Its key is none that a socket has.
+var tombstone = &bucket{portKey: portKey{ports: 1}}
 
 func (t *portTable) init(s *Stack) {
 	t.key = [2]uint64{s.random.uint64(), s.random.uint64() | 1}
@@ -112,7 +115,7 @@ func (s *slots) find(h uint64, k *portKey) *bucket {
 		if b == nil {
 			return nil
 		}
-		// A tombstone has no port and so equals no key.
+		// A tombstone equals no key: a peer's port and none of its own.
 		if b.ports == k.ports && b.local.lo == k.local.lo && b.peer.lo == k.peer.lo &&
 			b.local.hi == k.local.hi && b.peer.hi == k.peer.hi {
 			return b
@@ -148,6 +151,7 @@ func (t *portTable) all(k *portKey) []*Socket {
 
 // insert adds a socket under a key. The caller holds t.mu.
 func (t *portTable) insert(k portKey, s *Socket) {
+	defer t.changes.Add(1)
 	if k.connected() {
 		t.connected.Add(1)
 	}
@@ -190,6 +194,7 @@ func ranked(list []*Socket, s *Socket) []*Socket {
 // refresh takes note that what a socket under the key wants has changed. The
 // caller holds t.mu.
 func (t *portTable) refresh(k portKey) {
+	defer t.changes.Add(1)
 	b := t.find(&k)
 	b.set(*b.sockets.Load())
 }
@@ -223,6 +228,7 @@ func (t *portTable) grow() {
 
 // remove takes a socket out from under a key. The caller holds t.mu.
 func (t *portTable) remove(k portKey, s *Socket) {
+	defer t.changes.Add(1)
 	if k.connected() {
 		t.connected.Add(-1)
 	}
