@@ -5,7 +5,9 @@ package tuntap
 import (
 	"strings"
 
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
 )
 
 func notSupported(c Config) error {
@@ -17,6 +19,9 @@ func Open(_ string, cfg Config) (*Device, error) { return nil, notSupported(cfg)
 
 // SetMTU returns an error that is ErrNotSupported.
 func SetMTU(string, int) error { return notSupported(Config{}) }
+
+// SetFilter returns an error that is ErrNotSupported.
+func SetFilter(int, wire.MAC, link.Filter) error { return notSupported(Config{TAP: true}) }
 
 // Refusal returns err.
 func Refusal(_ bool, _ string, err error) error { return err }

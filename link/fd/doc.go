@@ -29,6 +29,15 @@
 // told EAGAIN, and nothing is lost. (The kernel's TAP and TUN never block: they
 // take a frame or drop it, and count it at the device.)
 //
+// With Config.Header, frames come behind virtio-net headers (IFF_VNET_HDR of TAP and
+// TUN, PACKET_VNET_HDR, virtual machines), which say of checksums that they are
+// unfinished and of packets that they are trains: see link.Capabilities. A train is
+// read into a buffer for the longest frame and handed up in it. For a sink that is
+// no link.OffloadSink checksums are finished and trains cut up. Unfinished
+// checksums of other protocols than UDP are finished for everybody. A train that
+// the device refuses with EINVAL, as Linux before 6.9 does from 65 datagrams on, is
+// written in datagrams.
+//
 // Nothing is allocated for a frame, other than by the pools of package packet.
 //
 // # Limitations
@@ -41,5 +50,5 @@
 // from within a Deliver, nor from a socket's notification that one brought about.
 //
 // Frames are not filtered: SetFilter remembers nothing, and what reads the frames
-// must check them, as a stack does. Offloads are not used.
+// must check them, as a stack does.
 package fd

@@ -410,6 +410,9 @@ func TestNewRefuses(t *testing.T) {
 		{"second of two", fd.Config{Descriptors: []int{good(), 1 << 20}}, "descriptor 1048576: "},
 		{"MTU", fd.Config{Descriptors: []int{good()}, MTU: 67}, "an MTU of 67"},
 		{"address", fd.Config{Descriptors: []int{good()}, Address: wire.Broadcast}, "group's address"},
+		{"header", fd.Config{Descriptors: []int{good()}, Header: 11}, "has 10 or 12"},
+		{"offload", fd.Config{Descriptors: []int{good()}, Header: 10, Offload: link.ChecksumVouched}, "checksums and segmentation"},
+		{"offload without header", fd.Config{Descriptors: []int{good()}, Offload: link.Segmentation}, "need a header"},
 		{"kind", fd.Config{Descriptors: []int{good()}, Kind: link.Loopback}, "Ethernet frames or IP packets"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -172,6 +172,15 @@ func (l *Link) Queues() int { return len(l.queues) }
 // SetFilter does nothing: everything is handed up.
 func (l *Link) SetFilter(link.Filter) error { return nil }
 
+// Control calls f with the descriptor of a queue, which stays open and is not to be
+// kept; for drivers. It returns net.ErrClosed if the Link is closed.
+func (l *Link) Control(queue int, f func(fd uintptr)) error {
+	if err := l.queues[queue].raw.Control(f); err != nil {
+		return net.ErrClosed
+	}
+	return nil
+}
+
 // Drops counts the frames that Write had accepted and that never left: LinkError
 // if the device refused them, LinkDown if they still waited when the Link was
 // closed; and FrameMalformed for empty frames that came in.

@@ -30,6 +30,7 @@ func (*Link) Queues() int                         { return 0 }
 func (*Link) SetFilter(link.Filter) error         { return errNotSupported }
 func (*Link) Attach(link.Sink) error              { return errNotSupported }
 func (*Link) Write([]*packet.Buffer) (int, error) { return 0, errNotSupported }
+func (*Link) Control(int, func(uintptr)) error    { return errNotSupported }
 func (*Link) Drops() *drop.Counters               { return nil }
 func (*Link) Done() <-chan struct{}               { return nil }
 func (*Link) Err() error                          { return errNotSupported }

@@ -33,7 +33,9 @@
 //
 // # Limitations
 //
-// Linux only: on other systems Open returns ErrNotSupported. The device's filter is
-// not programmed. The device lives in the network namespace of the thread that
-// called Open.
+// Linux only: on other systems Open returns ErrNotSupported. The device lives in
+// the network namespace of the thread that called Open.
+//
+// The device's filter is exact for six groups;
+// of more groups it lets others pass too, as network cards do.
 package tap

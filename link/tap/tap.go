@@ -48,7 +48,13 @@ func Open(name string, cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, tuntap.Refusal(true, d.Name, err)
 	}
-	return &Link{Link: l, name: d.Name, host: d.HostAddress}, nil
+	t := &Link{Link: l, name: d.Name, host: d.HostAddress}
+	// A device that was there before may have been left with a filter.
+	if err := t.SetFilter(link.Filter{Mode: link.Promiscuous}); err != nil {
+		l.Close()
+		return nil, tuntap.Refusal(true, d.Name, err)
+	}
+	return t, nil
 }
 
 // Name returns the device's name, as it is known to the kernel.
@@ -56,6 +62,25 @@ func (l *Link) Name() string { return l.name }
 
 // HostAddress returns the hardware address of the kernel's end.
 func (l *Link) HostAddress() wire.MAC { return l.host }
+
+// SetFilter programs the device's filter: frames that it does not let pass are
+// dropped by the kernel before they get here. Until it is called, all come.
+func (l *Link) SetFilter(f link.Filter) error {
+	var err error
+	if e := l.Control(0, func(fd uintptr) { err = tuntap.SetFilter(int(fd), l.Address(), f) }); e != nil {
+		return e
+	}
+	if err != nil {
+		return tuntap.Refusal(true, l.name, err)
+	}
+	return nil
+}
+
+// Close detaches the sink, takes the filter off and gives up the device.
+func (l *Link) Close() error {
+	l.SetFilter(link.Filter{Mode: link.Promiscuous}) // best effort: it may be gone
+	return l.Link.Close()
+}
 
 // SetMTU sets the MTU of the device and of the Link, in bytes. It is to be called
 // in the network namespace in which the device lives.
