@@ -74,9 +74,6 @@ func (p *EchoPort) Send(dst netip.Addr, sequence uint16, payload []byte) error {
 	if way.broadcast {
 		return syscall.EACCES
 	}
-	if wire.IPv4HeaderLen+wire.ICMPHeaderLen+len(payload) > way.mtu {
-		return syscall.EMSGSIZE
-	}
 	b := packet.New(wire.ICMPHeaderLen + len(payload))
 	m := wire.PutICMP(b.Append(wire.ICMPHeaderLen), wire.ICMPEchoRequest, 0)
 	m.SetEchoID(p.id)

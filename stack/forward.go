@@ -48,12 +48,9 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	if b.SegmentSize != 0 {
 		longest = min(longest, h.HeaderLen()+wire.UDPHeaderLen+int(b.SegmentSize))
 	}
-	if mtu := out.link.MTU(); longest > mtu {
-		if h.DontFragment() {
-			refuse(drop.PacketTooBig, wire.ICMPDestinationUnreachable, wire.ICMPFragmentationNeeded, uint16(min(mtu, 0xffff)))
-		} else {
-			l.drop(b, drop.PacketTooBig)
-		}
+	mtu := out.link.MTU()
+	if longest > mtu && h.DontFragment() {
+		refuse(drop.PacketTooBig, wire.ICMPDestinationUnreachable, wire.ICMPFragmentationNeeded, uint16(min(mtu, 0xffff)))
 		return
 	}
 	if s.cfg.Tracer != nil {
@@ -72,20 +69,29 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 		hop = r.gateway
 	}
 	b.SetTransport(ip.HeaderLen()) // for what counts a train's datagrams
+	if longest > mtu {
+		s.sendOnLong(out, hop, b, mtu)
+		return
+	}
 	out.finished(b, func(b *packet.Buffer) { s.sendOn(out, hop, b) })
 }
 
 // sendOn sends a forwarded packet, which begins with its IP header, by way of a
 // next hop.
 func (s *Stack) sendOn(out *Interface, hop ipv4, b *packet.Buffer) {
-	var n *neighbor
-	if out.kind == link.Ethernet {
-		e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
-		e.SetSource(out.mac)
-		e.SetType(wire.EtherTypeIPv4)
-		n = s.neighbors.get(out, hop)
+	s.sendBy(out, s.frameFor(out, hop, b), b)
+}
+
+// frameFor prepends the link's header to a forwarded packet, and returns the
+// neighbour whose address it lacks; nil if it lacks none.
+func (s *Stack) frameFor(out *Interface, hop ipv4, b *packet.Buffer) *neighbor {
+	if out.kind != link.Ethernet {
+		return nil
 	}
-	s.sendBy(out, n, b)
+	e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
+	e.SetSource(out.mac)
+	e.SetType(wire.EtherTypeIPv4)
+	return s.neighbors.get(out, hop)
 }
 
 // unreachable ends a packet whose next hop did not answer. A router tells its

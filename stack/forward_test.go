@@ -91,7 +91,6 @@ func TestPacketsThatAreNotForwarded(t *testing.T) {
 		{"blackhole", to("198.51.102.1"), drop.RouteBlackhole, ""},
 		{"too big, not to be fragmented", datagram{payload: big, dontFrag: true}, drop.PacketTooBig,
 			host0 + "fragmentation needed MTU 1000" + quote},
-		{"too big, to be fragmented", datagram{payload: big}, drop.PacketTooBig, ""},
 		{"the limited broadcast address", to("255.255.255.255"), drop.NoPort, ""},
 		{"a broadcast into another subnet", to("10.1.0.255"), drop.NoPort, ""},
 		{"in a broadcast frame", datagram{payload: "x", to: wire.Broadcast}, drop.NotLocal, ""},

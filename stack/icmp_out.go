@@ -73,6 +73,11 @@ func (s *Stack) output(q query, proto wire.Protocol, b *packet.Buffer) error {
 	p.ipSum += uint32(proto) + uint32(^uint16(wire.ProtocolUDP))
 	p.wrapIP(b, s)
 	p.iface.generated(b)
+	if b.Len()-p.linkLen() > p.mtu {
+		s.allowFragments(b, p.linkLen())
+		s.sendFragments(p.iface, p.neighbor, b, p.mtu)
+		return nil
+	}
 	s.sendBy(p.iface, p.neighbor, b)
 	return nil
 }

@@ -42,6 +42,7 @@ type path struct {
 	plain     bool // no UDP checksum (SO_NO_CHECK)
 	trains    bool // the link carries trains
 	counted   bool // packets may be fragmented, so each needs an identification
+	whole     bool // packets over the MTU are refused, not fragmented
 	forPeer   bool // it leads to the socket's peer
 
 	// The headers, as they lie in memory, in words of 64 bits: a receiver in
@@ -250,7 +251,7 @@ func (p *path) prepare(q *query) {
 		version      = 0x45 << 56 // and a header of five words
 		dontFragment = 0x4000
 	)
-	p.counted = q.fragment == fragmentAllow
+	p.counted, p.whole = q.fragment == fragmentAllow, q.fragment == fragmentNever
 	p.ip0 = version | uint64(q.tos)<<48
 	if !p.counted {
 		p.ip0 |= dontFragment

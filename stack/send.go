@@ -90,16 +90,15 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	p := s.path
 	if !m.Addr.Addr().IsValid() && m.Addr.Port() == 0 && p != nil && p.forPeer && m.Set == 0 && s.untroubled(p) {
 		// Connected, and nothing has changed since the last datagram.
-		if p.tooLong(len(m.Buf)) {
-			s.mu.Unlock()
-			return 0, syscall.EMSGSIZE
-		}
 	} else {
 		var err error
 		if p, err = s.ready(m, true); err != nil {
 			s.mu.Unlock()
 			return 0, err
 		}
+	}
+	if p.tooLong(len(m.Buf)) {
+		return s.sendLong(p, m)
 	}
 	b := packet.New(len(m.Buf))
 	s.build(p, b, m.Buf)
@@ -164,6 +163,12 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 		p, err := s.ready(m, first && taken == 0)
 		if err == nil && iface != nil && p.iface != iface {
 			break
+		}
+		if err == nil && !isTrain(m) && p.tooLong(len(m.Buf)) {
+			if taken > 0 {
+				break
+			}
+			return s.sendLong(p, m)
 		}
 		segment, count := len(m.Buf), 1
 		if err == nil {
@@ -310,7 +315,7 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 			return nil, err
 		}
 	}
-	if !isTrain(m) && p.tooLong(len(m.Buf)) {
+	if p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
 		return nil, syscall.EMSGSIZE
 	}
 	if s.pending.Load() != 0 {
