@@ -11,8 +11,10 @@ import (
 
 func BenchmarkStack(b *testing.B)            { benchmark(b, "stack") }
 func BenchmarkStackUnconnected(b *testing.B) { benchmark(b, "stack-unconnected") }
+func BenchmarkStackPingPong(b *testing.B)    { benchmark(b, "stack-pingpong") }
 func BenchmarkConn(b *testing.B)             { benchmark(b, "conn") }
 func BenchmarkConnConnected(b *testing.B)    { benchmark(b, "conn-connected") }
+func BenchmarkConnNetAddr(b *testing.B)      { benchmark(b, "conn-netaddr") }
 func BenchmarkConnPingPong(b *testing.B)     { benchmark(b, "conn-pingpong") }
 func BenchmarkConnHost(b *testing.B)         { benchmark(b, "conn-host") }
 func BenchmarkGVisorPipe(b *testing.B)       { benchmark(b, "gvisor-pipe") }
@@ -26,15 +28,23 @@ func BenchmarkUDPConn(b *testing.B)          { benchmark(b, "udpconn") }
 func BenchmarkUDPConnPingPong(b *testing.B)  { benchmark(b, "udpconn-pingpong") }
 func BenchmarkCopy(b *testing.B)             { benchmark(b, "copy") }
 func BenchmarkSum(b *testing.B)              { benchmark(b, "sum") }
+func BenchmarkLookupMillion(b *testing.B)    { benchmark(b, "lookup-million") }
+func BenchmarkLookupRandom(b *testing.B)     { benchmark(b, "lookup-random") }
+func BenchmarkCoresOne(b *testing.B)         { benchmark(b, "cores-one") }
+func BenchmarkCoresTwo(b *testing.B)         { benchmark(b, "cores-two") }
+func BenchmarkLab100(b *testing.B)           { benchmark(b, "lab-100") }
+func BenchmarkLab1000(b *testing.B)          { benchmark(b, "lab-1000") }
+func BenchmarkLab10000(b *testing.B)         { benchmark(b, "lab-10000") }
+func BenchmarkLabPingPong(b *testing.B)      { benchmark(b, "lab-pingpong") }
 
 func benchmark(b *testing.B, name string) {
 	chosen, err := choose(rows(), name)
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := chosen[0]
-	p, bufs := openForTest(b, r, setup{others: 1000})
-	for _, c := range cells() {
+	r := measured{row: chosen[0]}
+	p, bufs := openForTest(b, r.row, setup{others: 1000, many: 1000000})
+	for _, c := range r.of().cells {
 		if r.singlesOnly && c.batch > 1 {
 			continue
 		}
@@ -47,9 +57,16 @@ func benchmark(b *testing.B, name string) {
 			stage(p)
 			b.ReportAllocs()
 			b.SetBytes(int64(c.size * c.batch))
-			for b.Loop() {
-				if err := p.carry(c.batch); err != nil {
+			b.ResetTimer()
+			if t, ok := p.(timer); ok {
+				if _, err := t.run(c.batch, b.N); err != nil {
 					b.Fatal(err)
+				}
+			} else {
+				for range b.N {
+					if err := p.carry(c.batch); err != nil {
+						b.Fatal(err)
+					}
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*c.batch), "ns/datagram")

@@ -23,10 +23,11 @@ func main() {
 func run(args []string, out, errOut io.Writer) (int, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(errOut)
-	names := flags.String("rows", "all", "`rows` to measure, separated by commas: "+strings.Join(rowNames(rows()), ", "))
+	names := flags.String("rows", "all", "`rows` to measure, or groups of them ("+strings.Join(groupNames(), ", ")+"), separated by commas: "+strings.Join(rowNames(rows()), ", "))
 	rounds := flags.Int("rounds", 15, "how many `rounds` the rows take turns")
 	slice := flags.Duration("time", 8*time.Millisecond, "how `long` a row's turn is")
 	others := flags.Int("others", 1000, "`sockets` that are open besides, on each network")
+	many := flags.Int("many", 1_000_000, "`sockets` that are open besides in the rows about many")
 	asJSON := flags.Bool("json", false, "print one JSON object a line")
 	gate := flags.Bool("gate", false, "exit with status 1 if a goal is missed")
 	if err := flags.Parse(args); err != nil {
@@ -43,9 +44,11 @@ func run(args []string, out, errOut io.Writer) (int, error) {
 		return 2, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case *rounds < 1 || *slice <= 0 || *others < 0 || *others > 20000:
 		return 2, errors.New("want at least one round, a positive time, and 0 to 20000 other sockets")
+	case *many < 1 || *many > 10_000_000:
+		return 2, errors.New("want 1 to 10000000 sockets where there are many")
 	}
 
-	s := setup{others: *others}
+	s := setup{others: *others, many: *many}
 	progress := func(string) {}
 	if isTerminal(errOut) {
 		progress = func(text string) { fmt.Fprintf(errOut, "\r%s\x1b[K", text) }
@@ -66,11 +69,7 @@ func run(args []string, out, errOut io.Writer) (int, error) {
 	if !*gate {
 		return 0, nil
 	}
-	verdicts, err := judge(all)
-	if err != nil {
-		return 1, err
-	}
-	met, err := printVerdicts(out, verdicts, *asJSON)
+	met, err := printVerdicts(out, judge(all), *asJSON)
 	if err != nil || !met {
 		return 1, err
 	}
@@ -95,7 +94,16 @@ func rowNames(all []row) []string {
 	return names
 }
 
-// choose picks the rows of a comma-separated list, in the order of all.
+func groupNames() []string {
+	var names []string
+	for _, g := range groups {
+		names = append(names, g.name)
+	}
+	return names
+}
+
+// choose picks the rows of a comma-separated list of rows and groups, in the
+// order of all.
 func choose(all []row, list string) ([]row, error) {
 	if list == "all" {
 		return all, nil
@@ -105,14 +113,20 @@ func choose(all []row, list string) ([]row, error) {
 		wanted[strings.TrimSpace(name)] = true
 	}
 	var chosen []row
+	groupsSeen := make(map[string]bool)
 	for _, r := range all {
-		if wanted[r.name] {
+		if wanted[r.name] || wanted[r.group] {
 			chosen = append(chosen, r)
 			delete(wanted, r.name)
+			groupsSeen[r.group] = true
 		}
 	}
+	for name := range groupsSeen {
+		delete(wanted, name)
+	}
 	for name := range wanted {
-		return nil, fmt.Errorf("no row %q; there are %s", name, strings.Join(rowNames(all), ", "))
+		return nil, fmt.Errorf("no row or group %q; there are the rows %s and the groups %s",
+			name, strings.Join(rowNames(all), ", "), strings.Join(groupNames(), ", "))
 	}
 	return chosen, nil
 }

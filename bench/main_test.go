@@ -14,6 +14,7 @@ func TestUsageErrors(t *testing.T) {
 		{"--time", "-1s"},
 		{"--others", "-1"},
 		{"--others", "100000"},
+		{"--many", "0"},
 		{"--unknown"},
 		{"argument"},
 	} {
@@ -27,8 +28,8 @@ func TestUsageErrors(t *testing.T) {
 func TestGateWithoutItsRowsFails(t *testing.T) {
 	var out, errOut bytes.Buffer
 	status, err := run([]string{"--gate", "--rows", "copy", "--rounds", "1", "--time", "100us"}, &out, &errOut)
-	if status != 1 || err == nil {
-		t.Errorf("status %d, error %v; want 1 and an error", status, err)
+	if status != 1 || err != nil || !strings.Contains(out.String(), "NOT MEASURED") || !strings.Contains(out.String(), "0 goals met, 0 missed") {
+		t.Errorf("status %d, error %v; want 1, and that nothing was measured:\n%s", status, err, out.String())
 	}
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -18,8 +20,8 @@ func (c cell) String() string {
 	return fmt.Sprintf("%d B × %d", c.size, c.batch)
 }
 
-// cells are all the columns.
-func cells() []cell {
+// pathCells are the columns of the first group.
+func pathCells() []cell {
 	var all []cell
 	for _, batch := range []int{1, batchSize} {
 		for _, size := range sizes {
@@ -39,7 +41,14 @@ type sample struct {
 type measured struct {
 	row
 	samples map[cell][]sample
+	amounts []float64
+	missing error // why there are none
 }
+
+func (m *measured) of() *group { return groupOf(m.group) }
+
+// has reports whether the row was measured in a cell.
+func (m *measured) has(c cell) bool { return len(m.samples[c]) > 0 }
 
 // contender is a row while it is being measured.
 type contender struct {
@@ -49,49 +58,113 @@ type contender struct {
 	count map[cell]int // calls of carry that fill a slice
 }
 
-// measure lets the rows take turns and returns what was seen. Every round opens
-// everything anew: where sockets and buffers come to lie in memory can make a
-// row 10 % faster or slower as long as the process lives, and that accident
-// must not decide.
+// measure measures the groups one after the other.
 func measure(chosen []row, s setup, rounds int, slice time.Duration, progress func(string)) ([]*measured, error) {
 	var all []*measured
-	var contenders []*contender
-	for _, r := range chosen {
-		m := &measured{row: r, samples: make(map[cell][]sample)}
-		all = append(all, m)
-		contenders = append(contenders, &contender{measured: m, count: make(map[cell]int)})
-	}
 	random := rand.New(rand.NewPCG(1, 2))
-	for round := range rounds {
-		progress(fmt.Sprintf("round %d of %d", round+1, rounds))
-		// Nobody is always the first.
-		turn := round % max(1, len(contenders))
-		order := slices.Concat(contenders[turn:], contenders[:turn])
-		if err := measureRound(order, s, slice, random); err != nil {
+	for i := range groups {
+		g := &groups[i]
+		var contenders []*contender
+		for _, r := range chosen {
+			if r.group == g.name {
+				m := &measured{row: r, samples: make(map[cell][]sample)}
+				all = append(all, m)
+				contenders = append(contenders, &contender{measured: m, count: make(map[cell]int)})
+			}
+		}
+		if len(contenders) == 0 {
+			continue
+		}
+		if err := measureGroup(g, contenders, s, rounds, slice, random, progress); err != nil {
 			return nil, err
 		}
+		// What was large must not burden the next group's collections.
+		debug.FreeOSMemory()
 	}
 	return all, nil
 }
 
-func measureRound(contenders []*contender, s setup, slice time.Duration, random *rand.Rand) (err error) {
+// measureGroup lets the rows take turns. Every round opens everything anew,
+// unless the group is one that keeps its paths: where sockets and buffers come
+// to lie in memory can make a row 10 % faster or slower as long as the process
+// lives, and that accident must not decide.
+func measureGroup(g *group, contenders []*contender, s setup, rounds int, slice time.Duration, random *rand.Rand, progress func(string)) (err error) {
+	if g.name == "amounts" {
+		for _, c := range contenders {
+			progress(c.name)
+			v, err := c.amount(s)
+			switch {
+			case errors.Is(err, errUnavailable):
+				c.missing = err
+			case err != nil:
+				return fmt.Errorf("%s: %w", c.name, err)
+			default:
+				c.amounts = append(c.amounts, v)
+			}
+		}
+		return nil
+	}
+	opened := false
+	for round := range rounds {
+		progress(fmt.Sprintf("%s: round %d of %d", g.name, round+1, rounds))
+		if !opened {
+			if err := openAll(contenders, s, random); err != nil {
+				return errors.Join(err, closePaths(contenders))
+			}
+			opened = true
+			runtime.GC()
+		}
+		// Nobody is always the first.
+		turn := round % max(1, len(contenders))
+		order := slices.Concat(contenders[turn:], contenders[:turn])
+		if err := measureRound(g, order, slice, random); err != nil {
+			return errors.Join(err, closePaths(contenders))
+		}
+		if !g.keep || round == rounds-1 {
+			if err := closePaths(contenders); err != nil {
+				return err
+			}
+			opened = false
+		}
+	}
+	return nil
+}
+
+func openAll(contenders []*contender, s setup, random *rand.Rand) (err error) {
 	for _, c := range contenders {
 		c.bufs = newBuffers(random)
-		if c.path, err = c.open(s, c.bufs); err != nil {
+		c.path, err = c.open(s, c.bufs)
+		if errors.Is(err, errUnavailable) {
+			c.path, c.missing, err = nil, err, nil
+		}
+		if err != nil {
+			c.path = nil
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		defer func() {
-			if e := c.path.close(); e != nil && err == nil {
-				err = fmt.Errorf("%s: closing: %w", c.name, e)
-			}
-		}()
 	}
-	for _, cell := range cells() {
+	return nil
+}
+
+func closePaths(contenders []*contender) error {
+	var errs []error
+	for _, c := range contenders {
+		if c.path != nil {
+			if err := c.path.close(); err != nil {
+				errs = append(errs, fmt.Errorf("%s: closing: %w", c.name, err))
+			}
+			c.path = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func measureRound(g *group, contenders []*contender, slice time.Duration, random *rand.Rand) error {
+	for _, cell := range g.cells {
 		for _, c := range contenders {
-			if c.singlesOnly && cell.batch > 1 {
+			if c.path == nil || c.singlesOnly && cell.batch > 1 {
 				continue
 			}
-			smp, err := c.slice(cell, slice, random)
+			smp, err := c.slice(cell, slice, random, !g.keep)
 			if err != nil {
 				return fmt.Errorf("%s, %v: %w", c.name, cell, err)
 			}
@@ -101,8 +174,9 @@ func measureRound(contenders []*contender, s setup, slice time.Duration, random 
 	return nil
 }
 
-// slice measures one cell of the contender for about d.
-func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand) (sample, error) {
+// slice measures one cell of the contender for about d, having collected
+// garbage if it is told to.
+func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand, collectGarbage bool) (sample, error) {
 	c.bufs.fill(random, cell.size)
 	stage(c.path)
 	if c.count[cell] == 0 {
@@ -113,7 +187,9 @@ func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand) (sample
 	// The garbage of others must not be collected at this row's expense, and
 	// pools that a collection has emptied, and the processor's caches, must be
 	// filled before the clock runs.
-	runtime.GC()
+	if collectGarbage {
+		runtime.GC()
+	}
 	n := c.count[cell]
 	if _, err := c.run(cell, n/8+1); err != nil {
 		return sample{}, err
@@ -152,6 +228,9 @@ func (c *contender) calibrate(cell cell, d time.Duration) error {
 
 func (c *contender) run(cell cell, n int) (time.Duration, error) {
 	p, batch := c.path, cell.batch
+	if t, ok := p.(timer); ok {
+		return t.run(batch, n)
+	}
 	start := time.Now()
 	for range n {
 		if err := p.carry(batch); err != nil {
@@ -186,8 +265,11 @@ func (m *measured) allocations(c cell) float64 {
 
 // ratio is the median of what m cost divided by what other cost in the same
 // round; 0 if they have no round in common.
-func (m *measured) ratio(other *measured, c cell) float64 {
-	a, b := m.samples[c], other.samples[c]
+func (m *measured) ratio(other *measured, c cell) float64 { return m.ratioOf(c, other, c) }
+
+// ratioOf is the same of two cells.
+func (m *measured) ratioOf(c cell, other *measured, oc cell) float64 {
+	a, b := m.samples[c], other.samples[oc]
 	var ratios []float64
 	for i := range min(len(a), len(b)) {
 		ratios = append(ratios, a[i].ns/b[i].ns)

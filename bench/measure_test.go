@@ -67,7 +67,7 @@ func (p *fakePath) close() error { *p.closed++; return nil }
 func TestMeasure(t *testing.T) {
 	closed := 0
 	fake := func(name string, idle bool, err error) row {
-		return row{name: name, open: func(_ setup, b *buffers) (path, error) {
+		return row{name: name, group: "paths", open: func(_ setup, b *buffers) (path, error) {
 			return &fakePath{b, idle, err, &closed}, nil
 		}}
 	}
@@ -80,7 +80,7 @@ func TestMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range cells() {
+	for _, c := range pathCells() {
 		if got := len(all[0].samples[c]); got != 2 {
 			t.Errorf("%v: %d samples of 2 rounds", c, got)
 		}

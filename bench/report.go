@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -12,53 +13,133 @@ import (
 // printTable writes what was measured for people.
 func printTable(w io.Writer, conf configuration, all []*measured) {
 	conf.print(w)
-	for _, batch := range []int{1, batchSize} {
+	for i := range groups {
+		g := &groups[i]
+		members := membersOf(g, all)
+		if len(members) == 0 {
+			continue
+		}
+		if g.name == "amounts" {
+			printAmounts(w, members)
+			continue
+		}
+		printGroup(w, g, members)
+		printRatios(w, g, members)
+	}
+	fmt.Fprintln(w)
+	for _, m := range all {
+		if m.missing != nil {
+			fmt.Fprintf(w, "%s: %v.\n", m.name, m.missing)
+			continue
+		}
+		fmt.Fprintf(w, "%s: %s. %s.\n", m.name, m.about, m.note)
+	}
+}
+
+// membersOf returns the rows of a group.
+func membersOf(g *group, all []*measured) (members []*measured) {
+	for _, m := range all {
+		if m.group == g.name {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
+// printGroup writes a group's figures, a table for each number of datagrams a call.
+func printGroup(w io.Writer, g *group, members []*measured) {
+	for _, batch := range g.batches() {
+		cells := g.withBatch(batch)
 		title := "one at a time"
 		if batch > 1 {
 			title = fmt.Sprintf("batches of %d", batch)
 		}
-		fmt.Fprintf(w, "\n%s: ns a datagram (allocations a datagram)\n\n", title)
+		fmt.Fprintf(w, "\n%s, %s: ns a %s (allocations a %s)\n\n", g.title, title, g.per, g.per)
 		tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-		header(tw, "path", batch)
-		for _, m := range all {
+		columns := []string{"row"}
+		for _, c := range cells {
+			columns = append(columns, c.String())
+		}
+		fmt.Fprintln(tw, strings.Join(columns, "\t")+"\t")
+		for _, m := range members {
 			if m.singlesOnly && batch > 1 {
 				continue
 			}
 			fmt.Fprintf(tw, "%s\t", label(m))
-			for _, size := range sizes {
-				c := cell{size, batch}
+			for _, c := range cells {
+				if !m.has(c) {
+					fmt.Fprint(tw, "-\t")
+					continue
+				}
 				fmt.Fprintf(tw, "%s (%s)\t", figure(m.ns(c)), allocations(m.allocations(c)))
 			}
 			fmt.Fprintln(tw)
 		}
 		tw.Flush()
 	}
-	printRatios(w, all)
-	fmt.Fprintln(w)
-	for _, m := range all {
-		fmt.Fprintf(w, "%s: %s. %s.\n", m.name, m.about, m.note)
-	}
 }
 
-// printRatios writes what each of our rows costs as a part of what each other costs.
-func printRatios(w io.Writer, all []*measured) {
-	for _, m := range all {
-		if !slices.ContainsFunc(all, m.comparable) {
+// batches are the numbers of datagrams a call in the group's cells.
+func (g *group) batches() (all []int) {
+	for _, c := range g.cells {
+		if !slices.Contains(all, c.batch) {
+			all = append(all, c.batch)
+		}
+	}
+	return all
+}
+
+func (g *group) withBatch(batch int) (cells []cell) {
+	for _, c := range g.cells {
+		if c.batch == batch {
+			cells = append(cells, c)
+		}
+	}
+	return cells
+}
+
+// printAmounts writes what is not a path.
+func printAmounts(w io.Writer, members []*measured) {
+	fmt.Fprint(w, "\namounts\n\n")
+	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	for _, m := range members {
+		if len(m.amounts) == 0 {
+			fmt.Fprintf(tw, "%s\t-\t%s\t\n", m.name, m.unit)
+			continue
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t\n", m.name, quantity(median(m.amounts)), m.unit)
+	}
+	tw.Flush()
+}
+
+// quantity writes an amount with three digits or, if it is a whole number, all.
+func quantity(v float64) string {
+	if v == math.Trunc(v) {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
+
+// printRatios writes what each of our rows costs as a part of what each other
+// of its group costs.
+func printRatios(w io.Writer, g *group, members []*measured) {
+	for _, m := range members {
+		if !slices.ContainsFunc(members, m.comparable) {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s as a part of\n\n", m.name)
 		tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
 		fmt.Fprint(tw, "\t")
-		for _, c := range cells() {
+		for _, c := range g.cells {
 			fmt.Fprintf(tw, "%v\t", c)
 		}
 		fmt.Fprintln(tw)
-		for _, other := range all {
+		for _, other := range members {
 			if !m.comparable(other) {
 				continue
 			}
 			fmt.Fprintf(tw, "%s\t", label(other))
-			for _, c := range cells() {
+			for _, c := range g.cells {
 				fmt.Fprintf(tw, "%s\t", fraction(m.ratio(other, c)))
 			}
 			fmt.Fprintln(tw)
@@ -69,15 +150,8 @@ func printRatios(w io.Writer, all []*measured) {
 
 // comparable reports whether what m costs is worth holding against other.
 func (m *measured) comparable(other *measured) bool {
-	return m.kind == ours && m != other && other.kind != reference && m.roundTrip == other.roundTrip
-}
-
-func header(w io.Writer, first string, batch int) {
-	columns := []string{first}
-	for _, size := range sizes {
-		columns = append(columns, cell{size, batch}.String())
-	}
-	fmt.Fprintln(w, strings.Join(columns, "\t")+"\t")
+	return m.kind == ours && m != other && m.group == other.group && m.amount == nil &&
+		(other.kind != reference || m.group != "paths") && m.roundTrip == other.roundTrip
 }
 
 func label(m *measured) string {
@@ -124,6 +198,7 @@ type (
 	jsonRow struct {
 		Type        string  `json:"type"` // row
 		Row         string  `json:"row"`
+		Group       string  `json:"group,omitempty"`
 		Kind        kind    `json:"kind"`
 		Size        int     `json:"size"`  // bytes of payload
 		Batch       int     `json:"batch"` // datagrams a call
@@ -141,12 +216,27 @@ type (
 		Batch int     `json:"batch"`
 		Ratio float64 `json:"ratio"`
 	}
+	jsonAmount struct {
+		Type   string  `json:"type"` // amount
+		Row    string  `json:"row"`
+		Kind   kind    `json:"kind"`
+		Amount float64 `json:"amount"`
+		Unit   string  `json:"unit"`
+		About  string  `json:"about"`
+		Note   string  `json:"note"`
+	}
+	jsonMissing struct {
+		Type string `json:"type"` // missing
+		Row  string `json:"row"`
+		Why  string `json:"why"`
+	}
 	jsonGoal struct {
-		Type string  `json:"type"` // goal
-		Goal string  `json:"goal"`
-		Got  float64 `json:"got"`
-		Most float64 `json:"most"`
-		Met  bool    `json:"met"`
+		Type     string  `json:"type"` // goal
+		Goal     string  `json:"goal"`
+		Got      float64 `json:"got"`
+		Most     float64 `json:"most"`
+		Measured bool    `json:"measured"`
+		Met      bool    `json:"met"`
 	}
 )
 
@@ -157,11 +247,21 @@ func printJSON(w io.Writer, conf configuration, all []*measured) error {
 		return err
 	}
 	for _, m := range all {
-		for _, c := range cells() {
-			if len(m.samples[c]) == 0 {
+		if m.missing != nil {
+			if err := enc.Encode(jsonMissing{"missing", m.name, m.missing.Error()}); err != nil {
+				return err
+			}
+		}
+		if len(m.amounts) > 0 {
+			if err := enc.Encode(jsonAmount{"amount", m.name, m.kind, median(m.amounts), m.unit, m.about, m.note}); err != nil {
+				return err
+			}
+		}
+		for _, c := range m.of().cells {
+			if !m.has(c) {
 				continue
 			}
-			if err := enc.Encode(jsonRow{"row", m.name, m.kind, c.size, c.batch, m.ns(c), m.allocations(c), m.roundTrip, m.about, m.note}); err != nil {
+			if err := enc.Encode(jsonRow{"row", m.name, m.group, m.kind, c.size, c.batch, m.ns(c), m.allocations(c), m.roundTrip, m.about, m.note}); err != nil {
 				return err
 			}
 		}
@@ -171,7 +271,7 @@ func printJSON(w io.Writer, conf configuration, all []*measured) error {
 			if !m.comparable(other) {
 				continue
 			}
-			for _, c := range cells() {
+			for _, c := range m.of().cells {
 				if r := m.ratio(other, c); r != 0 {
 					if err := enc.Encode(jsonRatio{"ratio", m.name, other.name, c.size, c.batch, r}); err != nil {
 						return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 )
 
 // batchSize is the number of datagrams in a batch.
@@ -30,20 +31,70 @@ type row struct {
 	// note says what a reader has to know to compare the row fairly:
 	// checksums, what batches are, what is missing.
 	note string
-	// vouched: frames cannot be damaged on the way, and checksums are neither
-	// made nor verified.
+	// vouched: frames cannot be damaged on the way, so that there is no test
+	// that checksums are verified. The note says what becomes of them.
 	vouched bool
 	// roundTrip: the figures are for a datagram there and one back.
 	roundTrip bool
 	// singlesOnly: a batch would measure nothing new.
 	singlesOnly bool
 
+	// group names the rows that this one takes turns with.
+	group string
+
 	open func(setup, *buffers) (path, error)
+
+	// amount, instead of open, is for what is not a path: so many of unit.
+	amount func(setup) (float64, error)
+	unit   string
 }
+
+// A group is rows that are measured together and compared with each other.
+type group struct {
+	name  string
+	title string
+	per   string // what a figure is the cost of
+	cells []cell
+	// keep: the paths are opened once and not anew in every round, since
+	// that takes long.
+	keep bool
+}
+
+// groups are all the groups, in the order in which they are measured.
+var groups = []group{
+	{name: "paths", title: "one datagram from socket to socket", per: "datagram", cells: pathCells()},
+	{name: "lookup", title: "the same among many other sockets", per: "datagram", keep: true, cells: []cell{{64, 1}, {1400, 1}}},
+	{name: "cores", title: "independent sockets on one core and on two", per: "datagram", cells: []cell{{64, 1}, {64, batchSize}}},
+	{name: "tun", title: "over a TUN device, processor time", per: "datagram", cells: []cell{{64, batchSize}, {1400, batchSize}}},
+	{name: "lab", title: "the lab", per: "hop", keep: true, cells: []cell{{64, 1}}},
+	{name: "amounts"},
+}
+
+func groupOf(name string) *group {
+	for i := range groups {
+		if groups[i].name == name {
+			return &groups[i]
+		}
+	}
+	panic("bench: no group " + name)
+}
+
+// in puts rows into a group.
+func in(group string, all ...row) []row {
+	for i := range all {
+		all[i].group = group
+	}
+	return all
+}
+
+// errUnavailable is wrapped by open when the machine lacks what a row needs: the
+// row is then reported as not measured, and so are the goals it serves.
+var errUnavailable = errors.New("not measured")
 
 // setup is what is asked of every row alike.
 type setup struct {
 	others  int  // sockets that are open besides, on each of the two networks
+	many    int  // sockets that are open besides where there are many
 	corrupt bool // flip a bit of each frame on the wire; the tests' means to see that checksums are verified
 }
 
@@ -53,6 +104,12 @@ type path interface {
 	// them into as many buffers. It is an error if fewer could be read.
 	carry(count int) error
 	close() error
+}
+
+// A timer is a path that measures by itself how long n calls of carry take,
+// because not all that they do counts, or because more than one goroutine does it.
+type timer interface {
+	run(batch, n int) (time.Duration, error)
 }
 
 // A stager is a path that has something to do before carry can send the
@@ -132,5 +189,12 @@ func rows() []row {
 	all = append(all, lnetoRows()...)
 	all = append(all, kernelRows()...)
 	all = append(all, referenceRows()...)
+	in("paths", all...)
+	all = append(all, lookupRows()...)
+	all = append(all, coreRows()...)
+	all = append(all, tunRows()...)
+	all = append(all, labRows()...)
+	all = append(all, memoryRows()...)
+	all = append(all, sizeRows()...)
 	return all
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"syscall"
+	"time"
 
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link"
@@ -27,6 +30,12 @@ func stackRows() []row {
 		note:  note,
 		open:  func(s setup, b *buffers) (path, error) { return openStack(s, b, false) },
 	}, {
+		name: "stack-pingpong", kind: ours,
+		about:     "castnet's stack at the seam between two goroutines that wait for their sockets, there and back",
+		note:      "checksums made and verified; a figure is a round trip: two datagrams and two wake-ups",
+		roundTrip: true, singlesOnly: true,
+		open: openStackPingPong,
+	}, {
 		name: "conn", kind: ours,
 		about: "castnet.Conn on two such stacks, unconnected, WriteToUDPAddrPort and ReadFromUDPAddrPort",
 		note:  "checksums made and verified; batches by WriteBatch and ReadBatch",
@@ -36,6 +45,11 @@ func stackRows() []row {
 		about: "castnet.Conn on two such stacks, connected, Write and Read",
 		note:  "checksums made and verified; batches by WriteBatch and ReadBatch",
 		open:  func(s setup, b *buffers) (path, error) { return openConn(s, b, true) },
+	}, {
+		name: "conn-netaddr", kind: ours, singlesOnly: true,
+		about: "castnet.Conn on two such stacks, unconnected, WriteTo and ReadFrom",
+		note:  "checksums made and verified; net.Addr, which has to be allocated",
+		open:  openConnNetAddr,
 	}, {
 		name: "conn-pingpong", kind: ours,
 		about:     "castnet.Conn on two such stacks between two goroutines, there and back",
@@ -212,4 +226,100 @@ func openConnPingPong(s setup, bufs *buffers) (path, error) {
 	}
 	p := opened.(connOnStack)
 	return newPingPong(bufs, p.from, p.to, p.dst, p.close), nil
+}
+
+// openStackPingPong is a stackPath there and another back.
+func openStackPingPong(s setup, bufs *buffers) (path, error) {
+	opened, err := openStack(s, bufs, true)
+	if err != nil {
+		return nil, err
+	}
+	p := &stackPingPong{stackPath: opened.(*stackPath), echoed: make(chan struct{})}
+	go p.echo()
+	return p, nil
+}
+
+// stackPingPong is pingPong at the seam.
+type stackPingPong struct {
+	*stackPath
+	patience socket.Cancel // of who waits for the echo
+	echoed   chan struct{} // closed when the echo has ended
+}
+
+func (p *stackPingPong) echo() {
+	defer close(p.echoed)
+	ms := []socket.Message{{Buf: make([]byte, room)}}
+	for receive(p.to, ms, nil) == nil {
+		ms[0].Addr = netip.AddrPort{}
+		if _, err := p.to.TrySend(ms); err != nil {
+			return
+		}
+	}
+}
+
+// receive waits for a datagram.
+func receive(s socket.Socket, ms []socket.Message, cancel *socket.Cancel) error {
+	for {
+		_, err := s.TryRecv(ms)
+		if err != syscall.EAGAIN {
+			return err
+		}
+		if err := s.Wait(socket.Readable, cancel); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *stackPingPong) carry(count int) error {
+	for i := range count {
+		if _, err := p.from.TrySend(p.out[i : i+1]); err != nil {
+			return err
+		}
+		if err := receive(p.from, p.in[i:i+1], &p.patience); err != nil {
+			return fmt.Errorf("%w: %w", errNotDelivered, err)
+		}
+	}
+	return nil
+}
+
+// expect makes reading fail, instead of block, when nothing comes within d.
+func (p *stackPingPong) expect(d time.Duration) error {
+	time.AfterFunc(d, p.patience.Fire)
+	return nil
+}
+
+func (p *stackPingPong) close() error {
+	err := p.stackPath.close()
+	<-p.echoed
+	return err
+}
+
+// connNetAddr is a connOnStack by the calls of net.PacketConn.
+type connNetAddr struct {
+	connOnStack
+	to net.Addr
+}
+
+func openConnNetAddr(s setup, bufs *buffers) (path, error) {
+	opened, err := openConn(s, bufs, false)
+	if err != nil {
+		return nil, err
+	}
+	p := opened.(connOnStack)
+	return connNetAddr{p, net.UDPAddrFromAddrPort(p.dst)}, nil
+}
+
+func (p connNetAddr) carry(count int) error {
+	for i := range count {
+		if _, err := p.from.WriteTo(p.bufs.out[i], p.to); err != nil {
+			return err
+		}
+		in := p.bufs.in[i][:room]
+		n, _, err := p.connPath.to.ReadFrom(in)
+		if err != nil {
+			return err
+		}
+		p.bufs.in[i] = in[:n]
+	}
+	return nil
 }
