@@ -51,10 +51,7 @@ func stackPair() (*conntest.Pair, error) {
 		return nil, err
 	}
 	closeStacks := func() { errors.Join(a.Close(), b.Close()) }
-	p, err := makePair(a, b, "udp4", "10.0.0.1:0", "10.0.0.2:0", func(p *conntest.Pair) {
-		p.Refuses = true
-		p.MaxDatagram = 1472 // of an Ethernet: the stack does not fragment
-	})
+	p, err := makePair(a, b, "udp4", "10.0.0.1:0", "10.0.0.2:0", func(p *conntest.Pair) { p.Refuses = true })
 	if err != nil {
 		closeStacks()
 		return nil, err
