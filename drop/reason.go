@@ -16,6 +16,7 @@ const (
 	LinkLoss      // a link's random loss, or a partition, took it
 	LinkDown      // the link or the interface was down
 	LinkQueueFull // the link's transmit queue was full
+	LinkOverrun   // more came in by the link than its receive queue could hold
 	LinkTooBig    // longer than the link's MTU
 	LinkError     // the device refused it
 	LinkNoPeer    // nothing is attached to the other end
@@ -83,6 +84,7 @@ var names = [reasonCount]string{
 	LinkLoss:            "LinkLoss",
 	LinkDown:            "LinkDown",
 	LinkQueueFull:       "LinkQueueFull",
+	LinkOverrun:         "LinkOverrun",
 	LinkTooBig:          "LinkTooBig",
 	LinkError:           "LinkError",
 	LinkNoPeer:          "LinkNoPeer",
