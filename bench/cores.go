@@ -87,7 +87,7 @@ func openCores(s setup, bufs *buffers, cores int) (path, error) {
 	}
 	p := &corePath{stackNet: n}
 	for k := range cores {
-		pair := &stackPath{stackNet: n, bufs: bufs}
+		pair := &stackPath{stackNet: n, bufs: bufs, shared: cores > 1}
 		if k > 0 {
 			pair.bufs = newBuffers(rand.New(rand.NewPCG(uint64(k), 0)))
 		}

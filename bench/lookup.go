@@ -103,3 +103,6 @@ func (p *lookupPath) carry(count int) error {
 	}
 	return nil
 }
+
+// otherAddr returns the receiver's address of that number.
+func otherAddr(k int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(50 + k)}) }

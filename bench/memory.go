@@ -27,7 +27,7 @@ func memoryRows() []row {
 	return in("amounts",
 		amount("memory-stack", ours, "an idle stack with an Ethernet interface and an address", stackMemory),
 		amount("memory-stack-gvisor", peer, "gVisor's, with the protocols that the rows use", gvisorStackMemory),
-		amount("memory-socket", ours, "a bound socket that has carried nothing, one of 100 000 on a stack", socketMemory),
+		amount("memory-socket", ours, "a bound socket that has carried nothing, one of 50 000 on a stack", socketMemory),
 		amount("memory-socket-gvisor", peer, "gVisor's Endpoint, one of 50 000 on a stack", gvisorSocketMemory),
 		amount("memory-empty", ours, "what 300 000 empty datagrams charge to a receive buffer of 32 KiB that nobody reads", func() (float64, error) {
 			charged, _, err := emptyMemory()
@@ -95,21 +95,18 @@ func gvisorStackMemory() (float64, error) {
 	return grown / count, err
 }
 
+// socketCount is how many sockets share the cost of what a stack keeps for all.
+const socketCount = 50000
+
 func socketMemory() (float64, error) {
-	const count = 100000
 	n, err := newStackNet(setup{})
 	if err != nil {
 		return 0, err
 	}
-	for k := range count / portsEach {
-		if err := n.a.Interface("eth0").AddAddress(netip.PrefixFrom(otherAddr(k), 24)); err != nil {
-			return 0, errors.Join(err, n.close())
-		}
-	}
 	grown, err := kept(func() (any, error) {
-		all := make([]socket.Socket, 0, count)
-		for k := range count {
-			s, err := openSocket(n.a, netip.AddrPortFrom(otherAddr(k/portsEach), uint16(10000+k%portsEach)), netip.AddrPort{}, false)
+		all := make([]socket.Socket, 0, socketCount)
+		for k := range socketCount {
+			s, err := openSocket(n.a, netip.AddrPortFrom(netip.AddrFrom4(addrA), uint16(10000+k)), netip.AddrPort{}, false)
 			if err != nil {
 				return nil, err
 			}
@@ -118,21 +115,18 @@ func socketMemory() (float64, error) {
 		return all, nil
 	})
 	const pointers = 16 // of the list, a socket
-	return grown/count - pointers, errors.Join(err, n.close())
+	return grown/socketCount - pointers, errors.Join(err, n.close())
 }
 
-func otherAddr(k int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(50 + k)}) }
-
 func gvisorSocketMemory() (float64, error) {
-	const count = 50000
 	n, err := newGVisorNet(setup{}, true)
 	if err != nil {
 		return 0, err
 	}
 	defer n.close()
 	grown, err := kept(func() (any, error) {
-		all := make([]tcpip.Endpoint, 0, count)
-		for k := range count {
+		all := make([]tcpip.Endpoint, 0, socketCount)
+		for k := range socketCount {
 			ep, err := newGVisorEndpoint(n.a, uint16(10000+k))
 			if err != nil {
 				return nil, err
@@ -142,7 +136,7 @@ func gvisorSocketMemory() (float64, error) {
 		return all, nil
 	})
 	const pointers = 16
-	return grown/count - pointers, err
+	return grown/socketCount - pointers, err
 }
 
 // What is sent to a socket that nobody reads.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -125,6 +126,8 @@ type stackPath struct {
 	bufs     *buffers
 	from, to socket.Socket
 	out, in  [batchSize]socket.Message
+	shared   bool // others use the stacks at the same time
+	idle     int  // how often it had to wait for them
 }
 
 func openStack(s setup, bufs *buffers, connect bool) (path, error) {
@@ -188,12 +191,29 @@ func (p *stackPath) carry(count int) error {
 	}
 	for got := 0; got < count; {
 		n, err := p.to.TryRecv(p.in[got:count])
+		if err == syscall.EAGAIN && p.await() {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", errNotDelivered, err)
 		}
 		got += n
 	}
 	return nil
+}
+
+// await lets others work, if the path is not alone on its stacks: another
+// goroutine that delivers by the same lane takes our frames along. It reports
+// false if that is not so, or has lasted too long.
+func (p *stackPath) await() bool {
+	if !p.shared {
+		return false
+	}
+	if p.idle++; p.idle > 10_000_000 {
+		return false
+	}
+	runtime.Gosched()
+	return true
 }
 
 // connOnStack is a connPath whose networks are ours.
