@@ -127,6 +127,8 @@ func (s *Socket) readCmsg(fd uintptr, m *socket.Message, fields socket.Fields, l
 		case kind == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
 			// index, address of the interface, destination in the header
 			s.setPacketInfo(fd, m, fields, netip.AddrFrom4([4]byte(data[8:12])), binary.NativeEndian.Uint32(data))
+		case kind == unix.IP_ORIGDSTADDR && len(data) >= unix.SizeofSockaddrInet4 && fields&socket.FieldLocal != 0:
+			m.Local = netip.AddrPortFrom(netip.AddrFrom4([4]byte(data[4:8])), binary.BigEndian.Uint16(data[2:]))
 		case kind == unix.IP_TTL:
 			setByte(m, fields&socket.FieldTTL, &m.TTL, data)
 		case kind == unix.IP_TOS:
@@ -136,6 +138,8 @@ func (s *Socket) readCmsg(fd uintptr, m *socket.Message, fields socket.Fields, l
 		switch {
 		case kind == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			s.setPacketInfo(fd, m, fields, netip.AddrFrom16([16]byte(data[:16])), binary.NativeEndian.Uint32(data[16:]))
+		case kind == unix.IPV6_ORIGDSTADDR && len(data) >= unix.SizeofSockaddrInet6 && fields&socket.FieldLocal != 0:
+			m.Local = netip.AddrPortFrom(m.Local.Addr(), binary.BigEndian.Uint16(data[2:])) // the address has its zone already
 		case kind == unix.IPV6_HOPLIMIT:
 			setByte(m, fields&socket.FieldTTL, &m.TTL, data)
 		case kind == unix.IPV6_TCLASS:

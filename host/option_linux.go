@@ -39,6 +39,7 @@ var options = func() (o [socket.Options]option) {
 	o[socket.ReusePort] = forBoth(unix.SOL_SOCKET, unix.SO_REUSEPORT, 0, 0)
 	o[socket.IPv6Only] = forBoth(unix.SOL_IPV6, unix.IPV6_V6ONLY, 0, 0) // ENOPROTOOPT on IPv4
 	o[socket.FreeBind] = forBoth(unix.SOL_IP, unix.IP_FREEBIND, 0, 0)
+	o[socket.Transparent] = perFamily(unix.IP_TRANSPARENT, unix.IPV6_TRANSPARENT, 0, 0)
 	o[socket.BindInterface] = forBoth(unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, 0, math.MaxInt32)
 	o[socket.BindInterface].needs = "Linux 5.1"
 	o[socket.Broadcast] = forBoth(unix.SOL_SOCKET, unix.SO_BROADCAST, 0, 0)
@@ -65,6 +66,8 @@ var options = func() (o [socket.Options]option) {
 	o[socket.SendQueued].readOnly = true
 	return o
 }()
+
+var originalDestination = perFamily(unix.IP_RECVORIGDSTADDR, unix.IPV6_RECVORIGDSTADDR, 0, 0)
 
 var receiveErrorsOption = perFamily(unix.IP_RECVERR, unix.IPV6_RECVERR, 0, 0)
 
@@ -130,6 +133,11 @@ func (s *Socket) SetOption(o socket.Option, value int) error {
 				s.receiveErrors.Store(value != 0)
 			case socket.MulticastInterface:
 				s.groupsOut.Store(int32(value))
+			case socket.Transparent:
+				// Where a datagram was addressed to is more than the
+				// packet information says: the port may be another too.
+				errno = s.setBoth(fd, &originalDestination, value)
+				s.transparent.Store(value != 0)
 			}
 		}
 		return errno

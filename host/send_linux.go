@@ -160,6 +160,12 @@ func (op *sendOp) prepare(fd uintptr, i int, m *socket.Message) syscall.Errno {
 
 	hdr.Control = nil
 	hdr.SetControllen(0)
+	if m.Set&socket.FieldLocal != 0 && op.s.transparent.Load() {
+		// Elsewhere a transparent socket sends from any port.
+		if p := m.Local.Port(); p != 0 && p != op.s.localPort(fd) {
+			return syscall.EINVAL
+		}
+	}
 	if m.Set != 0 {
 		control, errno := appendControl(op.controls[i].b[:0], fd, m, v4)
 		if errno != 0 {

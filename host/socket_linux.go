@@ -32,6 +32,7 @@ type Socket struct {
 
 	reported      atomic.Uint32 // the option Report
 	receiveErrors atomic.Bool   // the option ReceiveErrors
+	transparent   atomic.Bool   // the option Transparent
 	groupsOut     atomic.Int32  // the option MulticastInterface
 	connected     atomic.Bool   // it was connected once: it may have a pending error
 	peer4         atomic.Bool   // it is connected to an IPv4 peer
@@ -153,6 +154,7 @@ func (s *Socket) adopt(fd uintptr) {
 		s.peer4.Store(peer.Addr().Unmap().Is4())
 	}
 	s.receiveErrors.Store(s.flag(fd, receiveErrorsOption))
+	s.transparent.Store(s.flag(fd, options[socket.Transparent]))
 	s.reported.Store(uint32(s.reportedByKernel(fd)))
 	s.dropped.Store(memInfo(fd)[unix.SK_MEMINFO_DROPS])
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}

@@ -41,7 +41,7 @@ type Message struct {
 	// to be used (sent).
 	Set Fields
 
-	Local       netip.AddrPort // the datagram's own destination; the source to send from (its port is not used)
+	Local       netip.AddrPort // the datagram's own destination; the source to send from; its port: see Transparent
 	Interface   int            // index of the interface it came in by; shall leave by
 	TTL, TOS    uint8          // IPv6: hop limit and traffic class. ECN is TOS&3
 	SegmentSize uint16         // Buf is a train of datagrams of this size each, the last may be shorter

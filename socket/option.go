@@ -14,10 +14,16 @@ const (
 	ReusePort     // bool: share the port; flows are spread over the sockets (SO_REUSEPORT)
 	IPv6Only      // bool: no IPv4 on an IPv6 socket; before Bind (IPV6_V6ONLY)
 	FreeBind      // bool: bind to addresses that are not local (IP_FREEBIND)
-	Transparent   // bool: bind to addresses that are not local, and send from them; EPERM without a privilege (IP_TRANSPARENT)
 	BindInterface // interface index, 0: all: send and receive there only; ENODEV if there is none (SO_BINDTOIFINDEX)
 	Broadcast     // bool: permission to send to broadcast addresses (SO_BROADCAST)
 	NoChecksum    // bool: send IPv4 datagrams without a checksum (SO_NO_CHECK)
+
+	// Transparent is a bool: bind to addresses that are not local, and send
+	// from them, by Bind or by a Message's Local. Setting it is EPERM without
+	// a privilege. A Message's Local may then have another port than the
+	// socket: package stack sends from it, and the operating system, which
+	// cannot, says EINVAL. 0 is the socket's own (IP_TRANSPARENT).
+	Transparent
 
 	// ReceiveBuffer and SendBuffer are in bytes of true size, as read. As on
 	// Linux, what is set is capped by the network's maximum and doubled, and

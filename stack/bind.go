@@ -24,7 +24,7 @@ func (s *Socket) Bind(addr netip.AddrPort) error {
 	if p := addr.Port(); p != 0 && p < privilegedPorts && s.stack.cfg.Unprivileged {
 		return syscall.EACCES
 	}
-	if s.bound.port != 0 {
+	if s.isBound() {
 		return syscall.EINVAL
 	}
 	if err := s.claimPort(a, addr.Port()); err != nil {
@@ -39,10 +39,10 @@ func (s *Socket) Bind(addr netip.AddrPort) error {
 }
 
 // bindable reports whether a socket may be bound to the address: a local one,
-// a group, a broadcast address, or any at all with FreeBind (Linux's
+// a group, a broadcast address, or any at all with FreeBind or Transparent (Linux's
 // inet_addr_valid_or_nonlocal).
 func (s *Socket) bindable(a ipv4) bool {
-	if a == unspecified4 || a == broadcast4 || a.isMulticast() || s.opts.freeBind {
+	if a == unspecified4 || a == broadcast4 || a.isMulticast() || s.opts.freeBind || s.opts.transparent {
 		return true
 	}
 	st := s.stack.state.Load()
@@ -101,7 +101,7 @@ func (s *Socket) ephemeral() (low, high uint16) {
 // autobind binds an unbound socket to a free port, on behalf of a send or a
 // connect: if there is none, that is EAGAIN, not EADDRINUSE.
 func (s *Socket) autobind() error {
-	if s.bound.port != 0 {
+	if s.isBound() {
 		return nil
 	}
 	if err := s.claimPort(s.bound.addr, 0); err != nil {
@@ -145,7 +145,7 @@ func (s *Socket) entry() (portKey, claim) {
 // old key or the new one. It keeps its rank unless its address changes (Linux
 // rehashes it then). The caller holds s.mu.
 func (s *Socket) rebind(change func()) {
-	if s.bound.port == 0 {
+	if !s.isBound() {
 		change()
 		return
 	}
@@ -172,7 +172,7 @@ func (s *Socket) rebind(change func()) {
 
 // release gives the port up. The caller holds s.mu.
 func (s *Socket) release() {
-	if s.bound.port == 0 {
+	if !s.isBound() {
 		return
 	}
 	t := &s.stack.ports

@@ -16,6 +16,8 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 	case peer == netip.AddrPort{}:
 		s.disconnect()
 		return nil
+	case s.bound.any:
+		return syscall.EINVAL // it has no port to be connected from
 	case !peer.Addr().IsValid():
 		return syscall.EAFNOSUPPORT
 	}
@@ -60,7 +62,7 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 // is kept; the next send picks another. The interface it was bound to is given
 // up as well.
 func (s *Socket) disconnect() {
-	if s.bound.port == 0 {
+	if !s.isBound() || s.bound.any {
 		s.opts.device = 0
 		return
 	}

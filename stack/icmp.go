@@ -69,13 +69,10 @@ func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4, from *
 	if len(payload) < 4 {
 		return drop.DatagramMalformed
 	}
-	if s.state.Load().local(local) == nil {
-		return drop.ICMPUnmatched
-	}
 	// It is for the one socket that would hear the peer's answer by the same
 	// interface (Linux's __udp4_lib_err).
 	f := flow{src: peer, dst: local, ports: binary.BigEndian.Uint32(payload), device: int32(from.index)}
-	sk := s.ports.lookup(f, s.cfg.FirstBound)
+	sk := s.quoted(f)
 	if sk == nil {
 		return drop.ICMPUnmatched
 	}

@@ -12,6 +12,7 @@ import (
 type options struct {
 	reuseAddr, reusePort bool
 	freeBind, broadcast  bool
+	transparent          bool
 	noChecksum           bool
 	receiveErrors        bool
 	dontFragment         fragmentation
@@ -53,6 +54,8 @@ func (o *options) boolean(opt socket.Option) *bool {
 		return &o.reusePort
 	case socket.FreeBind:
 		return &o.freeBind
+	case socket.Transparent:
+		return &o.transparent
 	case socket.Broadcast:
 		return &o.broadcast
 	case socket.NoChecksum:
@@ -77,6 +80,9 @@ func (s *Socket) SetOption(opt socket.Option, value int) error {
 		return net.ErrClosed
 	}
 	next := s.opts
+	if opt == socket.Transparent && value != 0 && s.stack.cfg.Unprivileged {
+		return syscall.EPERM // without CAP_NET_ADMIN or CAP_NET_RAW
+	}
 	if b := next.boolean(opt); b != nil {
 		*b = value != 0
 	} else if done, err := s.setNumber(&next, opt, value); done || err != nil {

@@ -27,6 +27,7 @@ var optionRows = map[socket.Option]optionRow{
 	socket.ReuseAddr:         boolRow(0),
 	socket.ReusePort:         boolRow(0),
 	socket.FreeBind:          boolRow(0),
+	socket.Transparent:       boolRow(0),
 	socket.Broadcast:         boolRow(0),
 	socket.NoChecksum:        boolRow(0),
 	socket.MulticastLoopback: boolRow(1),

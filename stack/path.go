@@ -68,6 +68,7 @@ func (s *Socket) query(dst ipv4) query {
 	q := query{
 		dst: dst, srcPort: s.bound.port, device: s.opts.device,
 		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.dontFragment,
+		anySource: s.opts.transparent,
 	}
 	if q.src = s.bound.addr; s.stack.isFilter(q.src) {
 		q.src = s.bound.source

@@ -11,13 +11,13 @@ import (
 // receiveQueue holds the datagrams that a socket has not read yet. It is
 // bounded by their true size, as SO_RCVBUF is on Linux.
 type receiveQueue struct {
-	mu     sync.Mutex
-	ring   []*packet.Buffer // its length is a power of two, or zero
-	head   uint32           // the first datagram's place
-	count  uint32
-	used   int  // bytes of true size
-	limit  int  // SO_RCVBUF
-	closed bool // nothing is accepted any more
+	mu    sync.Mutex
+	ring  []*packet.Buffer // its length is a power of two, or zero
+	head  uint32           // the first datagram's place
+	count uint32
+	used  int // bytes of true size
+	limit int // SO_RCVBUF
+	state queueState
 
 	queued   uint64 // packets ever accepted
 	received uint64 // datagrams read
@@ -28,6 +28,15 @@ type receiveQueue struct {
 	marked   uint32 // of them, how many gaps know of
 	gaps     []gap
 }
+
+// queueState says what becomes of a datagram that arrives.
+type queueState uint8
+
+const (
+	queueOpen    queueState = iota
+	queueDivided            // it may be for a socket that was accepted from this one
+	queueClosed             // nothing is accepted any more
+)
 
 // gap is a place in the queue before which datagrams were lost. As on Linux,
 // where SO_RXQ_OVFL is noted in a datagram when it is queued, the loss is told
@@ -136,8 +145,11 @@ func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 	q.mu.Lock()
 	for _, b := range frames {
 		reason := drop.SocketClosed
-		if !q.closed {
+		switch q.state {
+		case queueOpen:
 			reason = q.push(b)
+		case queueDivided:
+			reason = s.divide(i, b)
 		}
 		if reason != drop.None {
 			q.mu.Unlock()

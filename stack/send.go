@@ -351,6 +351,9 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 			return nil, err
 		}
 	}
+	if q.srcPort == 0 {
+		return nil, syscall.EINVAL // it hears every port and has none of its own
+	}
 	if s.path == nil {
 		s.path = new(path)
 	}
@@ -387,6 +390,9 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 			return syscall.EINVAL
 		}
 		q.src = ipv4Of(a)
+		if port := m.Local.Port(); port != 0 && s.opts.transparent {
+			q.srcPort = port
+		}
 	}
 	if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
 		if m.Interface < 0 {

@@ -60,7 +60,11 @@ type binding struct {
 	port         uint16
 	explicitAddr bool // Bind named the address: disconnecting keeps it
 	explicitPort bool // Bind named the port: disconnecting keeps it
+	any          bool // Intercept: every port that nobody has bound; port is 0
 }
+
+// isBound reports whether the socket is in the port table. The caller holds s.mu.
+func (s *Socket) isBound() bool { return s.bound.port != 0 || s.bound.any }
 
 // match is what an incoming datagram must agree with for a socket to be a
 // candidate, and what others must agree with that want its port. It is immutable
@@ -161,7 +165,7 @@ func (s *Socket) Close() error {
 	s.mu.Unlock()
 
 	s.queue.mu.Lock()
-	s.queue.closed = true
+	s.queue.state = queueClosed
 	begun := int(s.queue.begun)
 	s.queue.begun = 0
 	var rest []*packet.Buffer
@@ -170,20 +174,9 @@ func (s *Socket) Close() error {
 	}
 	s.queue.ring = nil
 	s.queue.mu.Unlock()
-	for i, b := range rest {
-		n := b.Datagrams()
-		if n > 1 {
-			s.stack.own.split.Add(uint64(n - 1))
-		}
-		if i == 0 && begun > 0 {
-			n -= begun / int(b.SegmentSize)
-		}
-		s.countDrop(drop.SocketClosed, n)
-		s.stack.drops.Add(drop.SocketClosed, n)
-		if s.stack.cfg.Tracer != nil {
-			s.stack.traceDrop(s.stack.interfaceOf(b), b, drop.SocketClosed)
-		}
-		b.Release()
+	for _, b := range rest {
+		s.discard(b, begun, drop.SocketClosed)
+		begun = 0 // of the first only
 	}
 	s.stack.sockets.remove(s)
 	s.waits.wake(readable | writable)

@@ -51,6 +51,9 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 	if s := l.iface.stack.ports.lookup(f, l.iface.stack.cfg.FirstBound); s != nil {
 		return s
 	}
+	if s := l.iface.stack.ports.interceptor(f, l.iface.stack.cfg.FirstBound); s != nil {
+		return s
+	}
 	// What is queued so far goes first, so that an answer does not overtake it.
 	l.flush()
 	if b.Flags&(packet.LinkBroadcast|packet.LinkMulticast) == 0 {

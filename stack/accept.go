@@ -1,0 +1,220 @@
+package stack
+
+import (
+	"encoding/binary"
+	"math"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+)
+
+var _ socket.Acceptor = (*Socket)(nil)
+
+// Accept makes a socket of the flow of the first datagram that is queued; see
+// socket.Acceptor.
+func (s *Socket) Accept() (socket.Socket, error) {
+	n, err := s.AcceptSocket()
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// AcceptSocket is Accept with the concrete type.
+//
+// Nothing is lost or overtaken because three things happen under the lock of the
+// receive queue: what is queued goes over, the new socket enters the port table,
+// and every delivery to the old socket asks that table once more. A datagram that
+// was on its way to the old socket meanwhile so finds the new one, before those
+// behind it do. Its cost grows with the number of datagrams in the queue.
+func (s *Socket) AcceptSocket() (*Socket, error) {
+	if s.pending.Load() != 0 {
+		if err := s.takeError(); err != nil {
+			return nil, err
+		}
+	}
+	if s.queueLen() == 0 {
+		return nil, s.nothing()
+	}
+	n := newSocket(s.stack)
+	if !s.stack.sockets.add(n) {
+		return nil, net.ErrClosed
+	}
+	if err := s.accept(n); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// accept makes n the socket of the flow at the queue's front.
+func (s *Socket) accept(n *Socket) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed.Load():
+		return net.ErrClosed
+	case s.peer.IsValid():
+		return syscall.EINVAL
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	t, q := &s.stack.ports, &s.queue
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.count == 0 {
+		return s.nothing() // somebody was faster
+	}
+	f := flowOf(q.first())
+	st := s.stack.state.Load()
+	if f.ports&0xffff == 0 || f.ports>>16 == 0 || f.dst.isMulticast() || f.dst == broadcast4 || st.broadcasts(f.dst) != nil {
+		return syscall.EINVAL
+	}
+	n.opts = s.opts
+	if st.local(f.dst) == nil {
+		n.opts.transparent = true
+	}
+	n.reports.Store(s.reports.Load())
+	n.sendLimit.Store(s.sendLimit.Load())
+	n.bound = binding{addr: f.dst, port: uint16(f.ports >> 16), explicitAddr: true, explicitPort: true}
+	n.peer = netip.AddrPortFrom(f.src.netip(), f.srcPort())
+
+	n.queue.mu.Lock()
+	q.hand(&n.queue, f)
+	n.queue.mu.Unlock()
+	q.state = queueDivided
+
+	// Nobody is asked for leave to share the port: the socket that it was
+	// accepted from has it.
+	n.setRank()
+	n.publish()
+	k, w := n.entry()
+	t.uses.add(&w)
+	t.insert(k, n)
+	return nil
+}
+
+// Refuse drops the first datagram that is queued; see socket.Acceptor.
+func (s *Socket) Refuse(reason drop.Reason) error {
+	if reason == drop.None || int(reason) >= drop.Count {
+		return syscall.EINVAL
+	}
+	q := &s.queue
+	q.mu.Lock()
+	if q.count == 0 {
+		q.mu.Unlock()
+		return s.nothing()
+	}
+	begun := int(q.begun)
+	q.begun = 0
+	if q.lost() > 0 {
+		q.told()
+	}
+	b := q.pop()
+	q.mu.Unlock()
+	s.discard(b, begun, reason)
+	return nil
+}
+
+// discard drops a packet that was queued, of which so many bytes have been read.
+func (s *Socket) discard(b *packet.Buffer, begun int, reason drop.Reason) {
+	n := b.Datagrams()
+	if n > 1 {
+		s.stack.own.split.Add(uint64(n - 1))
+	}
+	if begun > 0 {
+		n -= begun / int(b.SegmentSize)
+	}
+	s.countDrop(reason, n)
+	s.stack.drops.Add(reason, n)
+	if s.stack.cfg.Tracer != nil {
+		s.stack.traceDrop(s.stack.interfaceOf(b), b, reason)
+	}
+	b.Release()
+}
+
+// flowOf returns what a queued datagram would be looked up by.
+func flowOf(b *packet.Buffer) flow {
+	ip := b.NetworkBytes()
+	ports := binary.BigEndian.Uint32(b.TransportBytes())
+	return flow{
+		src: ipv4(binary.BigEndian.Uint32(ip[12:])), dst: ipv4(binary.BigEndian.Uint32(ip[16:])),
+		ports: ports<<16 | ports>>16, device: b.Interface,
+	}
+}
+
+// sameFlow reports whether datagrams looked up by f and o have the same ends,
+// whatever the interface.
+func (f flow) sameFlow(o flow) bool { return f.src == o.src && f.dst == o.dst && f.ports == o.ports }
+
+// hand moves the datagrams of a flow, the first of which is the first of all, into
+// another queue, which is empty, in order. What is said of losses stays.
+func (q *receiveQueue) hand(to *receiveQueue, f flow) {
+	to.limit = math.MaxInt // they were charged to q, whose limit has let them in
+	to.begun, q.begun = q.begun, 0
+	mask := uint32(len(q.ring) - 1)
+	first := q.queued - uint64(q.count)
+	kept, nextGap := uint32(0), 0
+	for k := range q.count {
+		at := (q.head + k) & mask
+		b := q.ring[at]
+		for nextGap < len(q.gaps) && q.gaps[nextGap].before == first+uint64(k) {
+			q.gaps[nextGap].before = first + uint64(kept)
+			nextGap++
+		}
+		q.ring[at] = nil
+		if f.sameFlow(flowOf(b)) {
+			q.used -= b.TrueSize()
+			to.push(b)
+			continue
+		}
+		q.ring[(q.head+kept)&mask] = b
+		kept++
+	}
+	q.queued -= uint64(q.count - kept)
+	q.count = kept
+	to.limit = q.limit
+	q.joinGaps()
+}
+
+// joinGaps makes one gap of those before the same datagram. One before a datagram
+// that is still to come is forgotten: it is noted again with that.
+func (q *receiveQueue) joinGaps() {
+	joined := q.gaps[:0]
+	for k, g := range q.gaps {
+		if k+1 < len(q.gaps) && q.gaps[k+1].before == g.before || g.before == q.queued {
+			continue
+		}
+		joined = append(joined, g)
+	}
+	if q.gaps = joined; len(joined) == 0 {
+		q.gaps = nil
+		q.marked = q.reported
+		return
+	}
+	q.marked = joined[len(joined)-1].overrun
+}
+
+// divide gives a datagram that came in for the socket, some of whose flows have
+// sockets of their own by now, to the one whose it is. The caller holds the
+// queue's mutex.
+func (s *Socket) divide(i *Interface, b *packet.Buffer) drop.Reason {
+	f := flowOf(b)
+	t := &s.stack.ports
+	n := t.pick(f.dst, f.src, f.ports, f, s.stack.cfg.FirstBound)
+	if n == nil || n == s {
+		return s.queue.push(b)
+	}
+	s.queue.mu.Unlock()
+	if n.enqueue(i, b.Single()) {
+		n.waits.wake(readable)
+	}
+	s.queue.mu.Lock()
+	return drop.None
+}

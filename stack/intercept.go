@@ -1,0 +1,66 @@
+package stack
+
+import (
+	"net"
+	"syscall"
+
+	"github.com/castnet-go/castnet/socket"
+)
+
+var _ socket.Interceptor = (*Socket)(nil)
+
+// Intercept binds the socket to every port that nobody has bound; see
+// socket.Interceptor. In the port table its port is 0.
+func (s *Socket) Intercept() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed.Load():
+		return net.ErrClosed
+	case s.stack.cfg.Unprivileged:
+		return syscall.EPERM
+	case s.isBound():
+		return syscall.EINVAL
+	}
+	t := &s.stack.ports
+	w := claim{
+		claimKey:  claimKey{unspecified4.address(), s.opts.device},
+		reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort,
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.uses.conflicts(&w) {
+		return syscall.EADDRINUSE
+	}
+	t.uses.add(&w)
+	s.opts.transparent = true
+	s.bound = binding{any: true, explicitPort: true}
+	s.setRank()
+	s.publish()
+	k, _ := s.entry()
+	t.insert(k, s)
+	return nil
+}
+
+// interceptor returns the socket for a unicast datagram that no other socket
+// wants, or nil.
+func (t *portTable) interceptor(f flow, firstBound bool) *Socket {
+	return t.pick(unspecified4, 0, 0, f, firstBound)
+}
+
+// quoted returns the socket that may have sent the datagram that an ICMP error
+// quotes, given the flow of the answers to it; nil if there is none. It is the one
+// that would hear such an answer. A foreign address can be quoted only if a
+// socket has it as its own, or intercepts.
+func (s *Stack) quoted(f flow) *Socket {
+	var sk *Socket
+	if s.state.Load().local(f.dst) != nil {
+		sk = s.ports.lookup(f, s.cfg.FirstBound)
+	} else if sk = s.ports.pick(f.dst, f.src, f.ports, f, s.cfg.FirstBound); sk == nil {
+		sk = s.ports.pick(f.dst, 0, f.ports&^0xffff, f, s.cfg.FirstBound)
+	}
+	if sk == nil {
+		sk = s.ports.interceptor(f, s.cfg.FirstBound)
+	}
+	return sk
+}
