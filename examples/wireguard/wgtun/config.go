@@ -16,15 +16,16 @@ type Config struct {
 	MTU int
 
 	// QueueLength is how many packets may wait to be read by WireGuard, or
-	// to be written to the device. If zero, 500, which is what the kernel
-	// gives TUN devices. It cannot be negative.
+	// to be written to the device. If zero, 1000: more than the send buffer
+	// of one socket pays for, so that a program which sends too fast waits,
+	// and loses nothing. It cannot be negative.
 	QueueLength int
 }
 
 const (
 	defaultName        = "castnet"
 	defaultMTU         = 1420
-	defaultQueueLength = 500
+	defaultQueueLength = 1000
 )
 
 func (c Config) withDefaults() (Config, error) {

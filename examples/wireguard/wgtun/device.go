@@ -29,8 +29,10 @@ type Device struct {
 	drops drop.Counters
 	done  atomic.Bool
 
-	readMu  sync.Mutex // of reading, the packets of one Read
-	reading [batchSize]*packet.Buffer
+	readMu sync.Mutex // of the two below: packets that were taken out of the queue
+	taken  []*packet.Buffer
+	cut    []*packet.Buffer // the datagrams of a train that was the first of those
+	space  struct{ taken, cut [batchSize]*packet.Buffer }
 
 	eventMu sync.Mutex
 	events  chan tun.Event
@@ -134,31 +136,76 @@ func (d *Device) MTUChanged() {
 func (d *Device) Events() <-chan tun.Event { return d.events }
 
 // Drops counts the packets that were lost in the Device: LinkQueueFull if WireGuard
-// did not read fast enough, LinkTooBig if one did not fit its buffer, LinkDown if
-// it waited when the Device was closed; and of those from WireGuard LinkNoPeer,
-// LinkTooBig and what else the link that they are written to refuses them for.
+// did not read what came in by a link fast enough, LinkTooBig if one did not fit its buffer,
+// PacketMalformed if one that was marked as a train was none, LinkDown if it waited
+// when the Device was closed; and of those from WireGuard LinkNoPeer,
+// LinkTooBig and what else the link that they are written to refuses them for. A
+// train counts as its datagrams.
 func (d *Device) Drops() *drop.Counters { return &d.drops }
 
 // Read waits for packets and copies them, one to a buffer, to where offset says. It
-// needs a buffer at least.
-// After Close it returns os.ErrClosed.
-func (d *Device) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
+// needs a buffer at least. After Close it returns os.ErrClosed.
+func (d *Device) Read(bufs [][]byte, sizes []int, offset int) (n int, err error) {
 	d.readMu.Lock()
 	defer d.readMu.Unlock()
-	n := d.queue.take(d.reading[:min(len(bufs), batchSize)])
+	for n < len(bufs) {
+		b := d.next(n == 0)
+		if b == nil {
+			break
+		}
+		if b.Len() <= len(bufs[n])-offset {
+			sizes[n] = copy(bufs[n][offset:], b.Bytes())
+			n++
+		} else {
+			d.drops.Add(drop.LinkTooBig, 1)
+		}
+		b.Release()
+	}
 	if n == 0 {
 		return 0, os.ErrClosed
 	}
-	for i, b := range d.reading[:n] {
-		if b.Len() > len(bufs[i])-offset {
-			d.drops.Add(drop.LinkTooBig, 1)
-			sizes[i] = 0 // WireGuard passes over it
-			continue
-		}
-		sizes[i] = copy(bufs[i][offset:], b.Bytes())
-	}
-	packet.ReleaseAll(d.reading[:n])
 	return n, nil
+}
+
+// next returns the next packet for WireGuard, whole and with its checksum. If there
+// is none, it waits or returns nil; nil also if the Device is closed.
+func (d *Device) next(wait bool) *packet.Buffer {
+	for {
+		if len(d.cut) > 0 {
+			return pop(&d.cut)
+		}
+		if len(d.taken) == 0 {
+			if !wait {
+				return nil
+			}
+			d.taken = d.space.taken[:d.queue.take(d.space.taken[:])]
+			if len(d.taken) == 0 {
+				return nil
+			}
+		}
+		b := pop(&d.taken)
+		switch {
+		case b.SegmentSize != 0:
+			cut, err := link.Cut(d.space.cut[:0], b, link.IP)
+			if err != nil {
+				d.drops.Add(drop.PacketMalformed, 1)
+			}
+			d.cut = cut
+			b.Release()
+		case b.Flags&packet.ChecksumPartial != 0:
+			return link.FinishChecksum(b, link.IP)
+		default:
+			return b
+		}
+	}
+}
+
+// pop takes the first packet off a slice.
+func pop(ps *[]*packet.Buffer) *packet.Buffer {
+	b := (*ps)[0]
+	(*ps)[0] = nil
+	*ps = (*ps)[1:]
+	return b
 }
 
 // A batch is the packets of one Write.
@@ -211,7 +258,7 @@ func (d *Device) deliver(lane int, ps []*packet.Buffer) {
 		n, err = d.link.Write(ps)
 	}
 	if n < len(ps) {
-		d.drops.Add(reasonOf(err), len(ps)-n)
+		d.drops.Add(reasonOf(err), datagrams(ps[n:]))
 		packet.ReleaseAll(ps[n:])
 	}
 }
@@ -238,7 +285,14 @@ func (d *Device) Close() error {
 	if d.done.Swap(true) {
 		return os.ErrClosed
 	}
-	d.drops.Add(drop.LinkDown, d.queue.close())
+	lost := d.queue.close() // and with it a Read that waits
+	d.readMu.Lock()
+	lost += datagrams(d.taken) + datagrams(d.cut)
+	packet.ReleaseAll(d.taken)
+	packet.ReleaseAll(d.cut)
+	d.taken, d.cut = nil, nil
+	d.readMu.Unlock()
+	d.drops.Add(drop.LinkDown, lost)
 	d.eventMu.Lock()
 	d.closed = true
 	close(d.events)
@@ -252,11 +306,14 @@ func (d *Device) Close() error {
 // A taker is a Device as the link that Of was given sees it.
 type taker Device
 
+// Accepts says that trains and unfinished checksums are taken as they are.
+func (t *taker) Accepts() link.Capabilities { return offloads }
+
 // Deliver queues packets that came in by the link.
 func (t *taker) Deliver(_ int, ps []*packet.Buffer) {
 	n, err := t.queue.put(ps)
 	if n < len(ps) {
-		t.drops.Add(reasonOf(err), len(ps)-n)
+		t.drops.Add(reasonOf(err), datagrams(ps[n:]))
 		packet.ReleaseAll(ps[n:])
 	}
 }

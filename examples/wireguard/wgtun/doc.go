@@ -44,7 +44,8 @@
 //
 // # Limitations
 //
-// Trains of datagrams are cut before they come here: no segmentation offload.
+// Trains go from a stack to WireGuard, which is given their datagrams one by one. The
+// other way, and on a Link, there are none.
 //
 // A tun.Device cannot be told to stop reading, short of closing it. A Link whose
 // sink is detached goes on reading, and drops what comes (LinkNoPeer). And it

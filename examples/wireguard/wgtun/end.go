@@ -21,6 +21,9 @@ type end struct {
 
 var _ link.Link = (*end)(nil)
 
+// offloads are what Device.Read sees to: a train takes one way through the stack.
+const offloads = link.ChecksumTransmit | link.Segmentation
+
 // lanes is how many ways into the stack there are. WireGuard decrypts and writes
 // the packets of different peers on different goroutines.
 const lanes = 8
@@ -41,7 +44,7 @@ func laneOf(p []byte) int {
 func (e *end) Kind() link.Kind                 { return link.IP }
 func (e *end) MTU() int                        { return int(e.mtu.Load()) }
 func (e *end) Address() wire.MAC               { return wire.MAC{} }
-func (e *end) Capabilities() link.Capabilities { return 0 }
+func (e *end) Capabilities() link.Capabilities { return offloads }
 func (e *end) Queues() int                     { return lanes }
 
 // SetFilter does nothing: everything is handed up.
@@ -68,7 +71,7 @@ func (e *end) Attach(sink link.Sink) error {
 // been closed.
 func (e *end) Write(ps []*packet.Buffer) (int, error) {
 	fit, mtu := 0, e.MTU()
-	for fit < len(ps) && ps[fit].Len() <= mtu {
+	for fit < len(ps) && fits(ps[fit], mtu) {
 		fit++
 	}
 	n, err := e.d.queue.put(ps[:fit])
@@ -76,6 +79,15 @@ func (e *end) Write(ps []*packet.Buffer) (int, error) {
 		err = link.ErrTooBig
 	}
 	return n, err
+}
+
+// fits reports whether a packet, or each datagram of a train, is within the MTU.
+func fits(b *packet.Buffer, mtu int) bool {
+	if b.Len() <= mtu || b.SegmentSize == 0 {
+		return b.Len() <= mtu
+	}
+	_, udp, ok := link.UDPOffset(b.Bytes(), link.IP)
+	return ok && udp+wire.UDPHeaderLen+int(b.SegmentSize) <= mtu
 }
 
 // deliver hands packets to the stack, all or none.

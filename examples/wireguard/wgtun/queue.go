@@ -65,17 +65,25 @@ func (q *queue) take(ps []*packet.Buffer) (n int) {
 	return n
 }
 
-// close ends every take, now and later, and returns how many packets it dropped.
+// close ends every take, now and later, and returns how many datagrams it dropped.
 func (q *queue) close() (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for ; q.count > 0; q.count-- {
+		dropped += q.ring[q.first].Datagrams()
 		q.ring[q.first].Release()
 		q.ring[q.first] = nil
 		q.first = (q.first + 1) % len(q.ring)
-		dropped++
 	}
 	q.closed = true
 	q.filled.Broadcast()
 	return dropped
+}
+
+// datagrams returns how many datagrams packets stand for.
+func datagrams(ps []*packet.Buffer) (n int) {
+	for _, b := range ps {
+		n += b.Datagrams()
+	}
+	return n
 }
