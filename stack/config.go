@@ -74,6 +74,10 @@ type Limits struct {
 	// ErrorDestinations is the number of hosts whose rate of ICMP errors is
 	// remembered. If zero, 1024.
 	ErrorDestinations int
+	// PathMTUs is the number of paths of which an MTU is remembered that is
+	// less than the interface's. When it is reached, the one that would be
+	// forgotten first makes room. If zero, 4096.
+	PathMTUs int
 	// EchoPorts is the number of open echo ports. If zero, 256.
 	EchoPorts int
 	// ReassemblyMemory is the bytes of true size that fragments take whose
@@ -124,6 +128,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"Limits.NeighborQueue", &c.Limits.NeighborQueue, 101},
 		{"Limits.Backlog", &c.Limits.Backlog, 1024},
 		{"Limits.ErrorDestinations", &c.Limits.ErrorDestinations, 1024},
+		{"Limits.PathMTUs", &c.Limits.PathMTUs, 4096},
 		{"Limits.EchoPorts", &c.Limits.EchoPorts, 256},
 		{"Limits.ReassemblyMemory", &c.Limits.ReassemblyMemory, 4 << 20},
 	} {

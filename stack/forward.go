@@ -48,7 +48,7 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	if b.SegmentSize != 0 {
 		longest = min(longest, h.HeaderLen()+wire.UDPHeaderLen+int(b.SegmentSize))
 	}
-	mtu := out.link.MTU()
+	mtu := out.MTU()
 	if longest > mtu && h.DontFragment() {
 		refuse(drop.PacketTooBig, wire.ICMPDestinationUnreachable, wire.ICMPFragmentationNeeded, uint16(min(mtu, 0xffff)))
 		return
@@ -94,17 +94,16 @@ func (s *Stack) frameFor(out *Interface, hop ipv4, b *packet.Buffer) *neighbor {
 	return s.neighbors.get(out, hop)
 }
 
-// unreachable ends a packet whose next hop did not answer. A router tells its
-// sender (RFC 1812, 4.3.3.1); a socket of this host's own hears nothing, unless
-// it reads the error queue.
+// unreachable ends a packet whose next hop did not answer, and tells its sender (RFC
+// 1812, 4.3.3.1), be it this host itself: as on Linux (arp_error_report), an ICMP
+// message by the loopback interface. A socket hears of it if it wants to hear of all
+// errors.
 func (s *Stack) unreachable(i *Interface, b *packet.Buffer) {
 	if h, _, _, err := wire.ParseIPv4(b.Bytes()[i.headerLen():]); err == nil {
 		b.SetNetwork(i.headerLen())
 		st := s.state.Load()
-		if st.local(ipv4OfBytes(h.Source4())) == nil {
-			b.Flags &^= packet.LinkBroadcast | packet.LinkMulticast
-			s.sendError(st, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPHostUnreachable})
-		}
+		b.Flags &^= packet.LinkBroadcast | packet.LinkMulticast
+		s.sendError(st, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPHostUnreachable})
 	}
 	i.drop(b, drop.NeighborUnreachable)
 }

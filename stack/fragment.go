@@ -161,12 +161,21 @@ func (s *Stack) sendOnLong(out *Interface, hop ipv4, b *packet.Buffer, mtu int) 
 	s.sendFragments(out, s.frameFor(out, hop, b), b, mtu)
 }
 
+// fragmentCharge returns the true size of the fragments but the last of a payload of
+// n bytes. As on Linux that must not be more than twice the send buffer, even if they
+// leave at once.
+func (p *path) fragmentCharge(n int) int {
+	step := (max(p.mtu, minMTU) - wire.IPv4HeaderLen) &^ 7
+	return (wire.UDPHeaderLen + n - 1) / step * packet.TrueSizeFor(p.linkLen()+wire.IPv4HeaderLen+step)
+}
+
 // sendLong sends a datagram that is longer than the path's MTU, if that may be
 // fragmented. The caller holds s.mu, which it gives up.
 func (s *Socket) sendLong(p *path, m *socket.Message) (int, error) {
 	if p.whole {
+		s.queueTooLong(p)
 		s.mu.Unlock()
-		return 0, syscall.EMSGSIZE
+		return 0, s.told(syscall.EMSGSIZE)
 	}
 	b := packet.New(len(m.Buf))
 	s.build(p, b, m.Buf)

@@ -2,10 +2,12 @@ package stack
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -33,7 +35,7 @@ func (l *lane) icmp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast
 	case t.IsError() && t != wire.ICMPRedirect && to == toHost && l.handled(b, m, body):
 		return
 	case t.IsError() && t != wire.ICMPRedirect && to == toHost:
-		if reason := s.icmpError(m, body, src, l.iface); reason != drop.None {
+		if reason := s.icmpError(b, h, m, body, l.iface); reason != drop.None {
 			l.drop(b, reason)
 			return
 		}
@@ -49,7 +51,8 @@ func (l *lane) icmp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast
 
 // icmpError tells the socket that sent the datagram quoted by an error. Errors
 // are believed only if they quote what a socket may have sent (RFC 5927, 4.1).
-func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4, from *Interface) drop.Reason {
+func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHeader, body []byte, from *Interface) drop.Reason {
+	offender := ipv4OfBytes(h.Source4())
 	q, _, payload, err := m.Quote(body)
 	if err != nil {
 		return drop.DatagramMalformed
@@ -76,12 +79,57 @@ func (s *Stack) icmpError(m *wire.ICMPHeader, body []byte, offender ipv4, from *
 	if sk == nil {
 		return drop.ICMPUnmatched
 	}
-	// Unconnected sockets hear of errors only by the error queue; that one of
-	// them sent the datagram makes the message ours to read.
-	if fatal && sk.match.Load().peer != unspecified4 {
-		sk.fail(errno)
+	switch {
+	case m.Type() == wire.ICMPSourceQuench, m.Type() == wire.ICMPTimeExceeded && m.Code() == wire.ICMPReassemblyTimeExceeded:
+		return drop.None // to be ignored (RFC 6633), and what Linux tells nobody of
+	case m.Type() == wire.ICMPDestinationUnreachable && m.Code() == wire.ICMPFragmentationNeeded:
+		if !sk.fragmentationNeeded(local, peer, int(m.MTU())) {
+			return drop.None
+		}
 	}
+	// Unconnected sockets hear of errors only if they want to hear of all; that
+	// one of them sent the datagram makes the message ours to read.
+	if sk.errors.Load() == nil {
+		if fatal && sk.match.Load().peer != unspecified4 {
+			sk.fail(errno)
+		}
+		return drop.None
+	}
+	e := errorEntry{
+		to:    netip.AddrPortFrom(peer.netip(), binary.BigEndian.Uint16(payload[2:])),
+		errno: errno, info: icmpInfo(m), origin: socket.OriginICMP, typ: uint8(m.Type()), code: uint8(m.Code()),
+		ttl: h.TTL(), tos: h.TOS(), offender: offender, local: ipv4OfBytes(h.Destination4()), iface: b.Interface,
+	}
+	if sk.wantsTime() {
+		if e.time = b.Arrival; e.time.IsZero() {
+			e.time = s.cfg.Clock.Now()
+		}
+	}
+	sk.queueError(e, payload[min(wire.UDPHeaderLen, len(payload)):])
+	sk.fail(errno) // whether there was room in the queue or not
 	return drop.None
+}
+
+// fragmentationNeeded is told to a socket, with the path and the MTU, and reports
+// whether that is an error for it: EMSGSIZE tells that what was sent is lost, unless
+// the socket never asked that it be not cut.
+func (s *Socket) fragmentationNeeded(local, peer ipv4, mtu int) bool {
+	s.learnPathMTU(local, peer, mtu)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opts.fragment != fragmentAllow
+}
+
+// icmpInfo is what an error message says besides its type and code: the MTU, or where
+// the problem is.
+func icmpInfo(m *wire.ICMPHeader) uint32 {
+	switch {
+	case m.Type() == wire.ICMPDestinationUnreachable && m.Code() == wire.ICMPFragmentationNeeded:
+		return uint32(m.MTU())
+	case m.Type() == wire.ICMPParameterProblem:
+		return uint32(m.Pointer())
+	}
+	return 0
 }
 
 // icmpErrno returns the errno for an error message, and whether a connected
@@ -99,7 +147,7 @@ func icmpErrno(m *wire.ICMPHeader) (e syscall.Errno, fatal bool) {
 		case wire.ICMPPortUnreachable:
 			return syscall.ECONNREFUSED, true
 		case wire.ICMPFragmentationNeeded:
-			return syscall.EMSGSIZE, false
+			return syscall.EMSGSIZE, true
 		case wire.ICMPSourceRouteFailed:
 			return syscall.EOPNOTSUPP, false
 		case wire.ICMPNetUnknown, wire.ICMPNetProhibited:

@@ -31,6 +31,8 @@ type Interface struct {
 	macWord uint64 // in its upper 48 bits
 	caps    link.Capabilities
 
+	mtu atomic.Int32 // set by SetMTU; 0: the link's
+
 	lanes []lane
 
 	configMu sync.Mutex // serialises SetUp, which calls the link
@@ -191,7 +193,7 @@ func (n *netif) prefixes() []netip.Prefix {
 
 func (n *netif) describe() socket.Interface {
 	return socket.Interface{
-		Index: n.index, Name: n.name, MTU: n.link.MTU(), HardwareAddr: n.mac,
+		Index: n.index, Name: n.name, MTU: n.MTU(), HardwareAddr: n.mac,
 		Addresses: n.prefixes(), Up: n.up,
 		Loopback: n.kind == link.Loopback, Broadcast: n.kind == link.Ethernet,
 		Multicast: n.kind != link.Loopback,
@@ -254,6 +256,27 @@ func (i *Interface) SetUp(up bool) error {
 		i.stack.neighbors.flush(i)
 	}
 	return err
+}
+
+// MTU returns the length of the longest IP packet that the interface sends whole.
+func (i *Interface) MTU() int {
+	if n := int(i.mtu.Load()); n != 0 {
+		return min(n, i.link.MTU())
+	}
+	return i.link.MTU()
+}
+
+// SetMTU makes the interface send no longer packets than that, from 68, which is
+// IPv4's least (RFC 791), to what the link carries; 0 is what the link carries.
+// What comes in may be longer. What is known of paths is forgotten.
+func (i *Interface) SetMTU(mtu int) error {
+	if most := i.link.MTU(); mtu != 0 && (mtu < minMTU || mtu > most) {
+		return fmt.Errorf("stack: interface %q cannot have an MTU of %d: IPv4 needs %d, and its link carries %d", i.name, mtu, minMTU, most)
+	}
+	return i.change(func(*state, *netif) error {
+		i.mtu.Store(int32(mtu))
+		return nil
+	})
 }
 
 // change replaces the interface's netif by what f makes of a copy.

@@ -4,7 +4,6 @@ import (
 	"net"
 	"syscall"
 
-	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/socket"
 )
 
@@ -14,8 +13,7 @@ type options struct {
 	freeBind, broadcast  bool
 	transparent          bool
 	noChecksum           bool
-	receiveErrors        bool
-	dontFragment         fragmentation
+	fragment             fragmentation
 	multicastLoop        bool
 	multicastAll         bool
 	ttl, multicastTTL    uint8
@@ -24,15 +22,6 @@ type options struct {
 	multicastDevice      int
 	portRange            uint32
 }
-
-// fragmentation says what is done with datagrams over the MTU.
-type fragmentation uint8
-
-const (
-	fragmentWant fragmentation = iota // as Linux by default: don't-fragment is set on what fits
-	fragmentNever
-	fragmentAllow
-)
 
 var defaultOptions = options{
 	ttl: defaultTTL, multicastTTL: 1, multicastLoop: true, multicastAll: true,
@@ -141,10 +130,16 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 		}
 		next.tos = uint8(value)
 	case socket.DontFragment:
-		next.dontFragment = fragmentAllow
+		next.fragment = fragmentAllow
 		if value != 0 {
-			next.dontFragment = fragmentNever
+			next.fragment = fragmentNever
 		}
+	case socket.MTUDiscovery:
+		d := socket.Discovery(value)
+		if d < socket.DiscoveryOff || d > socket.DiscoveryOmit {
+			return true, syscall.EINVAL
+		}
+		next.fragment = fragmentationOf(d)
 	case socket.Report:
 		if f := socket.Fields(value); value < 0 || value>>16 != 0 || f&^reportable != 0 {
 			return true, syscall.EINVAL
@@ -157,9 +152,8 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 		}
 		next.portRange = uint32(value)
 	case socket.ReceiveErrors:
-		if value != 0 {
-			return true, &socket.NotSupportedError{What: "option ReceiveErrors", Reason: "the stack has no error queue yet"}
-		}
+		s.receiveErrors(value != 0)
+		return true, nil
 	case socket.IPv6Only, socket.PathMTU, socket.Error, socket.NextSize, socket.SendQueued:
 		return true, syscall.ENOPROTOOPT
 	default:
@@ -218,7 +212,9 @@ func (s *Socket) Option(opt socket.Option) (int, error) {
 	case socket.TOS:
 		return int(s.opts.tos), nil
 	case socket.DontFragment:
-		return asInt(s.opts.dontFragment == fragmentNever), nil
+		return asInt(s.opts.fragment == fragmentNever || s.opts.fragment == fragmentProbe), nil
+	case socket.MTUDiscovery:
+		return int(s.opts.fragment.discovery()), nil
 	case socket.PathMTU:
 		return s.pathMTU()
 	case socket.Report:
@@ -226,7 +222,7 @@ func (s *Socket) Option(opt socket.Option) (int, error) {
 	case socket.PortRange:
 		return int(s.opts.portRange), nil
 	case socket.ReceiveErrors:
-		return asInt(s.opts.receiveErrors), nil
+		return asInt(s.errors.Load() != nil), nil
 	case socket.Error:
 		if e := s.pending.Swap(0); e != 0 {
 			return int(e), nil
@@ -240,7 +236,8 @@ func (s *Socket) Option(opt socket.Option) (int, error) {
 	return 0, syscall.ENOPROTOOPT
 }
 
-// pathMTU returns the MTU towards the peer: the outgoing link's.
+// pathMTU returns the MTU towards the peer as far as it is known, whether the
+// socket heeds it or not.
 func (s *Socket) pathMTU() (int, error) {
 	if !s.peer.IsValid() {
 		return 0, syscall.ENOTCONN
@@ -249,8 +246,6 @@ func (s *Socket) pathMTU() (int, error) {
 	if err := s.stack.routeInto(&p, s.query(ipv4Of(s.peer.Addr()))); err != nil {
 		return 0, err
 	}
-	if p.iface.kind == link.Loopback {
-		return 65535, nil // the longest packet there is; Linux says so too
-	}
-	return p.mtu, nil
+	mtu, _ := s.stack.pathMTUs.of(p.iface, p.dst)
+	return mtu, nil
 }

@@ -33,6 +33,7 @@ var optionRows = map[socket.Option]optionRow{
 	socket.MulticastLoopback: boolRow(1),
 	socket.MulticastAll:      boolRow(1),
 	socket.DontFragment:      boolRow(0),
+	socket.ReceiveErrors:     boolRow(0),
 	socket.BindInterface: {0, map[int]int{1: 1, 2: 2, 0: 0},
 		map[int]error{-1: syscall.EINVAL, 9: syscall.ENODEV}},
 	socket.MulticastInterface: {0, map[int]int{1: 1, 2: 2, 0: 0},
@@ -49,10 +50,11 @@ var optionRows = map[socket.Option]optionRow{
 		map[int]error{-1: syscall.EINVAL, 1 << 16: syscall.EINVAL, 1 << 15: syscall.EINVAL}},
 	socket.PortRange: {0, map[int]int{5 | 6<<16: 5 | 6<<16, 5: 5, 6 << 16: 6 << 16, 0: 0},
 		map[int]error{6 | 5<<16: syscall.EINVAL, -1: syscall.EINVAL}},
-	socket.ReceiveErrors: {0, map[int]int{0: 0}, map[int]error{1: socket.ErrNotSupported}},
-	socket.Error:         {0, nil, map[int]error{1: syscall.ENOPROTOOPT}},
-	socket.NextSize:      {0, nil, map[int]error{1: syscall.ENOPROTOOPT}},
-	socket.SendQueued:    {0, nil, map[int]error{1: syscall.ENOPROTOOPT}},
+	socket.MTUDiscovery: {1, map[int]int{0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5},
+		map[int]error{-1: syscall.EINVAL, 6: syscall.EINVAL}},
+	socket.Error:      {0, nil, map[int]error{1: syscall.ENOPROTOOPT}},
+	socket.NextSize:   {0, nil, map[int]error{1: syscall.ENOPROTOOPT}},
+	socket.SendQueued: {0, nil, map[int]error{1: syscall.ENOPROTOOPT}},
 }
 
 func TestOptions(t *testing.T) {

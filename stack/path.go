@@ -67,7 +67,7 @@ type path struct {
 func (s *Socket) query(dst ipv4) query {
 	q := query{
 		dst: dst, srcPort: s.bound.port, device: s.opts.device,
-		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.dontFragment,
+		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.fragment,
 		anySource: s.opts.transparent,
 	}
 	if q.src = s.bound.addr; s.stack.isFilter(q.src) {
@@ -132,7 +132,12 @@ func (s *Stack) routeInto(p *path, q query) error {
 	if q.src.isLoopback() && out.kind != link.Loopback {
 		return syscall.EINVAL
 	}
-	p.iface, p.src, p.dst, p.mtu = out.Interface, q.src, q.dst, out.link.MTU()
+	p.iface, p.src, p.dst, p.mtu = out.Interface, q.src, q.dst, out.MTU()
+	pathMTU, locked := s.pathMTUs.of(out.Interface, q.dst)
+	if q.fragment.heedsPath() {
+		p.mtu = pathMTU
+	}
+	p.counted, p.whole = !q.fragment.forbids(locked), q.fragment.refuses()
 	p.vouched, p.trains = out.caps&link.ChecksumVouched != 0, out.caps&link.Segmentation != 0
 	p.neighbor, p.link, p.forPeer = nil, usable, false
 	p.ethernet = out.kind == link.Ethernet
@@ -252,7 +257,6 @@ func (p *path) prepare(q *query) {
 		version      = 0x45 << 56 // and a header of five words
 		dontFragment = 0x4000
 	)
-	p.counted, p.whole = q.fragment == fragmentAllow, q.fragment == fragmentNever
 	p.ip0 = version | uint64(q.tos)<<48
 	if !p.counted {
 		p.ip0 |= dontFragment

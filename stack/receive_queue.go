@@ -52,7 +52,7 @@ const minRing = 8
 // push appends a datagram, or says why not.
 func (q *receiveQueue) push(b *packet.Buffer) drop.Reason {
 	size := b.TrueSize()
-	if q.used+size > q.limit && q.count > 0 {
+	if q.used+size > q.limit && q.used > 0 {
 		q.overrun++
 		return drop.ReceiveQueueFull
 	}

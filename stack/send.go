@@ -78,7 +78,7 @@ func (s *Socket) sendMany(ms []socket.Message) (int, error) {
 			if done > 0 {
 				return done, nil
 			}
-			return 0, err
+			return 0, s.told(err)
 		}
 	}
 	return done, nil
@@ -94,7 +94,7 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 		var err error
 		if p, err = s.ready(m, true); err != nil {
 			s.mu.Unlock()
-			return 0, err
+			return 0, s.told(err)
 		}
 	}
 	if p.tooLong(len(m.Buf)) {
@@ -126,6 +126,9 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	frames := b.Single()
 	if n, err := iface.link.Write(frames); n == 0 {
 		iface.refuse(frames, err)
+		if s.errors.Load() != nil {
+			return 0, syscall.ENOBUFS
+		}
 	}
 	return 1, nil
 }
@@ -245,6 +248,10 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 		for _, b := range frames {
 			s.stack.neighbors.hold(neighbor, b)
 		}
+	} else if s.errors.Load() != nil {
+		taken, failure = s.transmitOrFail(iface, frames, ms[:taken])
+		clear(frames)
+		return taken, failure
 	} else {
 		iface.transmit(frames)
 	}
@@ -316,6 +323,9 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 		}
 	}
 	if p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
+		if mayFail {
+			s.queueTooLong(p)
+		}
 		return nil, syscall.EMSGSIZE
 	}
 	if s.pending.Load() != 0 {

@@ -46,9 +46,9 @@ type Socket struct {
 	drops atomic.Pointer[drop.Counters] // nil until the first
 	waits waits
 
-	prevOpen, nextOpen *Socket // guarded by the stack's socketSet
+	errors atomic.Pointer[errorQueue] // nil unless ReceiveErrors is set
 
-	_ [16]byte
+	prevOpen, nextOpen *Socket // guarded by the stack's socketSet
 
 	queue receiveQueue
 }
@@ -173,13 +173,16 @@ func (s *Socket) Close() error {
 		rest = append(rest, s.queue.pop())
 	}
 	s.queue.ring = nil
+	if q := s.errors.Load(); q != nil {
+		s.dropErrors(q)
+	}
 	s.queue.mu.Unlock()
 	for _, b := range rest {
 		s.discard(b, begun, drop.SocketClosed)
 		begun = 0 // of the first only
 	}
 	s.stack.sockets.remove(s)
-	s.waits.wake(readable | writable)
+	s.waits.wake(allEvents)
 	return nil
 }
 
@@ -227,7 +230,7 @@ func (s *Socket) takeError() error {
 // fail sets the pending error and wakes everybody.
 func (s *Socket) fail(e syscall.Errno) {
 	s.pending.Store(uint32(e))
-	s.waits.wake(readable | writable)
+	s.waits.wake(allEvents)
 }
 
 func (s *Socket) countDrop(r drop.Reason, n int) {

@@ -32,6 +32,7 @@ type Stack struct {
 	random     random
 	ports      portTable
 	neighbors  neighborTable
+	pathMTUs   pathMTUs
 	errorLimit errorLimiter
 	echo       echoPorts
 
@@ -101,6 +102,7 @@ func New(c Config) (*Stack, error) {
 	s.neighbors.init(s)
 	s.reassembly.init(s)
 	s.errorLimit.init(c.Limits.ErrorDestinations)
+	s.pathMTUs.init(s)
 	s.state.Store(new(state))
 	lo, err := s.AddInterface("lo", newLoopback())
 	if err != nil {
@@ -217,6 +219,7 @@ func (s *Stack) update(change func(*state) error) error {
 		return err
 	}
 	next.locals = localsOf(next.interfaces)
+	s.pathMTUs.clear()
 	s.state.Store(next)
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	readable = socket.Readable
-	writable = socket.Writable
+	readable  = socket.Readable
+	writable  = socket.Writable
+	allEvents = readable | writable | socket.ErrorQueued
 )
 
 // waits are those who wait for a socket. Its zero value has none.
@@ -27,7 +28,8 @@ type waits struct {
 	free    *waiter // for the next ones, their channels belonging to the socket's synctest bubble
 	onRead  func()
 	onWrite func()
-	both    bool // onRead and onWrite are one notification, to be called once
+	onError func()
+	joined  socket.Events // those of the three that are one notification, to be called once
 }
 
 // waiter is one blocked goroutine.
@@ -97,17 +99,21 @@ func (w *waits) setInterest() {
 	if w.onWrite != nil {
 		ev |= writable
 	}
+	if w.onError != nil {
+		ev |= socket.ErrorQueued
+	}
 	w.interest.Store(uint32(ev))
 }
 
 // wake tells everybody who waits for one of the events, with no lock held.
 func (w *waits) wake(ev socket.Events) {
-	onRead, onWrite := w.take(ev)
-	if onRead != nil {
-		onRead()
+	if !w.wanted(ev) {
+		return
 	}
-	if onWrite != nil {
-		onWrite()
+	for _, fn := range w.take(ev) {
+		if fn != nil {
+			fn()
+		}
 	}
 }
 
@@ -117,7 +123,12 @@ func (w *waits) wakeBlocked(ev socket.Events) (notify bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wakeWaiters(ev)
-	return ev&readable != 0 && w.onRead != nil || ev&writable != 0 && w.onWrite != nil
+	for k, fn := range w.notifications() {
+		if ev&(readable<<k) != 0 && *fn != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *waits) wakeWaiters(ev socket.Events) {
@@ -130,30 +141,38 @@ func (w *waits) wakeWaiters(ev socket.Events) {
 
 // take wakes the goroutines that wait for one of the events and returns the
 // notifications, for the caller to call.
-func (w *waits) take(ev socket.Events) (onRead, onWrite func()) {
-	if !w.wanted(ev) {
-		return nil, nil
-	}
+func (w *waits) take(ev socket.Events) (fns [3]func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wakeWaiters(ev)
-	if w.both && ev&(readable|writable) != 0 {
-		onRead = w.onRead
-		w.onRead, w.onWrite, w.both = nil, nil, false
-	}
-	if ev&readable != 0 && w.onRead != nil {
-		onRead, w.onRead = w.onRead, nil
-	}
-	if ev&writable != 0 {
-		onWrite, w.onWrite = w.onWrite, nil
+	slots := w.notifications()
+	for k, fn := range slots {
+		event := readable << k
+		if ev&event == 0 || *fn == nil {
+			continue
+		}
+		fns[k], *fn = *fn, nil
+		if w.joined&event != 0 { // and not for the others again
+			for j, other := range slots {
+				if w.joined&(readable<<j) != 0 {
+					*other = nil
+				}
+			}
+			w.joined = 0
+		}
 	}
 	w.setInterest()
-	return onRead, onWrite
+	return fns
+}
+
+// notifications are the notifications, in the order of the events' bits.
+func (w *waits) notifications() [3]*func() {
+	return [3]*func(){&w.onRead, &w.onWrite, &w.onError}
 }
 
 // Wait blocks until one of the events holds.
 func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
-	if mask&(readable|writable) == 0 {
+	if mask&allEvents == 0 {
 		return syscall.EINVAL
 	}
 	for {
@@ -186,15 +205,16 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 // Notify calls fn once, as soon as one of the events holds.
 func (s *Socket) Notify(mask socket.Events, fn func()) {
 	w := &s.waits
+	mask &= allEvents
 	w.mu.Lock()
-	if mask&readable != 0 {
-		w.onRead = fn
+	for k, slot := range w.notifications() {
+		if mask&(readable<<k) != 0 {
+			*slot = fn
+		}
 	}
-	if mask&writable != 0 {
-		w.onWrite = fn
-	}
-	if mask&(readable|writable) != 0 {
-		w.both = fn != nil && mask&readable != 0 && mask&writable != 0
+	w.joined &^= mask
+	if fn != nil && mask&(mask-1) != 0 { // more than one
+		w.joined = mask
 	}
 	w.setInterest()
 	w.mu.Unlock()
@@ -221,6 +241,9 @@ func (s *Socket) Ready(mask socket.Events) socket.Events {
 	}
 	// Linux's sock_writeable: less than half of the buffer is used, so that
 	// a woken writer finds room for more than one datagram.
+	if mask&socket.ErrorQueued != 0 && s.errorsQueued() {
+		ev |= socket.ErrorQueued
+	}
 	if mask&writable != 0 && (shut&socket.ShutWrite != 0 || 2*s.sendUsed.Load() < s.sendLimit.Load()) {
 		ev |= writable
 	}
