@@ -34,6 +34,7 @@ var order = []string{
 	"internal/tuntap",
 	"link/tap",
 	"link/tun",
+	"link/packet",
 	"stack",
 	"host",
 	".",

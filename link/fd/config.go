@@ -37,6 +37,11 @@ type Config struct {
 	// If zero, 500, which is what the kernel gives TAP devices. If
 	// negative, none: Write refuses at once.
 	QueueLength int
+
+	// Transient, if not nil, is asked about each errno of reading whether
+	// reading goes on; a frame is counted as lost to a LinkError then, unless
+	// it was ENETDOWN. If nil, any ends it.
+	Transient func(err error) bool
 }
 
 const (

@@ -30,6 +30,7 @@ type Link struct {
 	header  int // length of the virtio-net header; 0: none
 	offload link.Capabilities
 	limit   int // frames a queue holds
+	passes  func(error) bool
 	queues  []*queue
 	drops   drop.Counters
 
@@ -66,7 +67,7 @@ func New(cfg Config) (*Link, error) {
 // it has queues.
 func newLink(cfg Config) (*Link, error) {
 	l := &Link{kind: cfg.Kind, address: cfg.Address, header: cfg.Header, offload: cfg.Offload,
-		limit: cfg.QueueLength, done: make(chan struct{})}
+		limit: cfg.QueueLength, passes: cfg.Transient, done: make(chan struct{})}
 	if cfg.QueueLength == 0 {
 		l.limit = defaultQueueLength
 	}
@@ -196,6 +197,10 @@ func (l *Link) Err() error {
 	}
 	return nil
 }
+
+// Fail makes the Link one that has stopped to work, unless it has already; for
+// drivers, which may know of it by other ways than reading.
+func (l *Link) Fail(err error) { l.fail(err) }
 
 // fail notes that the link does not work any more.
 func (l *Link) fail(err error) {

@@ -33,5 +33,6 @@ func (*Link) Write([]*packet.Buffer) (int, error) { return 0, errNotSupported }
 func (*Link) Control(int, func(uintptr)) error    { return errNotSupported }
 func (*Link) Drops() *drop.Counters               { return nil }
 func (*Link) Done() <-chan struct{}               { return nil }
+func (*Link) Fail(error)                          {}
 func (*Link) Err() error                          { return errNotSupported }
 func (*Link) Close() error                        { return errNotSupported }

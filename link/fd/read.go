@@ -28,6 +28,12 @@ func (q *queue) read(sink link.Sink) {
 		}
 		if err == nil {
 			err = q.readErr
+			if err != nil && q.l.passes != nil && q.l.passes(err) {
+				if err != unix.ENETDOWN { // which no frame ended with
+					q.l.drops.Add(drop.LinkError, 1)
+				}
+				continue
+			}
 		}
 		if err != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
