@@ -3,7 +3,9 @@ package interop
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,22 +20,34 @@ import (
 
 // A capture is what the kernel saw on every Ethernet device of a namespace,
 // those that were made while it ran included.
+//
+// The kernel writes it into a ring in memory that it shares with us, at the moment
+// at which a frame passes: what an ordinary packet socket has queued are references,
+// and the kernel rewrites headers of fragments that it forwards under them.
 type capture struct {
 	t    *testing.T
 	path string
 	sock *os.File
 	conn syscall.RawConn
+	ring []byte
+	next int // the block of the ring to be read
 	file *os.File
 	w    *pcapng.Writer
 	done chan struct{}
 
-	frame   [65536]byte
-	control [128]byte
-
 	stopped  bool
 	err      error
+	seen     uint32           // frames of all kinds
 	incoming map[wire.MAC]int // frames that came in, by who sent them; of a capture that is stopped
 }
+
+// The ring: a block is handed over when it is full, or some time after its first
+// frame.
+const (
+	blockSize   = 1 << 20
+	blocks      = 64 // more than any test sends while the reader is not scheduled
+	retireAfter = 5  // milliseconds
+)
 
 // newCapture starts to capture to a file. The capture ends with the test, or
 // when it is stopped.
@@ -63,17 +77,22 @@ func newCapture(t *testing.T, ns *netns.Namespace, path string) *capture {
 func (c *capture) open(ns *netns.Namespace) error {
 	var d int
 	var err error
-	ns.Do(func() {
-		all := binary.NativeEndian.Uint16([]byte{unix.ETH_P_ALL >> 8, unix.ETH_P_ALL & 0xff}) // htons
-		d, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(all))
-	})
+	ns.Do(func() { d, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0) })
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	const room = 64 << 20 // more than any test sends while the reader is not scheduled
 	err = errors.Join(
-		unix.SetsockoptInt(d, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room),
-		unix.SetsockoptInt(d, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1))
+		unix.SetsockoptInt(d, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3),
+		unix.SetsockoptTpacketReq3(d, unix.SOL_PACKET, unix.PACKET_RX_RING, &unix.TpacketReq3{
+			Block_size: blockSize, Block_nr: blocks, Frame_size: 2048, Frame_nr: blocks * blockSize / 2048, Retire_blk_tov: retireAfter,
+		}))
+	if err == nil {
+		c.ring, err = unix.Mmap(d, 0, blocks*blockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	}
+	if err == nil {
+		all := binary.NativeEndian.Uint16([]byte{unix.ETH_P_ALL >> 8, unix.ETH_P_ALL & 0xff}) // htons
+		err = unix.Bind(d, &unix.SockaddrLinklayer{Protocol: all})
+	}
 	c.sock = os.NewFile(uintptr(d), "packet socket")
 	if err == nil {
 		c.conn, err = c.sock.SyscallConn()
@@ -84,75 +103,82 @@ func (c *capture) open(ns *netns.Namespace) error {
 	return err
 }
 
-// run writes down what comes until the socket's deadline, and then what is there
-// already.
+// run writes down what comes until the socket's deadline, and then what has been
+// seen by then.
 func (c *capture) run() {
 	defer close(c.done)
 	for {
-		more, err := false, error(nil)
-		waitErr := c.conn.Read(func(d uintptr) bool {
-			more, err = c.read(int(d))
-			return more || err != nil
-		})
+		waitErr := c.conn.Read(func(uintptr) bool { return c.read() })
 		if waitErr != nil {
 			break
 		}
-		if err != nil {
-			c.err = err
+		if c.err != nil {
 			return
 		}
 	}
+	var passed uint32
 	c.conn.Control(func(d uintptr) {
-		for more := true; more && c.err == nil; {
-			more, c.err = c.read(int(d))
+		stats, err := unix.GetsockoptTpacketStatsV3(int(d), unix.SOL_PACKET, unix.PACKET_STATISTICS)
+		if err != nil {
+			c.err = os.NewSyscallError("getsockopt", err)
+			return
 		}
-		stats, err := unix.GetsockoptTpacketStats(int(d), unix.SOL_PACKET, unix.PACKET_STATISTICS)
-		if err == nil && stats.Drops > 0 {
-			err = errors.New("frames were lost for want of room")
+		if passed = stats.Packets; stats.Drops > 0 {
+			c.err = fmt.Errorf("%d frames of %d were lost for want of room", stats.Drops, passed)
 		}
-		c.err = errors.Join(c.err, err)
 	})
+	// The last block is handed over soon.
+	for end := time.Now().Add(patience); c.err == nil && c.seen < passed; {
+		if !c.read() {
+			time.Sleep(time.Millisecond)
+		}
+		if time.Now().After(end) {
+			c.err = fmt.Errorf("of %d frames that passed %d are in the ring", passed, c.seen)
+		}
+	}
 }
 
-// read writes down one frame, if there is one.
-func (c *capture) read(d int) (more bool, err error) {
-	n, controlLen, _, from, err := unix.Recvmsg(d, c.frame[:], c.control[:], 0)
-	switch {
-	case err == unix.EAGAIN:
-		return false, nil
-	case err == unix.EINTR, err == unix.ENETDOWN: // a device went down
-		return true, nil
-	case err != nil:
-		return false, err
+// read writes down the frames of a block, if one is handed over.
+func (c *capture) read() bool {
+	block := c.ring[c.next*blockSize:][:blockSize]
+	h := (*unix.TpacketHdrV1)(unsafe.Pointer(&block[unsafe.Offsetof(unix.TpacketBlockDesc{}.Hdr)]))
+	if atomic.LoadUint32(&h.Block_status)&unix.TP_STATUS_USER == 0 {
+		return false
 	}
-	sa, ok := from.(*unix.SockaddrLinklayer)
-	if !ok || sa.Hatype != unix.ARPHRD_ETHER || n < wire.EthernetHeaderLen {
-		return true, nil
+	at := h.Offset_to_first_pkt
+	for range h.Num_pkts {
+		f := (*unix.Tpacket3Hdr)(unsafe.Pointer(&block[at]))
+		if err := c.write(f, block[at:]); err != nil {
+			c.err = errors.Join(c.err, err)
+		}
+		at += f.Next_offset
 	}
-	p := pcapng.Packet{Time: arrival(c.control[:controlLen]), Data: c.frame[:n], Direction: pcapng.Inbound}
-	if sa.Pkttype == unix.PACKET_OUTGOING {
+	atomic.StoreUint32(&h.Block_status, unix.TP_STATUS_KERNEL)
+	c.next = (c.next + 1) % blocks
+	return true
+}
+
+// write writes down one frame. Its bytes in the ring begin with its header there,
+// behind which is the address.
+func (c *capture) write(f *unix.Tpacket3Hdr, b []byte) error {
+	c.seen++
+	const align = 16 // TPACKET_ALIGNMENT
+	at := (unsafe.Sizeof(*f) + align - 1) / align * align
+	from := (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&b[at]))
+	frame := b[f.Mac:][:f.Snaplen]
+	if from.Hatype != unix.ARPHRD_ETHER || len(frame) < wire.EthernetHeaderLen {
+		return nil
+	}
+	if f.Snaplen < f.Len {
+		return fmt.Errorf("of a frame of %d bytes %d were captured", f.Len, f.Snaplen)
+	}
+	p := pcapng.Packet{Time: time.Unix(int64(f.Sec), int64(f.Nsec)), Data: frame, Direction: pcapng.Inbound}
+	if from.Pkttype == unix.PACKET_OUTGOING {
 		p.Direction = pcapng.Outbound
 	} else {
-		c.incoming[wire.MAC(c.frame[6:12])]++
+		c.incoming[wire.MAC(frame[6:12])]++
 	}
-	return true, c.w.WritePacket(&p)
-}
-
-// arrival returns the kernel's time stamp.
-func arrival(control []byte) time.Time {
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil {
-		return time.Now()
-	}
-	for _, m := range messages {
-		if m.Header.Level != unix.SOL_SOCKET || m.Header.Type != unix.SCM_TIMESTAMPNS {
-			continue
-		}
-		var ts unix.Timespec
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(&ts)), unsafe.Sizeof(ts)), m.Data)
-		return time.Unix(ts.Unix())
-	}
-	return time.Now()
+	return c.w.WritePacket(&p)
 }
 
 // stop ends the capture. It has all that was sent before; the file is whole when
@@ -164,7 +190,7 @@ func (c *capture) stop() {
 	c.stopped = true
 	c.sock.SetReadDeadline(time.Unix(1, 0))
 	<-c.done
-	if err := errors.Join(c.err, c.w.Flush(), c.sock.Close(), c.file.Close()); err != nil {
+	if err := errors.Join(c.err, c.w.Flush(), unix.Munmap(c.ring), c.sock.Close(), c.file.Close()); err != nil {
 		c.t.Errorf("the capture: %v", err)
 	}
 }

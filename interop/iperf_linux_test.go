@@ -22,10 +22,10 @@ import (
 // server reports; the server repeats that until it hears no more of the client.
 // All numbers are of 32 bits, the highest first.
 const (
-	iperfReport = 128     // as long as version 2.1 has it
-	iperfFlags  = 16      // where in the report: version 1 or later
-	iperfBytes  = 20      // of payload received: 64 bits
-	iperfStop   = 28      // how long it took: seconds, microseconds
+	iperfReport = 128 // as long as version 2.1 has it
+	iperfFlags  = 16  // where in the report: version 1 or later
+	iperfBytes  = 20  // of payload received: 64 bits
+	iperfStop   = 28  // how long it took: seconds, microseconds
 	iperfLost   = 36
 	iperfOrder  = 40 // that came after a later one
 	iperfCount  = 44 // that should have come

@@ -13,6 +13,7 @@ import (
 
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/lab"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/tap"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/stack"
@@ -38,7 +39,8 @@ func (w *world) openLab(mtu int) *lab.Host {
 	var dev *tap.Link
 	var err error
 	w.ns.Do(func() {
-		dev, err = tap.Open("cn0", tap.Config{HostAddresses: []netip.Prefix{netip.PrefixFrom(kernel, 24)}})
+		// Every frame is to be complete where it leaves the lab.
+		dev, err = tap.Open("cn0", tap.Config{HostAddresses: []netip.Prefix{netip.PrefixFrom(kernel, 24)}, Offload: link.OffloadNone})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -175,5 +177,14 @@ func TestThroughLab(t *testing.T) {
 	k := w.kernelSocket(7050)
 	cfg := castnet.Config{On: h}
 	c, err := cfg.Dial(context.Background(), "udp4", net.JoinHostPort(kernel.String(), "7050"))
-	backAndForth(t, w.conn(c, err), k, sizes...)
+	w.conn(c, err)
+	// The kernel learns what the path's MTU is from the router, and the datagram
+	// that it learns from is lost.
+	if _, err := k.WriteToUDPAddrPort(payload(1472), netip.AddrPortFrom(labHost, 7051)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the kernel to learn the path MTU", func() bool {
+		return strings.Contains(w.ns.Run(t, "ip", "route", "get", labHost.String()), "mtu 1280")
+	})
+	backAndForth(t, c, k, sizes...)
 }

@@ -76,7 +76,8 @@ var checksummed = []string{"ip", "udp", "icmp", "igmp", "icmpv6"}
 //	icmpv6.checksum.status==0
 //
 // and with a checksum that is not said to be good: what nobody looks at is not
-// found to be wrong.
+// found to be wrong. Of what an ICMP error quotes the checksum is not judged: it is
+// quoted as it came, and from the kernel it may come unfinished.
 func judge(path string, services bool, mac wire.MAC) ([]verdict, error) {
 	fields := []string{"frame.number", "frame.protocols", "_ws.col.Info", "_ws.expert.message", "_ws.malformed", "_ws.expert.severity"}
 	for _, p := range checksummed {
@@ -92,10 +93,13 @@ func judge(path string, services bool, mac wire.MAC) ([]verdict, error) {
 		v.protocols = strings.TrimPrefix(f[fieldProtocols], "eth:ethertype:")
 		var faults []string
 		for i, p := range checksummed {
-			status := strings.Split(f[fieldStatus+i], ",")
-			if slices.Contains(status, "0") {
+			if !has(v.protocols, p) {
+				continue
+			}
+			// The first is the frame's own, if several are quoted.
+			if status, _, _ := strings.Cut(f[fieldStatus+i], ","); status == "0" {
 				faults = append(faults, fmt.Sprintf("the %s checksum is wrong", p))
-			} else if status[0] != "1" && has(v.protocols, p) {
+			} else if status != "1" {
 				faults = append(faults, fmt.Sprintf("the %s checksum was not verified", p))
 			}
 		}
