@@ -55,6 +55,12 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 	}
 	body := c.Append(len(quote))
 	copy(body, quote)
+	if b.Flags&packet.ChecksumPartial != 0 && b.SegmentSize == 0 && h.Protocol() == wire.ProtocolUDP && !h.IsFragment() {
+		// It is quoted as it would look on a wire.
+		if u, data, err := wire.ParseUDP(original[h.HeaderLen():]); err == nil {
+			(*wire.UDPHeader)(body[h.HeaderLen():]).UpdateChecksum(h.PseudoSum(u.Length()), data)
+		}
+	}
 	m.UpdateChecksum(body)
 	s.output(q, wire.ProtocolICMP, c)
 }
