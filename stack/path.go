@@ -40,6 +40,7 @@ type path struct {
 	multicast bool
 	vouched   bool // the link vouches for checksums
 	plain     bool // no UDP checksum (SO_NO_CHECK)
+	usual     bool // Ethernet, UDP checksums, and no identifications
 	trains    bool // the link carries trains
 	counted   bool // packets may be fragmented, so each needs an identification
 	whole     bool // packets over the MTU are refused, not fragmented
@@ -302,6 +303,22 @@ func (p *path) linkLen() int {
 // is summed, not the copy, which may not have reached the cache yet.
 func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	length := uint64(wire.UDPHeaderLen + len(payload))
+	if p.usual {
+		// The same as below, in one go.
+		f := b.Extend(plainHeaders, len(payload))
+		checksum := ^fold(p.udpSum + 2*uint32(length) + uint32(wire.CopySum(f[plainHeaders:], payload)))
+		if checksum == 0 {
+			checksum = 0xffff // zero would say that there is none (RFC 768)
+		}
+		h := (*[plainHeaders]byte)(f)
+		binary.BigEndian.PutUint64(h[6:], p.ethernet1)
+		binary.BigEndian.PutUint64(h[0:], p.ethernet0) // after the other, as it is loaded whole
+		binary.BigEndian.PutUint64(h[14:], p.ip0|(wire.IPv4HeaderLen+length)<<32)
+		binary.BigEndian.PutUint64(h[22:], p.ip1|uint64(^fold(p.ipSum+wire.IPv4HeaderLen+uint32(length)))<<32)
+		binary.BigEndian.PutUint32(h[30:], uint32(p.dst))
+		binary.BigEndian.PutUint64(h[34:], p.udp0|length<<16|uint64(checksum))
+		return
+	}
 	var checksum uint16
 	switch {
 	case p.plain:
@@ -311,7 +328,7 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	default:
 		checksum = ^fold(p.udpSum + 2*uint32(length) + uint32(wire.Sum(payload)))
 		if checksum == 0 {
-			checksum = 0xffff // zero would say that there is none (RFC 768)
+			checksum = 0xffff
 		}
 	}
 	at := p.linkLen() + wire.IPv4HeaderLen
@@ -338,8 +355,8 @@ func (p *path) put(h []byte, length uint64, st *Stack) {
 	}
 	if p.ethernet {
 		e := (*[wire.EthernetHeaderLen]byte)(h)
-		binary.BigEndian.PutUint64(e[0:8], p.ethernet0)
 		binary.BigEndian.PutUint64(e[6:14], p.ethernet1)
+		binary.BigEndian.PutUint64(e[0:8], p.ethernet0)
 		h = h[wire.EthernetHeaderLen:]
 	}
 	ip := (*[wire.IPv4HeaderLen]byte)(h)

@@ -122,8 +122,14 @@ func (s *Socket) pop() (b *packet.Buffer, lost uint32) {
 func (s *Socket) popMany(in *inBatch, most int) (n int) {
 	q := &s.queue
 	q.mu.Lock()
-	for most = min(most, int(q.count)); n < most && q.first().SegmentSize == 0; n++ {
-		in.frames[n], in.lost[n] = q.take()
+	most = min(most, int(q.count))
+	if q.gaps == nil {
+		n = q.takeMany(in.frames[:most])
+		clear(in.lost[:n])
+	} else {
+		for ; n < most && q.first().SegmentSize == 0; n++ {
+			in.frames[n], in.lost[n] = q.take()
+		}
 	}
 	q.mu.Unlock()
 	return n

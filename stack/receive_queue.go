@@ -110,6 +110,31 @@ func (q *receiveQueue) take() (b *packet.Buffer, lost uint32) {
 	return b, lost
 }
 
+// takeMany is take for a number of packets that there are, none of which was lost
+// before; it stops before a train, and returns how many it took.
+func (q *receiveQueue) takeMany(to []*packet.Buffer) (n int) {
+	mask := uint32(len(q.ring) - 1)
+	used, payload := 0, 0
+	for n < len(to) {
+		at := (q.head + uint32(n)) & mask
+		b := q.ring[at]
+		if b.SegmentSize != 0 {
+			break
+		}
+		q.ring[at] = nil
+		to[n] = b
+		used += b.TrueSize()
+		payload += payloadLen(b)
+		n++
+	}
+	q.head += uint32(n)
+	q.count -= uint32(n)
+	q.used -= used
+	q.received += uint64(n)
+	q.bytes += uint64(payload)
+	return n
+}
+
 // pop takes the first datagram out; there must be one.
 func (q *receiveQueue) pop() *packet.Buffer {
 	at := q.head & uint32(len(q.ring)-1)

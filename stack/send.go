@@ -232,6 +232,9 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 			}
 			break
 		}
+		if count == 1 && run == 1 && !p.trains {
+			taken += s.sendLikewise(p, ms[taken:], out)
+		}
 	}
 	s.mu.Unlock()
 	out.spare()
@@ -257,6 +260,35 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 	}
 	clear(frames)
 	return taken, nil
+}
+
+// sendLikewise makes packets of the plain datagrams at the front of ms that go the
+// way of the one before them, which has just been looked at and so need not be
+// again. It returns how many there are.
+func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n int) {
+	most := min(p.mtu-wire.IPv4HeaderLen-wire.UDPHeaderLen, maxPayload)
+	for n < len(ms) && out.n < len(out.frames) {
+		m := &ms[n]
+		if m.Set != 0 || len(m.Buf) > most || !s.same(p, m.Addr) {
+			break
+		}
+		b := out.next(len(m.Buf))
+		s.build(p, b, m.Buf)
+		p.bytes += uint64(b.Len())
+		s.bytes += uint64(len(m.Buf))
+		n++
+	}
+	p.packets += uint64(n)
+	s.sent += uint64(n)
+	return n
+}
+
+// same reports whether the path leads to where a message without fields is to go.
+func (s *Socket) same(p *path, to netip.AddrPort) bool {
+	if to.Port() == 0 {
+		return p.forPeer && !to.Addr().IsValid()
+	}
+	return to == p.to
 }
 
 // segments returns how a message's payload is cut into datagrams.
@@ -380,6 +412,7 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 		return nil, syscall.EACCES
 	}
 	p.plain = s.opts.noChecksum
+	p.usual = p.ethernet && !p.plain && !p.vouched && !p.counted
 	if m.Set&sendFields == 0 {
 		p.to = to
 	}

@@ -19,6 +19,48 @@ func Sum(b []byte) uint16 {
 	return sumGeneric(b)
 }
 
+// CopySum copies src to the front of dst and returns the sum of what it copied, as
+// Sum does. It panics if dst is shorter.
+func CopySum(dst, src []byte) uint16 {
+	dst = dst[:len(src)]
+	if len(src) > copySumMost || len(src) < 8 {
+		copy(dst, src)
+		return Sum(src)
+	}
+	// Short ones in one pass: each word is loaded once, and no call is made.
+	var s, c uint64
+	for ; len(src) >= 32 && len(dst) >= 32; src, dst = src[32:], dst[32:] {
+		w := binary.LittleEndian.Uint64(src[0:8])
+		s, c = bits.Add64(s, w, c)
+		binary.LittleEndian.PutUint64(dst[0:8], w)
+		w = binary.LittleEndian.Uint64(src[8:16])
+		s, c = bits.Add64(s, w, c)
+		binary.LittleEndian.PutUint64(dst[8:16], w)
+		w = binary.LittleEndian.Uint64(src[16:24])
+		s, c = bits.Add64(s, w, c)
+		binary.LittleEndian.PutUint64(dst[16:24], w)
+		w = binary.LittleEndian.Uint64(src[24:32])
+		s, c = bits.Add64(s, w, c)
+		binary.LittleEndian.PutUint64(dst[24:32], w)
+	}
+	for ; len(src) >= 8 && len(dst) >= 8; src, dst = src[8:], dst[8:] {
+		w := binary.LittleEndian.Uint64(src)
+		s, c = bits.Add64(s, w, c)
+		binary.LittleEndian.PutUint64(dst, w)
+	}
+	var last uint64
+	if len(src) > 0 {
+		last = lastWord(src)
+		copy(dst, src)
+	}
+	s, c = bits.Add64(s, last, c)
+	s, c = bits.Add64(s, 0, c)
+	return bits.ReverseBytes16(fold64(s + c))
+}
+
+// copySumMost is the length in bytes up to which one pass is faster than two.
+const copySumMost = 160
+
 // sumGeneric is Sum in portable Go.
 //
 // One's complement addition does not care how wide its words are nor, but for one exchange
@@ -41,7 +83,7 @@ func sumWords(b []byte, s uint64) uint16 {
 		// Loaded with their predecessors, which are shifted out.
 		last = binary.LittleEndian.Uint64(b[len(b)-8:]) >> (-uint(len(b)) * 8 & 63)
 	}
-	if len(b) >= 64 {
+	if len(b) >= 128 {
 		// Each addition with carry waits for the one before it, so two chains that do not
 		// wait for each other take half the time.
 		var r, d uint64
@@ -61,25 +103,19 @@ func sumWords(b []byte, s uint64) uint16 {
 		s, c = bits.Add64(s, r, 0)
 		s += c
 	}
-	if len(b) >= 32 {
-		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[0:8]), 0)
+	c = 0
+	for len(b) >= 32 {
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[0:8]), c)
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[8:16]), c)
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[16:24]), c)
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[24:32]), c)
-		s += c
 		b = b[32:]
 	}
-	if len(b) >= 16 {
-		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[0:8]), 0)
-		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[8:16]), c)
-		s += c
-		b = b[16:]
+	for len(b) >= 8 {
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[0:8]), c)
+		b = b[8:]
 	}
-	if len(b) >= 8 {
-		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[0:8]), 0)
-		s += c
-	}
-	s, c = bits.Add64(s, last, 0)
+	s, c = bits.Add64(s, last, c)
 	return bits.ReverseBytes16(fold64(s + c))
 }
 

@@ -216,6 +216,9 @@ func FuzzSum(f *testing.F) {
 		if len(b) > 3 {
 			checkSum(t, "fuzz, unaligned", b[1:])
 		}
+		if dst := make([]byte, len(b)); CopySum(dst, b) != Sum(b) || !bytes.Equal(dst, b) {
+			t.Errorf("CopySum of % x", b)
+		}
 	})
 }
 
@@ -256,4 +259,34 @@ func BenchmarkSumThreshold(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestCopySum holds CopySum to a copy and a Sum.
+func TestCopySum(t *testing.T) {
+	src := make([]byte, 300)
+	r := rand.New(rand.NewSource(1))
+	for i := range src {
+		src[i] = byte(r.Uint32())
+		if i%50 > 40 {
+			src[i] = 0xff // carries
+		}
+	}
+	for n := range src {
+		for at := range min(8, len(src)-n) {
+			b := src[at : at+n]
+			dst := bytes.Repeat([]byte{0xa5}, n+1)
+			if got, want := CopySum(dst, b), Sum(b); got != want {
+				t.Fatalf("%d bytes at %d: %#04x, want %#04x", n, at, got, want)
+			}
+			if !bytes.Equal(dst[:n], b) || dst[n] != 0xa5 {
+				t.Fatalf("%d bytes at %d: copied % x", n, at, dst)
+			}
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a destination that is too short was accepted")
+		}
+	}()
+	CopySum(make([]byte, 99), src[:100])
 }
