@@ -44,6 +44,9 @@ func TestSizeClasses(t *testing.T) {
 		if got, least := b.TrueSize(), size+Headroom+int(unsafe.Sizeof(*b)); got < least {
 			t.Errorf("New(%d).TrueSize() = %d, less than what it holds (%d)", size, got, least)
 		}
+		if got := TrueSizeFor(size); got != b.TrueSize() {
+			t.Errorf("TrueSizeFor(%d) = %d, want %d", size, got, b.TrueSize())
+		}
 		b.Release()
 	}
 	for _, size := range []int{-1, MaxSize + 1} {

@@ -1,6 +1,9 @@
 package packet
 
-import "sync"
+import (
+	"sync"
+	"unsafe"
+)
 
 // class is a size of storage.
 type class uint8
@@ -79,6 +82,9 @@ func NewBatch(bs []*Buffer, size int) {
 // Suits reports whether New would have taken storage of the same size for size
 // bytes: a batch of one size may serve datagrams of others.
 func (b *Buffer) Suits(size int) bool { return b.class == classOf(size) }
+
+// TrueSizeFor returns the TrueSize of a buffer that New returns for size bytes.
+func TrueSizeFor(size int) int { return int(unsafe.Sizeof(Buffer{})) + classSizes[classOf(size)] }
 
 func classOf(size int) class {
 	n := size + Headroom

@@ -98,8 +98,8 @@ func (s *Stack) allowFragments(b *packet.Buffer, at int) {
 }
 
 // sendFragments sends a packet that is longer than the MTU, and complete but for the
-// neighbour's address, in fragments.
-func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu int) {
+// neighbour's address, in fragments. It reports whether the link refused none.
+func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu int) bool {
 	list := fragments(b, i.headerLen(), mtu)
 	s.own.split.Add(uint64(len(list) - 1))
 	if s.cfg.Tracer != nil {
@@ -116,14 +116,16 @@ func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu i
 		if w&usable == 0 {
 			w = s.neighbors.use(n)
 		}
-		if w&usable != 0 {
-			sendAll(i, list, wordMAC(w))
-			return
+		if w&usable == 0 {
+			for _, f := range list {
+				s.neighbors.hold(n, f)
+			}
+			return true
 		}
+		mac := wordMAC(w)
 		for _, f := range list {
-			s.neighbors.hold(n, f)
+			copy(f.Bytes(), mac[:])
 		}
-		return
 	}
 	bytes := 0
 	for _, f := range list {
@@ -131,7 +133,7 @@ func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu i
 	}
 	i.sent.packets.Add(uint64(len(list)))
 	i.sent.bytes.Add(uint64(bytes))
-	i.transmit(list)
+	return i.transmit(list) == len(list)
 }
 
 // sendOnLong is sendOn for a packet that is longer than the MTU, or a train of such.
@@ -172,10 +174,14 @@ func (p *path) fragmentCharge(n int) int {
 // sendLong sends a datagram that is longer than the path's MTU, if that may be
 // fragmented. The caller holds s.mu, which it gives up.
 func (s *Socket) sendLong(p *path, m *socket.Message) (int, error) {
-	if p.whole {
+	switch {
+	case p.whole:
 		s.queueTooLong(p)
 		s.mu.Unlock()
 		return 0, s.told(syscall.EMSGSIZE)
+	case int(s.sendUsed.Load())+p.fragmentCharge(len(m.Buf)) > 2*int(s.sendLimit.Load()):
+		s.mu.Unlock()
+		return 0, syscall.ENOBUFS
 	}
 	b := packet.New(len(m.Buf))
 	s.build(p, b, m.Buf)
@@ -187,6 +193,8 @@ func (s *Socket) sendLong(p *path, m *socket.Message) (int, error) {
 	if again {
 		iface.loopBack(b) // whole, as on Linux
 	}
-	s.stack.sendFragments(iface, neighbor, b, mtu)
+	if !s.stack.sendFragments(iface, neighbor, b, mtu) && s.errors.Load() != nil {
+		return 0, syscall.ENOBUFS // as for every frame that the link refuses
+	}
 	return 1, nil
 }

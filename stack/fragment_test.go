@@ -65,7 +65,7 @@ func TestLongDatagramsAreFragmented(t *testing.T) {
 		for _, mtu := range []int{68, 69, 575, 576, 1500, 9000} {
 			l := newCable()
 			l.kind, l.mtu = kind, mtu
-			h := newHost(t, Config{}, l, "10.0.0.2/24")
+			h := newHost(t, Config{SendBuffer: 1 << 20}, l, "10.0.0.2/24") // by default too small for fragments of 48 bytes
 			if kind == link.Ethernet {
 				h.eth0.AddNeighbor(netip.MustParseAddr("10.0.0.9"), macPeer)
 			}
@@ -107,9 +107,8 @@ func TestLongDatagramsAreFragmented(t *testing.T) {
 
 func TestLongDatagramsEndToEnd(t *testing.T) {
 	for _, m := range []mem.Config{{}, {Kind: link.IP}, {MTU: 68}, {MTU: 9000}, {Segmentation: true}} {
-		a, b := pairOn(t, m)
+		a, b := pairOn(t, m, Config{Seed: [32]byte{1}, SendBuffer: 1 << 20}, Config{Seed: [32]byte{2}, ReceiveBuffer: 4 << 20})
 		server, client := b.open(t, "0.0.0.0:7"), a.connected(t, "", "10.0.0.2:7")
-		setOption(t, server, socket.ReceiveBuffer, 4<<20)
 		for _, mode := range []int{-1, 0} { // Linux's default, and IP_PMTUDISC_DONT
 			if mode == 0 {
 				setOption(t, client, socket.DontFragment, 0)
@@ -240,6 +239,25 @@ func TestFragmentsAreCharged(t *testing.T) {
 	l.letGo()
 	if used, _ := s.Option(socket.SendQueued); used != 0 {
 		t.Errorf("%d bytes are charged in the end", used)
+	}
+	checkLedger(t, h)
+}
+
+// As on Linux, fragments may take twice the send buffer, and no more.
+func TestFragmentsBeyondTheSendBuffer(t *testing.T) {
+	h, l := known(t, Config{})
+	s := h.connected(t, "", "10.0.0.9:9")
+	setOption(t, s, socket.SendBuffer, 0)
+	send(t, s, letters(3000), "")
+	if n := len(l.take()); n != 3 {
+		t.Errorf("%d fragments", n)
+	}
+	if err := try(s, letters(65507), ""); err != syscall.ENOBUFS {
+		t.Errorf("65507 bytes: %v", err)
+	}
+	l.expect(t, "65507 bytes")
+	if st := s.Stats(); st.Sent != 1 {
+		t.Errorf("%d datagrams were sent", st.Sent)
 	}
 	checkLedger(t, h)
 }

@@ -45,6 +45,7 @@ var table = slices.Concat(
 	optionCases,
 	neighborCases,
 	seamCases,
+	fragmentCases,
 )
 
 // missing counts the cases that should have run as /host and could not.
