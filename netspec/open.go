@@ -5,9 +5,13 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net/netip"
 
 	"github.com/castnet-go/castnet"
+	"github.com/castnet-go/castnet/link"
+	device "github.com/castnet-go/castnet/link/packet"
 	"github.com/castnet-go/castnet/link/tap"
+	"github.com/castnet-go/castnet/link/tun"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/stack"
 	"github.com/castnet-go/castnet/wire"
@@ -26,8 +30,8 @@ func Open(ctx context.Context, text string) (socket.Network, io.Closer, error) {
 	return s.Open(ctx, stack.Config{})
 }
 
-// Open opens the network. A stack is made by cfg, named "tap" if cfg does not
-// name it; for the operating system's network cfg means nothing.
+// Open opens the network. A stack is made by cfg, named by the Kind if cfg does
+// not name it; for the operating system's network cfg means nothing.
 func (s *Spec) Open(ctx context.Context, cfg stack.Config) (socket.Network, io.Closer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -35,8 +39,8 @@ func (s *Spec) Open(ctx context.Context, cfg stack.Config) (socket.Network, io.C
 	switch s.Kind {
 	case "host":
 		return castnet.Host(), nopCloser{}, nil
-	case "tap":
-		st, err := s.openTAP(cfg)
+	case "tap", "tun", "packet":
+		st, err := s.openStack(cfg)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -49,7 +53,7 @@ type nopCloser struct{}
 
 func (nopCloser) Close() error { return nil }
 
-func (s *Spec) openTAP(cfg stack.Config) (*stack.Stack, error) {
+func (s *Spec) openStack(cfg stack.Config) (*stack.Stack, error) {
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("netspec: %w", err)
 	}
@@ -60,39 +64,77 @@ func (s *Spec) openTAP(cfg stack.Config) (*stack.Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.addTAP(st); err != nil {
+	if err := s.addLink(st); err != nil {
 		st.Close()
 		return nil, err
 	}
 	return st, nil
 }
 
-// addTAP gives st the device, the addresses and the route of the text.
-func (s *Spec) addTAP(st *stack.Stack) error {
-	mac := s.MAC
-	if mac.IsZero() {
-		mac = s.deriveMAC()
-	}
-	l, err := tap.Open(s.Name, tap.Config{Address: mac, MTU: s.MTU, HostAddresses: s.HostAddresses})
+// addLink gives st the device, the addresses and the route of the text.
+func (s *Spec) addLink(st *stack.Stack) error {
+	l, name, err := s.openLink()
 	if err != nil {
 		return err
 	}
-	iface, err := st.AddInterface(l.Name(), l)
+	iface, err := st.AddInterface(name, l)
 	if err != nil {
 		l.Close()
 		return err
 	}
 	for _, a := range s.Addresses {
 		if err := iface.AddAddress(a); err != nil {
-			return fmt.Errorf("adding the address %v to %s: %w", a, l.Name(), err)
+			return fmt.Errorf("adding the address %v to %s: %w", a, name, err)
 		}
 	}
-	if s.Gateway.IsValid() {
-		if err := st.AddRoute(stack.Route{Gateway: s.Gateway, Interface: l.Name()}); err != nil {
+	switch {
+	case s.Gateway.IsValid():
+		if err := st.AddRoute(stack.Route{Gateway: s.Gateway, Interface: name}); err != nil {
 			return fmt.Errorf("adding the route by %v: %w", s.Gateway, err)
+		}
+	case s.Kind == "tun":
+		// There is nowhere else to go.
+		if err := st.AddRoute(stack.Route{Interface: name}); err != nil {
+			return fmt.Errorf("adding the route by %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// openLink opens the device and returns its name too.
+func (s *Spec) openLink() (link.Link, string, error) {
+	mac := s.MAC
+	switch s.Kind {
+	case "packet":
+		l, err := device.Open(s.Name, device.Config{Address: mac, MTU: s.MTU, Queues: s.Queues, Offload: s.Offload})
+		if err != nil {
+			return nil, "", err
+		}
+		return l, l.Name(), nil
+	case "tun":
+		cfg := tun.Config{
+			MTU: s.MTU, HostAddresses: s.HostAddresses, HostRoutes: s.HostRoutes, Queues: s.Queues, Offload: s.Offload,
+		}
+		if s.Peer.IsValid() {
+			cfg.HostAddresses = []netip.Prefix{netip.PrefixFrom(s.Peer, s.Peer.BitLen())}
+			cfg.Peer = s.Addresses[0].Addr()
+		}
+		l, err := tun.Open(s.Name, cfg)
+		if err != nil {
+			return nil, "", err
+		}
+		return l, l.Name(), nil
+	}
+	if mac.IsZero() {
+		mac = s.deriveMAC()
+	}
+	l, err := tap.Open(s.Name, tap.Config{
+		Address: mac, MTU: s.MTU, HostAddresses: s.HostAddresses, Queues: s.Queues, Offload: s.Offload,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return l, l.Name(), nil
 }
 
 // deriveMAC returns the hardware address that follows from the first address:

@@ -3,6 +3,7 @@ package netspec_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -38,22 +39,54 @@ func TestOpenCancelled(t *testing.T) {
 }
 
 // A Conn on the opened network and the kernel exchange datagrams.
-func TestOpenTAP(t *testing.T) {
-	ns := netns.New(t)
-	var network socket.Network
-	var closer interface{ Close() error }
-	var err error
-	ns.Do(func() {
-		network, closer, err = netspec.Open(t.Context(), "tap,name=cn0,addr=10.0.0.2/24,host=10.0.0.1/24,gw=10.0.0.1,mtu=1400")
-	})
-	if err != nil {
-		t.Fatal(err)
+func TestOpen(t *testing.T) {
+	for _, test := range []struct {
+		name, text      string
+		setup           []string // of the kernel's side
+		kernel, ours    string
+		gateway, device string // of our default route
+	}{
+		{"tap", "tap,name=cn0,addr=10.0.0.2/24,host=10.0.0.1/24,gw=10.0.0.1,mtu=1400", nil, "10.0.0.1", "10.0.0.2", "10.0.0.1", "cn0"},
+		{"tap without offload", "tap,name=cn0,addr=10.0.0.2/24,host=10.0.0.1/24,gw=10.0.0.1,queues=2,offload=none", nil,
+			"10.0.0.1", "10.0.0.2", "10.0.0.1", "cn0"},
+		{"tun", "tun,name=cn0,addr=10.0.0.2/24,host=10.0.0.1/24,queues=2,mtu=1400", nil, "10.0.0.1", "10.0.0.2", "", "cn0"},
+		{"tun with a peer", "tun,name=cn0,addr=10.0.0.2/32,peer=10.9.9.9", nil, "10.9.9.9", "10.0.0.2", "", "cn0"},
+		{"tun with a route", "tun,name=cn0,addr=10.7.0.2/32,host=10.0.0.1/24,route=10.7.0.0/16", nil, "10.0.0.1", "10.7.0.2", "", "cn0"},
+		{"packet", "packet,dev=veth1,addr=10.0.0.2/24,gw=10.0.0.1,mac=02:00:00:00:00:07", []string{
+			"ip link add veth0 type veth peer name veth1", "ip addr add 10.0.0.1/24 dev veth0",
+			"ip link set veth0 up", "ip link set veth1 up",
+		}, "10.0.0.1", "10.0.0.2", "10.0.0.1", "veth1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ns := netns.New(t)
+			for _, line := range test.setup {
+				words := strings.Fields(line)
+				ns.Run(t, words[0], words[1:]...)
+			}
+			var network socket.Network
+			var closer io.Closer
+			var err error
+			ns.Do(func() { network, closer, err = netspec.Open(t.Context(), test.text) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closer.Close()
+			var gateway netip.Addr
+			if test.gateway != "" {
+				gateway = netip.MustParseAddr(test.gateway)
+			}
+			routes := network.(*stack.Stack).Routes()
+			if last := routes[len(routes)-1]; last.Gateway != gateway || last.Interface != test.device || last.Destination.Bits() != 0 {
+				t.Errorf("the default route: %+v", last)
+			}
+			exchange(t, ns, network, netip.MustParseAddr(test.kernel), netip.MustParseAddr(test.ours))
+		})
 	}
-	defer closer.Close()
-	routes := network.(*stack.Stack).Routes()
-	if last := routes[len(routes)-1]; last.Gateway != netip.MustParseAddr("10.0.0.1") || last.Interface != "cn0" {
-		t.Errorf("no default route: %v", routes)
-	}
+}
+
+// exchange has the kernel ask us, and us answer.
+func exchange(t *testing.T, ns *netns.Namespace, network socket.Network, theirs, us netip.Addr) {
+	t.Helper()
 	cfg := castnet.Config{On: network}
 	ours, err := cfg.Listen(t.Context(), "udp4", ":7")
 	if err != nil {
@@ -61,7 +94,7 @@ func TestOpenTAP(t *testing.T) {
 	}
 	defer ours.Close()
 	var kernel *net.UDPConn
-	ns.Do(func() { kernel, err = net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 7}) })
+	ns.Do(func() { kernel, err = net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(us, 7))) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +108,7 @@ func TestOpenTAP(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, from, err := ours.ReadFromUDPAddrPort(buf)
-	if err != nil || string(buf[:n]) != "ask" || from.Addr() != netip.MustParseAddr("10.0.0.1") {
+	if err != nil || string(buf[:n]) != "ask" || from.Addr() != theirs {
 		t.Fatalf("got %q from %v, %v", buf[:n], from, err)
 	}
 	if _, err := ours.WriteToUDPAddrPort([]byte("answer"), from); err != nil {

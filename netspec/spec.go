@@ -3,57 +3,76 @@ package netspec
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/wire"
 )
 
 // Usage describes the text in one line, for the help of a program.
-const Usage = `the network: "host", or "tap,addr=10.0.0.2/24" with name=, gw=, host=, mtu=, mac=`
+const Usage = `the network: "host", "tap,addr=10.0.0.2/24", "tun,addr=10.0.0.2/24" or ` +
+	`"packet,dev=eth0,addr=10.0.0.2/24", with more keys`
 
 // A Spec is what a text says. [Parse] makes one.
 type Spec struct {
-	Kind string // "host" or "tap"
+	Kind string // "host", "tap", "tun" or "packet"
 
 	Name          string         // of the device; empty: the next that is free
 	Addresses     []netip.Prefix // ours
 	Gateway       netip.Addr     // zero: none
 	HostAddresses []netip.Prefix // the kernel's
+	Peer          netip.Addr     // the kernel's, at the other end of a tun; zero: HostAddresses say
+	HostRoutes    []netip.Prefix // what the kernel sends to a tun, besides
 	MTU           int            // bytes; zero: the device's
-	MAC           wire.MAC       // zero: from the first address
+	MAC           wire.MAC       // zero: from the first address, and of packet the interface's
+	Queues        int            // zero: one
+	Offload       link.Offload
 }
+
+// keysOf are the keys that each kind of network knows, in the order in which String
+// writes them.
+var keysOf = map[string][]string{
+	"host":   nil,
+	"tap":    {"name", "addr", "gw", "host", "mtu", "mac", "queues", "offload"},
+	"tun":    {"name", "addr", "host", "peer", "route", "mtu", "queues", "offload"},
+	"packet": {"dev", "addr", "gw", "mtu", "mac", "queues", "offload"},
+}
+
+// examples are the shortest texts of the kinds.
+var examples = map[string]string{
+	"tap": "tap,addr=10.0.0.2/24", "tun": "tun,addr=10.0.0.2/24", "packet": "packet,dev=eth0,addr=10.0.0.2/24",
+}
+
+const kinds = "host, tap, tun and packet"
 
 // The range of MTUs: every link carries 68 bytes (RFC 791, 3.2), and a length
 // field no more than 65535.
 const minMTU, maxMTU = 68, 65535
 
 // Parse reads a text. The error says what would be right.
-//
-// For the kinds that are not there yet, it is ErrNotSupported.
 func Parse(text string) (*Spec, error) {
 	kind, rest, more := strings.Cut(text, ",")
 	s := &Spec{Kind: kind}
+	_, known := keysOf[kind]
 	var err error
-	switch kind {
-	case "host":
+	switch {
+	case kind == "":
+		err = fmt.Errorf("no kind of network; there are %s", kinds)
+	case !known:
+		err = fmt.Errorf("%q is no kind of network; there are %s", kind, kinds)
+	case kind == "host":
 		if more {
 			err = fmt.Errorf("host takes no keys")
 		}
-	case "tap":
+	default:
 		if more {
 			err = s.parseKeys(rest)
 		}
 		if err == nil {
 			err = s.check()
 		}
-	case "tun", "packet":
-		err = &socket.NotSupportedError{What: kind, Reason: "not yet; tap and host are"}
-	case "":
-		err = fmt.Errorf("no kind of network; there are host and tap")
-	default:
-		err = fmt.Errorf("%q is no kind of network; there are host and tap", kind)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("network %q: %w", text, err)
@@ -61,10 +80,9 @@ func Parse(text string) (*Spec, error) {
 	return s, nil
 }
 
-// tapKeys are the keys that tap knows, in the order in which String writes them.
-const tapKeys = "name, addr, gw, host, mtu, mac"
-
 func (s *Spec) parseKeys(text string) error {
+	keys := keysOf[s.Kind]
+	list := strings.Join(keys, ", ")
 	seen := make(map[string]bool)
 	for _, field := range strings.Split(text, ",") {
 		key, value, ok := strings.Cut(field, "=")
@@ -72,11 +90,12 @@ func (s *Spec) parseKeys(text string) error {
 		case field == "":
 			return fmt.Errorf("nothing between two commas or after the last")
 		case !ok:
-			return fmt.Errorf("%q has no value: write key=value, where the keys are %s", field, tapKeys)
-		case value == "" && strings.Contains(", "+tapKeys+",", ", "+key+","):
+			return fmt.Errorf("%q has no value: write key=value, where the keys are %s", field, list)
+		case !slices.Contains(keys, key):
+			return fmt.Errorf("unknown key %q; %s knows %s", key, s.Kind, list)
+		case value == "":
 			return fmt.Errorf("%s= has no value", key)
-		}
-		if seen[key] && key != "addr" && key != "host" {
+		case seen[key] && key != "addr" && key != "host" && key != "route":
 			return fmt.Errorf("%s is there twice", key)
 		}
 		seen[key] = true
@@ -87,9 +106,12 @@ func (s *Spec) parseKeys(text string) error {
 	return nil
 }
 
+// maxQueues is the most that a device can have.
+const maxQueues = 256
+
 func (s *Spec) set(key, value string) (err error) {
 	switch key {
-	case "name":
+	case "name", "dev":
 		s.Name = value
 	case "addr":
 		s.Addresses, err = appendPrefix(s.Addresses, key, value)
@@ -99,6 +121,23 @@ func (s *Spec) set(key, value string) (err error) {
 		if s.Gateway, err = netip.ParseAddr(value); err != nil {
 			err = fmt.Errorf("gw=%s is no IP address", value)
 		}
+	case "peer":
+		if s.Peer, err = netip.ParseAddr(value); err != nil {
+			err = fmt.Errorf("peer=%s is no IP address", value)
+		} else if s.Peer.IsMulticast() || s.Peer.IsUnspecified() || s.Peer.Zone() != "" {
+			err = fmt.Errorf("peer=%s cannot be a host's address", value)
+		}
+	case "route":
+		p, e := netip.ParsePrefix(value)
+		switch {
+		case e != nil:
+			err = fmt.Errorf("route=%s is no range of addresses, such as 10.7.0.0/16", value)
+		case p != p.Masked():
+			err = fmt.Errorf("route=%s has bits beyond its prefix: %v is meant", value, p.Masked())
+		case slices.Contains(s.HostRoutes, p):
+			err = fmt.Errorf("route=%s is there twice", value)
+		}
+		s.HostRoutes = append(s.HostRoutes, p)
 	case "mtu":
 		s.MTU, err = strconv.Atoi(value)
 		if err != nil || s.MTU < minMTU || s.MTU > maxMTU {
@@ -110,8 +149,15 @@ func (s *Spec) set(key, value string) (err error) {
 		} else if s.MAC.IsMulticast() || s.MAC.IsZero() {
 			err = fmt.Errorf("mac=%s cannot be a station's: it is a group's or zero", value)
 		}
-	default:
-		err = fmt.Errorf("unknown key %q; tap knows %s", key, tapKeys)
+	case "queues":
+		s.Queues, err = strconv.Atoi(value)
+		if err != nil || s.Queues < 1 || s.Queues > maxQueues {
+			err = fmt.Errorf("queues=%s is no number from 1 to %d", value, maxQueues)
+		}
+	case "offload":
+		if s.Offload, err = link.ParseOffload(value); err != nil {
+			err = fmt.Errorf("offload=%s: %w", value, err)
+		}
 	}
 	return err
 }
@@ -140,13 +186,25 @@ func appendPrefix(list []netip.Prefix, key, value string) ([]netip.Prefix, error
 // check says what is wrong with the keys taken together.
 func (s *Spec) check() error {
 	if len(s.Addresses) == 0 {
-		return fmt.Errorf("tap needs an address, as in tap,addr=10.0.0.2/24")
+		return fmt.Errorf("%s needs an address, as in %s", s.Kind, examples[s.Kind])
+	}
+	if s.Kind == "packet" && s.Name == "" {
+		return fmt.Errorf("packet needs an interface, as in %s", examples[s.Kind])
 	}
 	for _, a := range s.Addresses {
 		for _, h := range s.HostAddresses {
 			if a.Addr() == h.Addr() {
 				return fmt.Errorf("%v is both ours (addr) and the kernel's (host)", a.Addr())
 			}
+		}
+	}
+	if s.Peer.IsValid() {
+		if len(s.HostAddresses) != 0 {
+			return fmt.Errorf("peer and host both say what the kernel's address is")
+		}
+		first := s.Addresses[0].Addr()
+		if s.Peer == first || s.Peer.Is4() != first.Is4() {
+			return fmt.Errorf("peer=%v must be another address than ours, %v, and of its family", s.Peer, first)
 		}
 	}
 	if !s.Gateway.IsValid() {
@@ -170,23 +228,35 @@ func (s *Spec) String() string {
 	var b strings.Builder
 	b.WriteString(s.Kind)
 	write := func(key string, value any) { fmt.Fprintf(&b, ",%s=%v", key, value) }
-	if s.Name != "" {
-		write("name", s.Name)
-	}
-	for _, a := range s.Addresses {
-		write("addr", a)
-	}
-	if s.Gateway.IsValid() {
-		write("gw", s.Gateway)
-	}
-	for _, a := range s.HostAddresses {
-		write("host", a)
-	}
-	if s.MTU != 0 {
-		write("mtu", s.MTU)
-	}
-	if !s.MAC.IsZero() {
-		write("mac", s.MAC)
+	for _, key := range keysOf[s.Kind] {
+		switch {
+		case (key == "name" || key == "dev") && s.Name != "":
+			write(key, s.Name)
+		case key == "addr":
+			for _, a := range s.Addresses {
+				write(key, a)
+			}
+		case key == "gw" && s.Gateway.IsValid():
+			write(key, s.Gateway)
+		case key == "host":
+			for _, a := range s.HostAddresses {
+				write(key, a)
+			}
+		case key == "peer" && s.Peer.IsValid():
+			write(key, s.Peer)
+		case key == "route":
+			for _, r := range s.HostRoutes {
+				write(key, r)
+			}
+		case key == "mtu" && s.MTU != 0:
+			write(key, s.MTU)
+		case key == "mac" && !s.MAC.IsZero():
+			write(key, s.MAC)
+		case key == "queues" && s.Queues != 0:
+			write(key, s.Queues)
+		case key == "offload" && s.Offload != link.OffloadAll:
+			write(key, s.Offload)
+		}
 	}
 	return b.String()
 }

@@ -24,8 +24,19 @@ The tools run --on NETWORK, which is one of:
       host=ADDR/BITS    an address for the kernel's end of the device
       mtu=BYTES         the device's MTU
       mac=MAC           our hardware address
-  A TAP device needs CAP_NET_ADMIN, or to have been made for the user:
+      queues=N          several queues, each read by itself
+      offload=WHAT      what is left to the kernel: all, checksums or none
+  tun,addr=ADDR/BITS    the same on a TUN device: bare IP packets, and everything
+                        is reached by it. name, host, mtu, queues, offload, and:
+      peer=ADDR         the kernel's address, without a subnet, instead of host
+      route=ADDR/BITS   what else the kernel is to send to us
+  packet,dev=NAME,addr=ADDR/BITS
+                        the same on an interface of the machine, beside the kernel.
+                        gw, mtu, mac, queues, offload
+  TAP and TUN devices need CAP_NET_ADMIN, or to have been made for the user:
   sudo ip tuntap add dev cn0 mode tap user $USER && sudo ip link set cn0 up
+  An interface of the machine needs CAP_NET_RAW:
+  sudo setcap cap_net_raw+ep castnet
 
 Exit status: 0 done; 1 failed, received nothing, or a lab did not pass; 2 called
 wrongly. Colour is for terminals only, and not if NO_COLOR is set.`,
