@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	gvisor "gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/stack"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// Bounds of the TCP side.
+const (
+	maxHandshakes  = 1024 // connections being opened
+	maxConnections = 4096
+	queueLength    = 1024 // packets that gVisor sends and castnet has not taken
+	dialTimeout    = 10 * time.Second
+)
+
+// A tcpProxy is gVisor's TCP beside castnet's stack: it is given the packets of that
+// protocol by a handler, accepts every connection in the name of whomever it is to,
+// and carries on by a socket of the host's.
+type tcpProxy struct {
+	beside *stack.Stack
+	gvisor *gvisor.Stack
+	link   *channel.Endpoint
+
+	ctx    context.Context // of the connections
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	open    int  // connections
+	closing bool // no more of them
+	wait    sync.WaitGroup
+	sender  sync.WaitGroup
+
+	total   atomic.Int64 // connections that were made
+	refused atomic.Int64 // packets that castnet's stack did not send
+}
+
+// nic is the number of gVisor's only interface.
+const nic = 1
+
+// newTCPProxy starts gVisor beside s, until close is called.
+func newTCPProxy(s *stack.Stack, mtu int) (*tcpProxy, error) {
+	p := &tcpProxy{
+		beside: s,
+		link:   channel.New(queueLength, uint32(mtu), ""),
+		gvisor: gvisor.New(gvisor.Options{
+			NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol},
+			TransportProtocols: []gvisor.TransportProtocolFactory{tcp.NewProtocol},
+		}),
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.sender.Go(p.send)
+	if err := p.configure(); err != nil {
+		p.close()
+		return nil, fmt.Errorf("gVisor: %v", err)
+	}
+	if err := s.Handle(wire.ProtocolTCP, p.receive); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// configure makes gVisor's stack accept packets to any address, answer from it, and
+// hand each new connection to accept.
+func (p *tcpProxy) configure() tcpip.Error {
+	if err := p.gvisor.CreateNIC(nic, p.link); err != nil {
+		return err
+	}
+	if err := p.gvisor.SetPromiscuousMode(nic, true); err != nil {
+		return err
+	}
+	if err := p.gvisor.SetSpoofing(nic, true); err != nil {
+		return err
+	}
+	p.gvisor.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nic}})
+	sack := tcpip.TCPSACKEnabled(true)
+	if err := p.gvisor.SetTransportProtocolOption(tcp.ProtocolNumber, &sack); err != nil {
+		return err
+	}
+	f := tcp.NewForwarder(p.gvisor, 0, maxHandshakes, p.accept)
+	p.gvisor.SetTransportProtocolHandler(tcp.ProtocolNumber, f.HandlePacket)
+	return nil
+}
+
+// receive takes over a packet that came in by castnet's stack.
+func (p *tcpProxy) receive(b *packet.Buffer) {
+	pkt := gvisor.NewPacketBuffer(gvisor.PacketBufferOptions{Payload: buffer.MakeWithData(b.Bytes())}) // a copy
+	b.Release()
+	p.link.InjectInbound(ipv4.ProtocolNumber, pkt)
+	pkt.DecRef()
+}
+
+// send hands what gVisor sends to castnet's stack, until the link is closed. What is
+// refused is lost, and TCP sends it again.
+func (p *tcpProxy) send() {
+	for {
+		pkt := p.link.ReadContext(context.Background())
+		if pkt == nil {
+			return
+		}
+		b := packet.New(pkt.Size())
+		for _, part := range pkt.AsSlices() {
+			copy(b.Append(len(part)), part)
+		}
+		pkt.DecRef()
+		if err := p.beside.SendPacket(b); err != nil {
+			p.refused.Add(1)
+		}
+	}
+}
+
+// accept opens a connection to where a client wants to be connected to, and only then
+// accepts the client's; if that cannot be, the client is told by a reset. gVisor calls
+// it on a goroutine of its own.
+func (p *tcpProxy) accept(r *tcp.ForwarderRequest) {
+	client, server := p.connect(r)
+	r.Complete(client == nil)
+	if client == nil {
+		return
+	}
+	defer p.leave()
+	p.total.Add(1)
+	stop := context.AfterFunc(p.ctx, func() { client.Close(); server.Close() })
+	defer stop()
+	relay(client, server)
+}
+
+// connect returns both connections, or neither. With them the caller is one of those
+// whom enter counts.
+func (p *tcpProxy) connect(r *tcp.ForwarderRequest) (client *gonet.TCPConn, server *net.TCPConn) {
+	if !p.enter() {
+		return nil, nil
+	}
+	id := r.ID()
+	d := net.Dialer{Timeout: dialTimeout}
+	to := netip.AddrPortFrom(netip.AddrFrom4(id.LocalAddress.As4()), id.LocalPort)
+	c, err := d.DialContext(p.ctx, "tcp4", to.String())
+	if err != nil {
+		p.leave()
+		return nil, nil
+	}
+	var events waiter.Queue
+	endpoint, refusal := r.CreateEndpoint(&events)
+	if refusal != nil { // the client has gone
+		c.Close()
+		p.leave()
+		return nil, nil
+	}
+	return gonet.NewTCPConn(&events, endpoint), c.(*net.TCPConn)
+}
+
+// enter counts a connection, unless there are too many, or no more are wanted.
+func (p *tcpProxy) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing || p.open >= maxConnections {
+		return false
+	}
+	p.open++
+	p.wait.Add(1)
+	return true
+}
+
+func (p *tcpProxy) leave() {
+	p.mu.Lock()
+	p.open--
+	p.mu.Unlock()
+	p.wait.Done()
+}
+
+// A half is a connection each direction of which ends by itself.
+type half interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+}
+
+// relay copies both ways until both are at their end, or one has failed, and closes
+// both.
+func relay(a, b half) {
+	defer a.Close()
+	defer b.Close()
+	copyTo := func(to, from half) {
+		if _, err := io.Copy(to, from); err != nil || to.CloseWrite() != nil {
+			a.Close() // and so the other direction ends too
+			b.Close()
+		}
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() { copyTo(a, b) })
+	copyTo(b, a)
+	wait.Wait()
+}
+
+// close ends the connections, and gVisor. It returns what became of it all.
+func (p *tcpProxy) close() string {
+	p.beside.Handle(wire.ProtocolTCP, nil)
+	p.mu.Lock()
+	p.closing = true
+	p.mu.Unlock()
+	p.cancel()
+	p.wait.Wait()
+	p.gvisor.Close()
+	p.link.Close()
+	p.sender.Wait()
+	p.gvisor.Wait()
+	s := fmt.Sprintf("%d TCP connections", p.total.Load())
+	if n := p.refused.Load(); n > 0 {
+		s += fmt.Sprintf(" (%d packets could not be sent)", n)
+	}
+	return s
+}
