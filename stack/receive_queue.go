@@ -70,6 +70,30 @@ func (q *receiveQueue) push(b *packet.Buffer) drop.Reason {
 	return drop.None
 }
 
+// pushMany is push for the packets at the front of a row that there is room for,
+// unless there is something to say of one. It returns how many it took.
+func (q *receiveQueue) pushMany(frames []*packet.Buffer) (n int) {
+	if q.state != queueOpen || q.overrun != q.marked {
+		return 0
+	}
+	mask := uint32(len(q.ring) - 1)
+	room := len(q.ring) - int(q.count)
+	used := q.used
+	for n < len(frames) && n < room {
+		b := frames[n]
+		if used += b.TrueSize(); used > q.limit {
+			used -= b.TrueSize()
+			break
+		}
+		q.ring[(q.head+q.count+uint32(n))&mask] = b
+		n++
+	}
+	q.used = used
+	q.count += uint32(n)
+	q.queued += uint64(n)
+	return n
+}
+
 func (q *receiveQueue) grow() {
 	ring := make([]*packet.Buffer, max(minRing, 2*len(q.ring)))
 	for i := range q.count {
@@ -168,6 +192,7 @@ func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 		}
 	}
 	q.mu.Lock()
+	frames = frames[q.pushMany(frames):]
 	for _, b := range frames {
 		reason := drop.SocketClosed
 		switch q.state {
