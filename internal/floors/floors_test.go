@@ -43,6 +43,7 @@ var order = []string{
 	"lab",
 	"lab/labtest",
 	"internal/netns",
+	"internal/transcript",
 	"internal/conformance",
 	"internal/floors",
 	"examples/hello",
