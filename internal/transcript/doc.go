@@ -8,7 +8,8 @@
 // A session is all the blocks of a document that are marked console. A line that
 // begins with "$ " or, for root, "# " is a command; the lines behind it are what is
 // printed until the next command, on standard output and standard error together.
-// "…" in such a line stands for what differs from run to run.
+// "…" in such a line stands for what differs from run to run. [Quotes] holds a
+// document's programs to those in a folder.
 //
 // All commands go to one shell, one after the other. The next one is typed when the
 // one before has ended; or, if it ends in "&", when all has been printed that the

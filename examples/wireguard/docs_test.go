@@ -1,0 +1,17 @@
+package main
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/castnet-go/castnet/internal/transcript"
+)
+
+// TestDocument runs docs/wireguard.md.
+func TestDocument(t *testing.T) {
+	const document = "../../docs/wireguard.md"
+	shell := exec.Command("bash")
+	shell.Dir = "../.."
+	transcript.Run(t, document, shell)
+	transcript.Quotes(t, document, ".")
+}
