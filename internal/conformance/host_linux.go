@@ -38,7 +38,7 @@ func OnHost(needs Needs) (ok bool, why string) {
 // a port that one case has given up may be picked for another.
 func NewHost(tb testing.TB, needs Needs) *Machine {
 	tb.Helper()
-	m := &Machine{Network: host.Network{}, Kind: Host, Patience: hostPatience, elapse: time.Sleep}
+	m := &Machine{Network: host.Network{}, Kind: Host, Patience: hostPatience, PathLife: 10 * time.Minute, elapse: time.Sleep}
 	if needs == 0 && !CanNamespace() {
 		return m
 	}
@@ -67,6 +67,10 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	}
 	if needs&SourceCheck != 0 {
 		ns.Sysctl(tb, "ipv4/conf/all/rp_filter", "2")
+	}
+	if needs&BriefPaths != 0 {
+		m.PathLife = 2 * time.Second
+		ns.Sysctl(tb, "ipv4/route/mtu_expires", "2")
 	}
 	if needs&Reserved != 0 {
 		ns.Sysctl(tb, "ipv4/ip_local_reserved_ports", fmt.Sprint(ReservedPort))

@@ -40,6 +40,9 @@ const (
 	// which it looks for own addresses only among sources. The stack always
 	// looks for all that cannot be one.
 	SourceCheck
+	// BriefPaths makes the kernel remember path MTUs for seconds, not for ten
+	// minutes; PathLife says for how long. The stack's time costs nothing.
+	BriefPaths
 )
 
 // ReservedPort is the port that a machine made with Reserved does not pick.
@@ -128,6 +131,9 @@ type Machine struct {
 
 	// Patience is how long to wait for what must come.
 	Patience time.Duration
+
+	// PathLife is how long path MTUs are remembered.
+	PathLife time.Duration
 
 	elapse func(d time.Duration)
 	check  func() error

@@ -137,10 +137,10 @@ var Rules = []Rule{
 	{ID: "D-ERR-11", Text: "a pending error makes the socket readable, and wakes who waits"},
 	{ID: "D-ERR-12", Text: "a peek reports and clears the pending error too"},
 	{ID: "D-ERR-13", Text: "a next hop that does not answer is invisible to a plain connected socket"},
-	{ID: "D-ERR-14", Text: "with ReceiveErrors a next hop that does not answer is EHOSTUNREACH after three probes a second apart", Later: true},
-	{ID: "D-ERR-15", Text: "with ReceiveErrors an unconnected socket sees ICMP errors", Later: true},
-	{ID: "D-ERR-16", Text: "the error queue has the payload, the destination, origin, type, code and the offender", Later: true},
-	{ID: "D-ERR-17", Text: "fragmentation needed is EMSGSIZE, and the path MTU is remembered", Later: true},
+	{ID: "D-ERR-14", Text: "with ReceiveErrors a next hop that does not answer is EHOSTUNREACH after three probes a second apart"},
+	{ID: "D-ERR-15", Text: "with ReceiveErrors an unconnected socket sees ICMP errors"},
+	{ID: "D-ERR-16", Text: "the error queue has the payload, the destination, origin, type, code and the offender"},
+	{ID: "D-ERR-17", Text: "fragmentation needed is EMSGSIZE, and the path MTU is remembered"},
 	{ID: "D-ERR-18", Text: "with ReceiveErrors a device that refuses a frame is ENOBUFS; without, nothing is said", Later: true},
 	{ID: "D-ERR-20", Text: "of several sockets with the same address, port and peer the one that would hear the peer is told"},
 	{ID: "D-ERR-21", Text: "a send that fails by itself leaves the error pending; one that is shut down reports the error first"},
@@ -197,7 +197,8 @@ var Rules = []Rule{
 	// IP options.
 	{ID: "D-IPOPT-01", Text: "a packet with options that ask nothing of the host is delivered"},
 	{ID: "D-IPOPT-02", Text: "a packet with a source route is dropped, silently"},
-	{ID: "D-IPOPT-03", Text: "a packet with malformed options is dropped, with parameter problem", Later: true},
+	{ID: "D-IPOPT-03", Text: "a packet with malformed options is dropped, with parameter problem at the first thing that is wrong"},
+	{ID: "D-IPOPT-04", Text: "record routes and timestamps are checked: their pointers, that there is room, that there is one of each"},
 
 	// ICMP.
 	{ID: "D-ICMP-01", Text: "a datagram to a closed port is answered with port unreachable, from the address it was sent to"},
@@ -335,10 +336,28 @@ var Rules = []Rule{
 	{ID: "D-FRAG-18", Text: "a broadcast may be fragmented; the sender's own host hears it whole"},
 	{ID: "D-FRAG-19", Text: "IPv6: 60 s after the first to come the rest is given up", Later: true},
 
+	// The error queue.
+	{ID: "D-ERRQ-01", Text: "an entry has as much of the payload as the message quotes; a quote of less than 8 bytes behind its IP header is not believed"},
+	{ID: "D-ERRQ-02", Text: "every ICMP error becomes the kernel's errno, with the MTU or the pointer as Info; source quench, redirects and reassembly timeouts are told nobody"},
+	{ID: "D-ERRQ-03", Text: "entries are read in the order of coming; reading one of ICMP makes the next one's error pending, if that is of ICMP, and else nothing"},
+	{ID: "D-ERRQ-04", Text: "an entry makes the socket ready for ErrorQueued, its pending error for reading and writing, once"},
+	{ID: "D-ERRQ-05", Text: "turning ReceiveErrors off empties the queue, and leaves the pending error"},
+	{ID: "D-ERRQ-06", Text: "EMSGSIZE of the own host is in the queue, with the MTU, and not pending; of an unconnected socket without the port"},
+	{ID: "D-ERRQ-07", Text: "the queue is charged to the receive buffer; what finds it full is pending and not queued"},
+	{ID: "D-ERRQ-08", Text: "the fields that are reported of datagrams are told of ICMP messages too, but for Drops"},
+	{ID: "D-ERRQ-09", Text: "a socket that is shut down hears errors still"},
+
 	// Path MTU.
-	{ID: "D-PMTU-01", Text: "PathMTU of a connected socket is the route's MTU; unconnected it is ENOTCONN", Later: true},
-	{ID: "D-PMTU-02", Text: "fragmentation needed lowers it for every socket to that destination", Later: true},
-	{ID: "D-PMTU-03", Text: "what was learned is forgotten after ten minutes", Later: true},
+	{ID: "D-PMTU-01", Text: "PathMTU of a connected socket is the route's MTU; unconnected it is ENOTCONN"},
+	{ID: "D-PMTU-02", Text: "fragmentation needed lowers it for every socket to that destination"},
+	{ID: "D-PMTU-03", Text: "what was learned is forgotten after ten minutes, unless it is said again"},
+	{ID: "D-PMTU-04", Text: "only less than what is known is believed, though the error is told"},
+	{ID: "D-PMTU-05", Text: "less than 552 is taken for 552, and the path for one on which packets must be fragmented: no more is believed of it"},
+	{ID: "D-PMTU-06", Text: "the path's MTU counts with Discovery off, want and on, the interface's with probe, interface and omit; on, probe and interface refuse what is longer"},
+	{ID: "D-PMTU-07", Text: "don't-fragment is set with on and probe, and with want on what fits"},
+	{ID: "D-PMTU-08", Text: "with Discovery off no EMSGSIZE is told; with interface and omit nothing is learned"},
+	{ID: "D-PMTU-09", Text: "nothing is learned from a message that quotes what no socket sent"},
+	{ID: "D-PMTU-10", Text: "a segment longer than the path MTU is EMSGSIZE"},
 
 	// Groups on the host.
 	{ID: "F-JOIN-01", Text: "joining what is no group is EINVAL", Later: true},

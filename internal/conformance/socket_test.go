@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -57,7 +58,16 @@ func at(addr string, port uint16) string { return fmt.Sprintf("%s:%d", addr, por
 
 func (s *sock) bind(addr string) {
 	s.t.Helper()
-	if err := s.Bind(addrPort(addr)); err != nil {
+	err := s.Bind(addrPort(addr))
+	if s.n.Kind == Host && err == syscall.EADDRINUSE {
+		// A process that another test has forked and that has not executed its
+		// program yet holds every descriptor, and so what has just been closed.
+		for end := time.Now().Add(s.n.Patience); err == syscall.EADDRINUSE && time.Now().Before(end); {
+			runtime.Gosched()
+			err = s.Bind(addrPort(addr))
+		}
+	}
+	if err != nil {
 		s.t.Fatalf("Bind(%s): %v", addr, err)
 	}
 }

@@ -34,7 +34,7 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 	if err != nil {
 		tb.Fatalf("stack.New: %v", err)
 	}
-	m := &Machine{Network: s, Kind: Stack, Patience: stackPatience}
+	m := &Machine{Network: s, Kind: Stack, Patience: stackPatience, PathLife: 10 * time.Minute}
 	m.elapse = func(d time.Duration) { now.elapse(s, d) }
 	m.check = func() error {
 		if l := s.Ledger(); !l.Balanced() {

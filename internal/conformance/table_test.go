@@ -33,6 +33,8 @@ var table = slices.Concat(
 	lookupCases,
 	sizeCases,
 	errorCases,
+	errorQueueCases,
+	pathMTUCases,
 	shutdownCases,
 	receiveCases,
 	sendCases,
@@ -46,6 +48,7 @@ var table = slices.Concat(
 	neighborCases,
 	seamCases,
 	fragmentCases,
+	ipOptionCases,
 )
 
 // missing counts the cases that should have run as /host and could not.
