@@ -162,6 +162,9 @@ func (s *Socket) readCmsg(fd uintptr, m *socket.Message, fields socket.Fields, l
 			ts := *(*unix.Timespec)(unsafe.Pointer(&data[0]))
 			m.Set |= socket.FieldTime
 			m.Time = time.Unix(ts.Unix())
+		case kind == unix.SO_MARK && fields&socket.FieldMark != 0 && len(data) >= 4:
+			m.Set |= socket.FieldMark
+			m.Mark = binary.NativeEndian.Uint32(data)
 		case kind == unix.SO_RXQ_OVFL && fields&socket.FieldDrops != 0 && len(data) >= 4:
 			m.Drops = s.dropsSince(binary.NativeEndian.Uint32(data), peek)
 		}

@@ -58,6 +58,7 @@ var options = func() (o [socket.Options]option) {
 	o[socket.MulticastAll] = perFamily(unix.IP_MULTICAST_ALL, unix.IPV6_MULTICAST_ALL, 0, 0)
 	o[socket.MulticastAll].needs = "Linux 4.20 on an IPv6 socket"
 	o[socket.ReceiveErrors] = receiveErrorsOption
+	o[socket.Mark] = forBoth(unix.SOL_SOCKET, unix.SO_MARK, 0, 0)              // its value is checked apart
 	o[socket.PortRange] = forBoth(unix.SOL_IP, unix.IP_LOCAL_PORT_RANGE, 0, 0) // its value is checked apart
 	o[socket.PortRange].needs = "Linux 6.3"
 	o[socket.Error] = forBoth(unix.SOL_SOCKET, unix.SO_ERROR, 0, 0)
@@ -90,7 +91,7 @@ func (s *Socket) SetOption(o socket.Option, value int) error {
 			return syscall.EINVAL
 		}
 		return s.report(socket.Fields(value))
-	case socket.PortRange:
+	case socket.PortRange, socket.Mark:
 		// All 32 bits; where an int has no more it may be negative.
 		if uint64(uint(value)) > math.MaxUint32 {
 			return syscall.EINVAL
@@ -230,7 +231,7 @@ func (s *Socket) Option(o socket.Option) (int, error) {
 		switch o {
 		case socket.DontFragment:
 			value = asInt(value == unix.IP_PMTUDISC_DO || value == unix.IP_PMTUDISC_PROBE)
-		case socket.PortRange:
+		case socket.PortRange, socket.Mark:
 			value = int(uint32(value))
 		}
 		return 0

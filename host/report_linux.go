@@ -23,10 +23,11 @@ var reportables = []reportable{
 	{socket.FieldSegmentSize, forBoth(unix.SOL_UDP, unix.UDP_GRO, 0, 0)},
 	{socket.FieldTime, forBoth(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 0, 0)},
 	{socket.FieldDrops, forBoth(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 0, 0)},
+	{socket.FieldMark, forBoth(unix.SOL_SOCKET, unix.SO_RCVMARK, 0, 0)},
 }
 
 // allFields are those that can be reported.
-const allFields = socket.FieldDrops<<1 - 1
+const allFields = socket.FieldMark<<1 - 1
 
 // report sets the option Report. If the kernel refuses something, nothing is
 // changed.
@@ -48,6 +49,9 @@ func (s *Socket) report(fields socket.Fields) error {
 		s.reported.Store(uint32(fields))
 		return 0
 	})
+	if err == syscall.ENOPROTOOPT && fields&socket.FieldMark != 0 {
+		return &socket.NotSupportedError{What: "option Report with FieldMark", Reason: "needs Linux 5.19"}
+	}
 	if err == syscall.ENOPROTOOPT {
 		return &socket.NotSupportedError{What: "option Report with FieldSegmentSize", Reason: "needs Linux 5.0"}
 	}

@@ -61,3 +61,32 @@ func TestTransparent(t *testing.T) {
 		}
 	}
 }
+
+// TestMark: what a socket marks arrives marked on this host. To mark needs a
+// privilege, to look does not.
+func TestMark(t *testing.T) {
+	s, from := open4(t), openUnbound(t, socket.IPv4)
+	if os.Geteuid() != 0 {
+		if err := from.SetOption(socket.Mark, 1); err != syscall.EPERM {
+			t.Errorf("Mark without a privilege: %v, want EPERM", err)
+		}
+		set1(t, s, socket.Report, int(socket.FieldMark))
+		return
+	}
+	for _, v := range []int{-1, 1 << 32} {
+		if err := from.SetOption(socket.Mark, v); err != syscall.EINVAL {
+			t.Errorf("Mark = %d: %v, want EINVAL", v, err)
+		}
+	}
+	for _, v := range []int{7, 1<<32 - 1} {
+		set1(t, from, socket.Mark, v)
+		if got := get1(t, from, socket.Mark); got != v {
+			t.Errorf("Mark = %d after %d", got, v)
+		}
+	}
+	set1(t, s, socket.Report, int(socket.FieldMark|socket.FieldTTL))
+	send(t, from, s.LocalAddr(), "x")
+	if m := receive(t, s); m.Mark != 1<<32-1 || m.Set != socket.FieldMark|socket.FieldTTL {
+		t.Errorf("received mark %d, fields %b", m.Mark, m.Set)
+	}
+}

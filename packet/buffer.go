@@ -22,10 +22,13 @@ type Buffer struct {
 	start, end int32 // the window
 	class      class
 	held       bool // the owner is charged
-	owner      Owner
-	parent     *Buffer // of a clone: whose storage this is
-	refs       atomic.Int32
-	state      checkState // of the checking build; empty otherwise
+	// Mark is a number that a program gives a packet: a stack's hooks, a
+	// socket, a link. It travels with the buffer as the other marks do.
+	Mark   uint32
+	owner  Owner
+	parent *Buffer // of a clone: whose storage this is
+	refs   atomic.Int32
+	state  checkState // of the checking build; empty otherwise
 
 	next *Buffer    // in a pool's chain, or in a queue of who holds the buffer
 	one  [1]*Buffer // what Single returns

@@ -69,7 +69,7 @@ func NewBatch(bs []*Buffer, size int) {
 		b := chain
 		chain = b.next
 		b.next = nil
-		b.Marks = Marks{}
+		b.Marks, b.Mark = Marks{}, 0
 		b.start, b.end = Headroom, Headroom
 		b.checkTake()
 		bs[i] = b
@@ -112,7 +112,7 @@ func takeOne(c class) *Buffer {
 		b.next = nil
 		put(c, rest)
 	}
-	b.Marks = Marks{}
+	b.Marks, b.Mark = Marks{}, 0
 	b.checkTake()
 	return b
 }

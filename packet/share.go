@@ -20,7 +20,7 @@ func (b *Buffer) Clone() *Buffer {
 	c.parent = root
 	c.store = root.store
 	c.start, c.end = b.start, b.end
-	c.Marks = b.Marks
+	c.Marks, c.Mark = b.Marks, b.Mark
 	return c
 }
 
@@ -42,7 +42,7 @@ func (b *Buffer) Writable() *Buffer {
 	c := New(b.Len())
 	copy(c.Append(b.Len()), b.Bytes())
 	network, transport := int32(b.network)-b.start, int32(b.transport)-b.start
-	c.Marks = b.Marks
+	c.Marks, c.Mark = b.Marks, b.Mark
 	if b.network != 0 {
 		c.network = uint16(c.start + network)
 	}

@@ -19,6 +19,7 @@ const (
 	FieldSegmentSize                    // SegmentSize (UDP_SEGMENT, UDP_GRO)
 	FieldTime                           // Time (SO_TIMESTAMPNS); received only
 	FieldDrops                          // Drops (SO_RXQ_OVFL); received only
+	FieldMark                           // Mark (SO_RCVMARK); received only
 
 	// SendFields are those that a Message to be sent may set; with others
 	// it is EINVAL. Who answers what came uses Message.Reply.
@@ -47,6 +48,7 @@ type Message struct {
 	SegmentSize uint16         // Buf is a train of datagrams of this size each, the last may be shorter
 	Time        time.Time      // arrival, by the network's clock
 	Drops       uint32         // lost on this socket since the last datagram read, for want of room
+	Mark        uint32         // what a hook or a link gave the datagram, inside this host
 }
 
 // Truncated reports whether a received datagram was cut to fit Buf.

@@ -25,6 +25,11 @@ const (
 	// cannot, says EINVAL. 0 is the socket's own (IP_TRANSPARENT).
 	Transparent
 
+	// Mark is a number, 0 to 1<<32-1, that what is sent carries inside this
+	// host: the operating system's rules and routes go by it, a stack's hooks
+	// see it. Setting it is EPERM without a privilege (SO_MARK).
+	Mark
+
 	// ReceiveBuffer and SendBuffer are in bytes of true size, as read. As on
 	// Linux, what is set is capped by the network's maximum and doubled, and
 	// a negative size, which the kernel takes for a very large one, is that
@@ -76,7 +81,7 @@ const (
 const Options = int(optionEnd)
 
 var optionNames = [...]string{
-	ReuseAddr: "ReuseAddr", ReusePort: "ReusePort", IPv6Only: "IPv6Only", FreeBind: "FreeBind", Transparent: "Transparent",
+	ReuseAddr: "ReuseAddr", ReusePort: "ReusePort", IPv6Only: "IPv6Only", FreeBind: "FreeBind", Transparent: "Transparent", Mark: "Mark",
 	BindInterface: "BindInterface", Broadcast: "Broadcast", NoChecksum: "NoChecksum",
 	ReceiveBuffer: "ReceiveBuffer", SendBuffer: "SendBuffer",
 	TTL: "TTL", TOS: "TOS", DontFragment: "DontFragment", PathMTU: "PathMTU",

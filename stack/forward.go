@@ -53,6 +53,12 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 		refuse(drop.PacketTooBig, wire.ICMPDestinationUnreachable, wire.ICMPFragmentationNeeded, uint16(min(mtu, 0xffff)))
 		return
 	}
+	if st.hooks.Forward != nil {
+		if reason := st.hooks.Forward.ask(b, at, l.iface.index, out.index); reason != drop.None {
+			l.drop(b, reason)
+			return
+		}
+	}
 	if s.cfg.Tracer != nil {
 		s.trace(trace.Forward, l.iface, b, "by "+out.name)
 	}

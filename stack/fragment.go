@@ -34,7 +34,7 @@ func fragments(b *packet.Buffer, at, mtu int) []*packet.Buffer {
 	list := make([]*packet.Buffer, (len(payload)+step-1)/step)
 	packet.NewBatch(list, at+header+min(step, len(payload)))
 	for k, f := range list {
-		f.Marks = b.Marks
+		f.Marks, f.Mark = b.Marks, b.Mark
 		f.Flags &^= packet.ChecksumValid | packet.ChecksumPartial
 		if o := b.Owner(); o != nil {
 			f.SetOwner(o)

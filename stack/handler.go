@@ -124,7 +124,7 @@ func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
 	if front, _ := b.Room(); front < p.linkLen() {
 		c := packet.New(b.Len())
 		copy(c.Append(b.Len()), b.Bytes())
-		c.Marks = b.Marks
+		c.Marks, c.Mark = b.Marks, b.Mark
 		b.Release()
 		b = c
 	}
@@ -144,6 +144,9 @@ func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
 		e.SetType(wire.EtherTypeIPv4)
 	}
 	p.iface.generated(b)
+	if !s.letOut(&p, b) {
+		return nil, syscall.EPERM
+	}
 	if (p.broadcast || p.multicast) && p.iface.kind != link.Loopback {
 		p.iface.loopBack(b)
 	}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/castnet-go/castnet/packet"
@@ -79,6 +80,9 @@ func (s *Stack) output(q query, proto wire.Protocol, b *packet.Buffer) error {
 	p.ipSum += uint32(proto) + uint32(^uint16(wire.ProtocolUDP))
 	p.wrapIP(b, s)
 	p.iface.generated(b)
+	if !s.letOut(&p, b) {
+		return syscall.EPERM
+	}
 	if b.Len()-p.linkLen() > p.mtu {
 		s.allowFragments(b, p.linkLen())
 		s.sendFragments(p.iface, p.neighbor, b, p.mtu)

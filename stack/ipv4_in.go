@@ -60,6 +60,9 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 
 // transport is the way in for a whole packet to this host, whose headers are known.
 func (l *lane) transport(b *packet.Buffer, h *wire.IPv4Header, payload []byte, src, dst ipv4, to cast) *Socket {
+	if l.state.hooks.Input != nil && !l.admit(b) {
+		return nil
+	}
 	switch h.Protocol() {
 	case wire.ProtocolUDP:
 		return l.udp(b, h, payload, src, dst, to)

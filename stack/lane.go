@@ -149,7 +149,8 @@ func (l *lane) begin() {
 	if st := l.iface.stack.state.Load(); st != l.state {
 		i := l.iface
 		l.state, l.netif = st, st.byIndex(i.index)
-		l.short = i.kind == link.Ethernet && l.netif != nil && l.netif.up && i.stack.cfg.Tracer == nil
+		l.short = i.kind == link.Ethernet && l.netif != nil && l.netif.up && i.stack.cfg.Tracer == nil &&
+			st.hooks.Input == nil
 		l.sane, l.last = 0, plainHeader{}
 	}
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"math"
 	"net"
 	"syscall"
 
@@ -21,6 +22,7 @@ type options struct {
 	device               int // interface index; 0: any
 	multicastDevice      int
 	portRange            uint32
+	mark                 uint32
 }
 
 var defaultOptions = options{
@@ -59,7 +61,7 @@ func (o *options) boolean(opt socket.Option) *bool {
 
 // reportable are the fields that received messages can carry.
 const reportable = socket.FieldLocal | socket.FieldInterface | socket.FieldTTL | socket.FieldTOS |
-	socket.FieldSegmentSize | socket.FieldTime | socket.FieldDrops
+	socket.FieldSegmentSize | socket.FieldTime | socket.FieldDrops | socket.FieldMark
 
 // SetOption sets an option.
 func (s *Socket) SetOption(opt socket.Option, value int) error {
@@ -151,6 +153,14 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 			return true, syscall.EINVAL
 		}
 		next.portRange = uint32(value)
+	case socket.Mark:
+		if uint64(uint(value)) > math.MaxUint32 {
+			return true, syscall.EINVAL
+		}
+		if s.stack.cfg.Unprivileged {
+			return true, syscall.EPERM // without CAP_NET_ADMIN or CAP_NET_RAW
+		}
+		next.mark = uint32(value)
 	case socket.ReceiveErrors:
 		s.receiveErrors(value != 0)
 		return true, nil
@@ -221,6 +231,8 @@ func (s *Socket) Option(opt socket.Option) (int, error) {
 		return int(s.reports.Load()), nil
 	case socket.PortRange:
 		return int(s.opts.portRange), nil
+	case socket.Mark:
+		return int(s.opts.mark), nil
 	case socket.ReceiveErrors:
 		return asInt(s.errors.Load() != nil), nil
 	case socket.Error:

@@ -3,6 +3,7 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -28,6 +29,7 @@ var optionRows = map[socket.Option]optionRow{
 	socket.ReusePort:         boolRow(0),
 	socket.FreeBind:          boolRow(0),
 	socket.Transparent:       boolRow(0),
+	socket.Mark:              {0, map[int]int{7: 7, math.MaxUint32: math.MaxUint32, 0: 0}, map[int]error{-1: syscall.EINVAL, math.MaxUint32 + 1: syscall.EINVAL}},
 	socket.Broadcast:         boolRow(0),
 	socket.NoChecksum:        boolRow(0),
 	socket.MulticastLoopback: boolRow(1),

@@ -57,6 +57,8 @@ type path struct {
 	ipSum     uint32 // the sum of what is in ip0, ip1 and the destination
 	udpSum    uint32 // the sum of the pseudo-header and ports, less the length
 
+	hook Hook // of what is sent, if there is one: the path is not used again
+
 	to netip.AddrPort // what was asked for; zero: do not use again
 
 	// What has left by this path, not yet added to the interface's counters.
@@ -154,6 +156,7 @@ func (s *Stack) routeInto(p *path, q query) error {
 		}
 	}
 	p.prepare(&q)
+	p.hook = st.hooks.Output
 	p.state = st
 	return nil
 }

@@ -159,7 +159,7 @@ func (a *assembly) whole(prefix int) (*packet.Buffer, drop.Reason) {
 		return nil, drop.ReassemblyTooLong
 	}
 	b := packet.New(prefix + headers + a.end)
-	b.Marks = first.Marks
+	b.Marks, b.Mark = first.Marks, first.Mark
 	b.Flags &= packet.LinkBroadcast | packet.LinkMulticast | looped
 	clear(b.Append(prefix))
 	if prefix == n {

@@ -193,5 +193,8 @@ func (s *Socket) report(m *socket.Message, b *packet.Buffer, ip, udp []byte, los
 	if want&socket.FieldDrops != 0 {
 		m.Drops = lost
 	}
+	if want&socket.FieldMark != 0 {
+		m.Mark = b.Mark
+	}
 	m.Set = want &^ socket.FieldSegmentSize // which receiveTrains adds
 }

@@ -257,7 +257,7 @@ func TestTheFieldsOfAReceivedMessage(t *testing.T) {
 	if m := receive(t, s); !m.Time.Equal(at) {
 		t.Errorf("arrived %v, want %v", m.Time, at)
 	}
-	for _, v := range []int{-1, 1 << 16, int(socket.FieldDrops) << 1} {
+	for _, v := range []int{-1, 1 << 16, int(socket.FieldMark) << 1} {
 		if err := s.SetOption(socket.Report, v); err == nil {
 			t.Errorf("Report = %#x was accepted", v)
 		}

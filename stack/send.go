@@ -93,6 +93,9 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	} else {
 		var err error
 		if p, err = s.ready(m, true); err != nil {
+			if err == errHooked {
+				return s.sendHooked(p, m, true)
+			}
 			s.mu.Unlock()
 			return 0, s.told(err)
 		}
@@ -178,6 +181,9 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 			segment, count, err = segments(m, p)
 		}
 		if err != nil {
+			if err == errHooked && taken == 0 {
+				return s.sendHooked(p, m, first)
+			}
 			failure = err
 			break
 		}
@@ -344,14 +350,14 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 		}
 		var err error
 		if p, err = s.findPath(m, s.peer); err != nil {
-			return nil, err
+			return p, err
 		}
 		p.forPeer = p.to.IsValid()
 	case known && p.to == m.Addr && m.Addr.Port() != 0:
 	default:
 		var err error
 		if p, err = s.findPath(m, m.Addr); err != nil {
-			return nil, err
+			return p, err
 		}
 	}
 	if p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
@@ -418,6 +424,10 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 	}
 	if p.link&usable == 0 {
 		p.setLink(s.stack.neighbors.use(p.neighbor))
+	}
+	if p.hook != nil {
+		p.state = nil
+		return p, errHooked
 	}
 	return p, nil
 }

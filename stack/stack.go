@@ -55,6 +55,7 @@ type state struct {
 	locals     localSet // all their addresses
 	routes     []route  // in the order in which they are looked at
 	handlers   map[wire.Protocol]Handler
+	hooks      Hooks
 	closed     bool
 }
 
@@ -214,6 +215,7 @@ func (s *Stack) update(change func(*state) error) error {
 		routes:     append([]route(nil), old.routes...),
 		locals:     old.locals, // for change to ask
 		handlers:   old.handlers,
+		hooks:      old.hooks,
 	}
 	if err := change(next); err != nil {
 		return err

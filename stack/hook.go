@@ -1,0 +1,216 @@
+package stack
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// A Hook decides what becomes of a packet. It returns drop.None to let it go on,
+// and else the reason under which it is dropped: drop.Filtered, or one of the
+// program's own (drop.Register).
+//
+// It is called on the goroutine that delivers or sends the packet, by several at
+// once, with no lock held. It must not block. It may open sockets and send
+// packets, but the order of those beside the packets under way is not defined.
+type Hook func(p *Packet) drop.Reason
+
+// Hooks are where packets can be looked at: the places that Linux's netfilter
+// calls by the same names. A nil Hook lets everything pass and costs nothing.
+type Hooks struct {
+	// Input sees what is for this host, before anybody gets it: UDP, ICMP and
+	// what handlers are for, fragments put together, to own addresses, to
+	// foreign ones by a transparent interface, to broadcasts and groups.
+	// What the host sends to itself passes Output and then Input.
+	Input Hook
+
+	// Output sees what this host sends, before it is cut into fragments:
+	// what sockets send, what the stack itself does (ICMP), and what
+	// SendPacket was given. A socket's TrySend returns EPERM for what is
+	// dropped, and SendPacket too. A train is seen datagram by datagram.
+	Output Hook
+
+	// Forward sees what this host sends on for others, when it is known where
+	// to: such packets pass neither Input nor Output. They are single
+	// fragments, if that is how they came, and trains whole.
+	Forward Hook
+}
+
+// A Packet is what a Hook sees. It is valid until the Hook returns.
+type Packet struct {
+	// Source and Destination have ports if the packet is UDP or TCP.
+	Source, Destination netip.AddrPort
+	Protocol            wire.Protocol
+
+	// In is the index of the interface by which the packet came in, Out of
+	// that by which it is to leave; 0: it did not, or is not.
+	In, Out int
+
+	// Bytes is the whole IP packet and Payload what is carried: behind the UDP
+	// header, or behind the IP header of another protocol. They must not be
+	// written to. The UDP checksum of what comes in was not looked at yet.
+	Bytes, Payload []byte
+
+	// Mark is a number that goes with the packet inside the stack: a socket's
+	// Mark, what a Hook or a link has set before, or 0. A Hook may set it; the
+	// hooks after it see it, and so does a socket that reports FieldMark.
+	Mark uint32
+}
+
+// SetHooks replaces the stack's hooks. The zero Hooks are none.
+func (s *Stack) SetHooks(h Hooks) error {
+	return s.update(func(st *state) error {
+		st.hooks = h
+		return nil
+	})
+}
+
+var packets = sync.Pool{New: func() any { return new(Packet) }}
+
+// ask asks a hook about a packet whose IP header, which is good, begins at the
+// offset.
+func (h Hook) ask(b *packet.Buffer, at, in, out int) drop.Reason {
+	ip, _, payload, err := wire.ParseIPv4(b.Bytes()[at:])
+	if err != nil {
+		panic("stack: a packet for a hook whose header was not checked")
+	}
+	p := packets.Get().(*Packet)
+	*p = Packet{Protocol: ip.Protocol(), In: in, Out: out, Bytes: b.Bytes()[at:], Payload: payload, Mark: b.Mark}
+	var src, dst uint16
+	if proto := p.Protocol; (proto == wire.ProtocolUDP || proto == wire.ProtocolTCP) && ip.FragmentOffset() == 0 && len(payload) >= 4 {
+		src, dst = uint16(payload[0])<<8|uint16(payload[1]), uint16(payload[2])<<8|uint16(payload[3])
+		if proto == wire.ProtocolUDP && len(payload) >= wire.UDPHeaderLen {
+			p.Payload = payload[wire.UDPHeaderLen:]
+		}
+	}
+	p.Source = netip.AddrPortFrom(ip.Source(), src)
+	p.Destination = netip.AddrPortFrom(ip.Destination(), dst)
+	reason := h(p)
+	b.Mark = p.Mark
+	*p = Packet{}
+	packets.Put(p)
+	if int(reason) >= drop.Count {
+		reason = drop.Filtered // it is no reason that could be counted
+	}
+	return reason
+}
+
+// admit asks the input hook about a packet whose IP header is noted, and drops it
+// if that says so.
+func (l *lane) admit(b *packet.Buffer) bool {
+	at := b.Len() - len(b.NetworkBytes())
+	reason := l.state.hooks.Input.ask(b, at, int(b.Interface), 0)
+	if reason != drop.None {
+		l.drop(b, reason)
+	}
+	return reason == drop.None
+}
+
+// errHooked is what ready returns with a path, and before the checks that come
+// after finding one, when an output hook is to be asked. No socket keeps such a
+// path: each datagram finds it anew.
+var errHooked = errors.New("stack: there is an output hook")
+
+// sendHooked sends a message by a path on which there is an output hook. The
+// caller holds s.mu, which it gives up.
+func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, error) {
+	size, count, err := segments(m, p)
+	if hindered := s.unhindered(p, m, mayFail); hindered != nil {
+		err = hindered // it is looked at first
+	}
+	if err != nil {
+		s.mu.Unlock()
+		return 0, s.told(err)
+	}
+	frames := make([]*packet.Buffer, 0, count)
+	for rest := m.Buf; len(frames) < count; {
+		k := min(size, len(rest))
+		b := packet.New(k)
+		s.build(p, b, rest[:k])
+		if p.tooLong(k) {
+			s.stack.allowFragments(b, p.linkLen())
+		}
+		b.Mark = s.opts.mark
+		rest = rest[k:]
+		frames = append(frames, b)
+	}
+	hook := p.hook
+	iface, neighbor, at, mtu, again := p.iface, p.neighbor, p.linkLen(), p.mtu, s.loopsBack(p)
+	s.mu.Unlock()
+
+	passed, bytes := 0, 0
+	for _, b := range frames {
+		length := b.Len() - at - wire.IPv4HeaderLen - wire.UDPHeaderLen
+		if reason := hook.ask(b, at, 0, iface.index); reason != drop.None {
+			s.stack.own.generated.Add(1)
+			iface.drop(b, reason)
+			continue
+		}
+		passed++
+		bytes += length
+		if again {
+			iface.loopBack(b)
+		}
+		if b.Len()-at > mtu {
+			s.stack.sendFragments(iface, neighbor, b, mtu)
+			continue
+		}
+		s.stack.sendBy(iface, neighbor, b)
+	}
+	s.mu.Lock()
+	if passed > 0 {
+		s.sent++
+		s.splits += uint64(passed - 1)
+		s.bytes += uint64(bytes)
+	}
+	s.mu.Unlock()
+	if passed == 0 {
+		return 0, syscall.EPERM
+	}
+	return 1, nil
+}
+
+// letOut asks the output hook about a packet of the stack's own, and drops it if
+// that says so. The packet was counted as generated.
+func (s *Stack) letOut(p *path, b *packet.Buffer) bool {
+	if p.hook == nil {
+		return true
+	}
+	reason := p.hook.ask(b, p.linkLen(), 0, p.iface.index)
+	if reason != drop.None {
+		p.iface.drop(b, reason)
+	}
+	return reason == drop.None
+}
+
+// unhindered is what ready checks of a message once it has a path, in the same
+// order. The caller holds s.mu.
+func (s *Socket) unhindered(p *path, m *socket.Message, mayFail bool) error {
+	if p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
+		if mayFail {
+			s.queueTooLong(p)
+		}
+		return syscall.EMSGSIZE
+	}
+	if s.pending.Load() != 0 {
+		if !mayFail {
+			return syscall.EAGAIN
+		}
+		if err := s.takeError(); err != nil {
+			return err
+		}
+	}
+	if s.shut.Load()&uint32(socket.ShutWrite) != 0 {
+		return syscall.EPIPE
+	}
+	if s.sendUsed.Load() >= s.sendLimit.Load() {
+		return syscall.EAGAIN
+	}
+	return nil
+}
