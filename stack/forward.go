@@ -18,7 +18,7 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	}
 	l.flush()
 	refuse := func(reason drop.Reason, t wire.ICMPType, code wire.ICMPCode, mtu uint16) {
-		s.sendError(st, b, h, icmpError{t, code, mtu})
+		s.sendError(st, b, h, icmpError{t: t, code: code, mtu: mtu})
 		l.drop(b, reason)
 	}
 	r := st.lookup(dst, nil)
@@ -64,7 +64,7 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	}
 	b = b.Writable()
 	b.TrimFront(at)
-	ip, _, _, err := wire.ParseIPv4(b.Bytes())
+	ip, options, _, err := wire.ParseIPv4(b.Bytes())
 	if err != nil {
 		l.drop(b, drop.PacketMalformed)
 		return
@@ -73,6 +73,12 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	hop := dst
 	if r.gateway != 0 {
 		hop = r.gateway
+	}
+	if len(options) > 0 {
+		w := optionWriter{addr: st.sourceFor(r, st.byIndex(out.index), hop), local: st.isLocal, now: s.cfg.Clock.Now}
+		if w.fillOptions(options) {
+			ip.UpdateChecksum(options)
+		}
 	}
 	b.SetTransport(ip.HeaderLen()) // for what counts a train's datagrams
 	if longest > mtu {

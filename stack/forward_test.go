@@ -34,7 +34,7 @@ func TestForwardedPacketsAreChangedOnlyWhereTheyMustBe(t *testing.T) {
 		"plain":      {payload: "x", ttl: 64, tos: 0xb9, dontFrag: true},
 		"padded":     {payload: "x", trailing: 17},
 		"empty":      {},
-		"options":    {payload: "x", options: []byte{7, 7, 4, 0, 0, 0, 0, 0}},
+		"options":    {payload: "x", options: []byte{7, 7, 8, 1, 2, 3, 4, 0}},
 		"fragment":   {payload: "some bytes", fragment: 1480, more: true},
 		"bad UDP":    {payload: "x", badSum: true}, // the router is not its judge
 		"protocol":   {protocol: 89, payload: "hello"},
@@ -108,7 +108,7 @@ func TestPacketsThatAreNotForwarded(t *testing.T) {
 		{"to loopback", to("127.0.0.1"), drop.MartianDestination, ""},
 		{"to nobody", to("0.0.0.0"), drop.MartianDestination, ""},
 		{"with a source route", datagram{payload: "x", options: []byte{131, 3, 4, 0}}, drop.OptionsRejected, ""},
-		{"with malformed options", datagram{payload: "x", options: []byte{7, 9, 4, 0}}, drop.OptionsRejected, ""},
+		{"with malformed options", datagram{payload: "x", options: []byte{7, 9, 4, 0}}, drop.OptionsRejected, host0 + "pointer indicates the error" + quote},
 		{"TTL 1, a later fragment", datagram{payload: "x", ttl: 1, fragment: 8}, drop.TTLExpired, ""},
 		{"TTL 1, the first fragment", datagram{payload: "12345678", ttl: 1, more: true}, drop.TTLExpired, host0 + "TTL exceeded in transit" + quote},
 		{"TTL 1, an ICMP error", datagram{ttl: 1, protocol: wire.ProtocolICMP,

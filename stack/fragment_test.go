@@ -312,7 +312,7 @@ func TestIdentificationsOfFragments(t *testing.T) {
 
 func TestARouterFragments(t *testing.T) {
 	const mtu = 300
-	options := []byte{7, 7, 4, 0, 0, 0, 0, 148, 4, 0, 0, 0} // not to be copied; to be copied; padding
+	options := []byte{7, 7, 8, 1, 2, 3, 4, 148, 4, 0, 0, 0} // not to be copied; to be copied; padding
 	for _, c := range []struct {
 		what string
 		in   []byte

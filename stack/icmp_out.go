@@ -14,6 +14,8 @@ type icmpError struct {
 	t    wire.ICMPType
 	code wire.ICMPCode
 	mtu  uint16 // of fragmentation needed
+	// pointer says where a parameter problem is, counted from the IP header.
+	pointer uint8
 }
 
 // maxICMPError is the length of the longest error message, its IP header
@@ -53,6 +55,9 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 	m := wire.PutICMP(c.Append(wire.ICMPHeaderLen), e.t, e.code)
 	if e.mtu != 0 {
 		m.SetMTU(e.mtu)
+	}
+	if e.pointer != 0 {
+		m.SetPointer(e.pointer)
 	}
 	body := c.Append(len(quote))
 	copy(body, quote)

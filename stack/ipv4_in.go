@@ -42,8 +42,7 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 		l.drop(b, reason)
 		return nil
 	}
-	if len(options) > 0 && !acceptOptions(options) {
-		l.drop(b, drop.OptionsRejected)
+	if len(options) > 0 && l.rejectOptions(b, h, options) {
 		return nil
 	}
 	if to == toOther {
@@ -119,31 +118,6 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 		return toHost, drop.None
 	}
 	return toOther, drop.None
-}
-
-// acceptOptions reports whether a packet with these options is let in. Source
-// routes are not (RFC 7126, and Linux by default).
-func acceptOptions(options []byte) bool {
-	const (
-		end, nop                = 0, 1
-		looseRoute, strictRoute = 131, 137
-	)
-	for len(options) > 0 {
-		switch options[0] {
-		case end:
-			return true
-		case nop:
-			options = options[1:]
-			continue
-		case looseRoute, strictRoute:
-			return false
-		}
-		if len(options) < 2 || options[1] < 2 || int(options[1]) > len(options) {
-			return false
-		}
-		options = options[options[1]:]
-	}
-	return true
 }
 
 // unknownProtocol drops a packet of a protocol that nobody handles, and says so
