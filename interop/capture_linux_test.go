@@ -103,6 +103,14 @@ func (c *capture) open(ns *netns.Namespace) error {
 	return err
 }
 
+// ignoreOutgoing leaves out from now on what the kernel sends.
+func (c *capture) ignoreOutgoing() (err error) {
+	c.conn.Control(func(d uintptr) {
+		err = unix.SetsockoptInt(int(d), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+	})
+	return err
+}
+
 // run writes down what comes until the socket's deadline, and then what has been
 // seen by then.
 func (c *capture) run() {

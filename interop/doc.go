@@ -1,6 +1,8 @@
 // Package interop holds the tests of castnet's stack against what it was not
-// written with: the Linux kernel at the other end of a TAP device, socat, ping,
-// a DNS server and dig, and tshark as the judge of every frame that was sent.
+// written with: the Linux kernel at the other end of a TAP device, as a host, as a
+// router with a smaller MTU and as a translator of addresses; socat, ping, iperf,
+// traceroute and tracepath, a DNS server and dig; a hostile station made with scapy;
+// and tshark as the judge of every frame that was sent.
 //
 //	sudo env CASTNET_INTEROP=1 go test ./interop
 //
@@ -13,6 +15,10 @@
 // wrong or that nobody verified, fails the test, and so does one that the stack
 // counted and the capture has not. A test of its own shows that bad frames are
 // found.
+//
+// Other stations may be there to do harm: testdata/hostile.py, with scapy, throws
+// malformed and misleading frames at a stack (TestHostileFrames). It throws the same
+// ones each time; CASTNET_HOSTILE_SEED=N draws others.
 //
 // Without CASTNET_INTEROP=1 each test skips and says how it is run. With it, a
 // program or a privilege that is missing is a failure.

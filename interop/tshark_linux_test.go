@@ -52,6 +52,9 @@ func tshark(path string, services bool, filter string, fields ...string) ([][]st
 type verdict struct {
 	protocols string // "ip:udp:data"
 	fault     string // empty: there is none
+	// quotes says that it is an ICMP error and that all that is found fault with
+	// is what it quotes.
+	quotes bool
 }
 
 // Fields that judge asks for.
@@ -104,6 +107,7 @@ func judge(path string, services bool, mac wire.MAC) ([]verdict, error) {
 			}
 		}
 		if f[fieldMalformed] != "" || isError(f[fieldSeverity]) || len(faults) > 0 {
+			v.quotes = len(faults) == 0 && strings.HasPrefix(v.protocols, "ip:icmp:ip")
 			v.fault = fmt.Sprintf("tshark finds fault with frame %s, %s %q: %s", f[fieldNumber], v.protocols, f[fieldInfo],
 				strings.Join(append(faults, f[fieldMessage]), "; "))
 		}
