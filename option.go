@@ -32,7 +32,9 @@ func (c *Conn) SetTTL(ttl int) error { return c.setOption(socket.TTL, ttl) }
 func (c *Conn) SetTOS(tos int) error { return c.setOption(socket.TOS, tos) }
 
 // SetDontFragment forbids to fragment what is sent; a datagram that is longer
-// than the path's MTU is then EMSGSIZE.
+// than the path's MTU is then EMSGSIZE. Off, datagrams may be fragmented here and
+// on their way, and nothing is learned of the path but by others. It is not what
+// a Conn begins with, which is DiscoveryWant: see [Conn.SetMTUDiscovery].
 func (c *Conn) SetDontFragment(on bool) error { return c.setOption(socket.DontFragment, boolInt(on)) }
 
 // SetMulticastTTL sets the time to live of what is sent to groups: 0 to 255,
@@ -64,7 +66,9 @@ func (c *Conn) SetMulticastInterface(ifname string) error {
 func (c *Conn) SetReport(fields Fields) error { return c.setOption(socket.Report, int(fields)) }
 
 // PathMTU returns the longest IP packet, in bytes, that is known to reach the
-// peer whole. Without a peer it is ENOTCONN.
+// peer whole: the outgoing interface's MTU, or less if routers have said so within
+// ten minutes. A payload may be 28 bytes shorter over IPv4, 48 over IPv6. Without a
+// peer it is ENOTCONN.
 func (c *Conn) PathMTU() (int, error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL

@@ -24,6 +24,8 @@ func TestOptions(t *testing.T) {
 		{"SetTTL", func() error { return c.SetTTL(3) }, socket.TTL, 3},
 		{"SetTOS", func() error { return c.SetTOS(4) }, socket.TOS, 4},
 		{"SetDontFragment", func() error { return c.SetDontFragment(true) }, socket.DontFragment, 1},
+		{"SetMTUDiscovery", func() error { return c.SetMTUDiscovery(DiscoveryProbe) }, socket.MTUDiscovery, 3},
+		{"SetReceiveErrors", func() error { return c.SetReceiveErrors(true) }, socket.ReceiveErrors, 1},
 		{"SetMulticastTTL", func() error { return c.SetMulticastTTL(5) }, socket.MulticastTTL, 5},
 		{"SetMulticastLoopback", func() error { return c.SetMulticastLoopback(true) }, socket.MulticastLoopback, 1},
 		{"SetMulticastInterface", func() error { return c.SetMulticastInterface("fake0") }, socket.MulticastInterface, 4},
