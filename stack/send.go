@@ -20,6 +20,7 @@ const maxPayload = 65535 - wire.IPv4HeaderLen - wire.UDPHeaderLen
 // buffers that were taken out of the pool together, from n to fresh.
 type outBatch struct {
 	n, fresh int
+	size     int // for which the fresh ones were taken
 	frames   [maxSegments]*packet.Buffer
 }
 
@@ -29,20 +30,25 @@ const runLength = 32
 
 // next returns an empty buffer for size bytes in the place frames[n].
 func (o *outBatch) next(size int) *packet.Buffer {
-	if o.n >= o.fresh || !o.frames[o.n].Suits(size) {
-		b := packet.New(size)
-		if o.n < o.fresh {
-			o.frames[o.n].Release()
-		}
-		o.frames[o.n] = b
+	if o.n >= o.fresh || size != o.size && !o.frames[o.n].Suits(size) {
+		o.exchange(size)
 	}
 	o.n++
 	return o.frames[o.n-1]
 }
 
+// exchange puts a buffer of another size into the place frames[n].
+func (o *outBatch) exchange(size int) {
+	b := packet.New(size)
+	if o.n < o.fresh {
+		o.frames[o.n].Release()
+	}
+	o.frames[o.n] = b
+}
+
 // refill takes buffers for want datagrams of a size out of the pool.
 func (o *outBatch) refill(want, size int) {
-	o.fresh = min(o.n+want, len(o.frames))
+	o.fresh, o.size = min(o.n+want, len(o.frames)), size
 	packet.NewBatch(o.frames[o.n:o.fresh], size)
 }
 
@@ -273,19 +279,20 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 // again. It returns how many there are.
 func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n int) {
 	most := min(p.mtu-wire.IPv4HeaderLen-wire.UDPHeaderLen, maxPayload)
+	payload := 0
 	for n < len(ms) && out.n < len(out.frames) {
 		m := &ms[n]
 		if m.Set != 0 || len(m.Buf) > most || !s.same(p, m.Addr) {
 			break
 		}
-		b := out.next(len(m.Buf))
-		s.build(p, b, m.Buf)
-		p.bytes += uint64(b.Len())
-		s.bytes += uint64(len(m.Buf))
+		s.build(p, out.next(len(m.Buf)), m.Buf)
+		payload += len(m.Buf)
 		n++
 	}
 	p.packets += uint64(n)
+	p.bytes += uint64(payload + n*(p.linkLen()+wire.IPv4HeaderLen+wire.UDPHeaderLen))
 	s.sent += uint64(n)
+	s.bytes += uint64(payload)
 	return n
 }
 
