@@ -36,6 +36,15 @@ type Config struct {
 	// IPv6Only makes "udp" mean "udp6": no IPv4, neither heard nor sent.
 	IPv6Only bool
 
+	// Transparent permits addresses that are not this host's: to listen on,
+	// to dial from, and as the source of single messages. It needs a
+	// privilege (IP_TRANSPARENT).
+	Transparent bool
+
+	// Mark is a number that what is sent carries inside this host, for its
+	// rules, routes and hooks. It needs a privilege. If zero, none (SO_MARK).
+	Mark uint32
+
 	// ReadBuffer and WriteBuffer are the sizes of the socket's buffers, in
 	// bytes; see [Conn.SetReadBuffer]. If zero, the network's default. If
 	// negative, the largest that it allows.
@@ -267,6 +276,8 @@ func (c *Config) open(ch choice) (socket.Socket, error) {
 		{socket.ReuseAddr, boolInt(c.ReuseAddr)},
 		{socket.ReusePort, boolInt(c.ReusePort)},
 		{socket.BindInterface, index},
+		{socket.Transparent, boolInt(c.Transparent)},
+		{socket.Mark, int(c.Mark)},
 		{socket.ReceiveBuffer, c.ReadBuffer},
 		{socket.SendBuffer, c.WriteBuffer},
 		{socket.Report, int(c.Report)},

@@ -30,6 +30,8 @@ type Conn struct {
 	on      Network
 	clock   clock.Clock
 
+	portless bool // it intercepts, and so has no port although it is bound
+
 	addrs atomic.Pointer[addresses]
 	mu    sync.Mutex // keeps Connect and what it stores in addrs in step
 
@@ -254,7 +256,7 @@ func (c *Conn) send(ms []Message) (int, error) {
 		if err != syscall.EAGAIN {
 			return n, err
 		}
-		if c.s.LocalAddr().Port() == 0 {
+		if !c.portless && c.s.LocalAddr().Port() == 0 {
 			// Not a full buffer but no port left to bind, and no
 			// event tells of a port that is given back.
 			return 0, err

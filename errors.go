@@ -18,6 +18,7 @@ const (
 	opClose   = "close"
 	opSet     = "set"
 	opGet     = "get"
+	opAccept  = "accept"
 
 	callSocket     = "socket"
 	callBind       = "bind"
@@ -30,6 +31,7 @@ const (
 	callSendTo     = "sendto"
 	callSendMsg    = "sendmsg"
 	callSendMMsg   = "sendmmsg"
+	callAccept     = "accept"
 	callShutdown   = "shutdown"
 	callClose      = "close"
 	callSetsockopt = "setsockopt"

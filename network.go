@@ -25,6 +25,7 @@ const (
 	FieldSegmentSize = socket.FieldSegmentSize // the payload is a train of datagrams of this size
 	FieldTime        = socket.FieldTime        // arrival; received only
 	FieldDrops       = socket.FieldDrops       // lost for want of room; received only
+	FieldMark        = socket.FieldMark        // what a hook or a rule of this host gave it; received only
 )
 
 // ErrNotSupported is what errors answer to, by errors.Is, that say that a
