@@ -21,12 +21,28 @@ func (h *Host) Open(family socket.Family) (socket.Socket, error) {
 	if err != nil {
 		return nil, err
 	}
+	return h.waitable(s), nil
+}
+
+// waitable makes a socket of the stack's one that tasks can wait for.
+func (h *Host) waitable(s *stack.Socket) *Socket {
 	h.opened++
 	w := &Socket{Socket: s, host: h, id: h.id}
 	w.id.add(h.opened)
 	w.read.wake = w.read.happened
 	w.write.wake = w.write.happened
-	return w, nil
+	w.error.wake = w.error.happened
+	return w
+}
+
+// Accept makes a socket of a flow, which tasks may wait for as well; see
+// socket.Acceptor.
+func (s *Socket) Accept() (socket.Socket, error) {
+	n, err := s.AcceptSocket()
+	if err != nil {
+		return nil, err
+	}
+	return s.host.waitable(n), nil
 }
 
 // A Socket is a socket of a host in virtual time: its stack's, which tasks can
@@ -37,7 +53,7 @@ type Socket struct {
 	id   fingerprint
 	seen *task // known to be who calls
 
-	read, write waiters
+	read, write, error waiters
 }
 
 var _ socket.Socket = (*Socket)(nil)
@@ -118,10 +134,18 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 			s.read.tasks = append(s.read.tasks, t)
 			s.arm(&s.read, socket.Readable)
 		}
+		if mask&socket.ErrorQueued != 0 {
+			if mask == socket.ErrorQueued {
+				waiting = "an error"
+			}
+			s.error.tasks = append(s.error.tasks, t)
+			s.arm(&s.error, socket.ErrorQueued)
+		}
 		t.park(waiting)
 		cancel.Detach(t)
 		s.read.remove(t)
 		s.write.remove(t)
+		s.error.remove(t)
 	}
 }
 
@@ -152,18 +176,25 @@ func (s *Socket) Notify(mask socket.Events, f func()) {
 	if mask&socket.Writable != 0 {
 		s.write.notify = f
 	}
+	if mask&socket.ErrorQueued != 0 {
+		s.error.notify = f
+	}
 	if ready := s.Ready(mask); f != nil && ready != 0 {
-		// A function for both directions is called once.
+		// A function for several events is called once.
 		if ready&socket.Readable != 0 {
 			s.read.notify = nil
 		}
 		if ready&socket.Writable != 0 {
 			s.write.notify = nil
 		}
+		if ready&socket.ErrorQueued != 0 {
+			s.error.notify = nil
+		}
 		f()
 	}
 	s.arm(&s.read, socket.Readable)
 	s.arm(&s.write, socket.Writable)
+	s.arm(&s.error, socket.ErrorQueued)
 }
 
 // TryRecv takes datagrams from the receive queue.
