@@ -3,6 +3,7 @@ package castnet
 import (
 	"io"
 	"net"
+	"net/netip"
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
@@ -71,59 +72,37 @@ func (c *Config) Intercept(network string) (*Conn, error) {
 // host's. That datagram, and all of the flow that have arrived or will, are read
 // from the new Conn, each once and in order, and not from c. Options are c's.
 //
-// EINVAL: the first datagram belongs to no flow that can be answered; it is read or
-// refused. EINVAL also if c has a peer. Stacks and lab hosts can do it. On other
-// networks the error is [ErrNotSupported].
-func (c *Conn) Accept() (*Conn, error) {
+// If admit is not nil it is asked first; a reason other than drop.None drops the
+// datagram, and Accept goes on waiting. Datagrams of no flow that could be answered
+// are dropped as drop.NoFlow.
+//
+// EINVAL: c has a peer. Stacks and lab hosts can do it. On other networks the error
+// is [ErrNotSupported].
+func (c *Conn) Accept(admit func(client, destination netip.AddrPort) drop.Reason) (*Conn, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
 	}
-	a, err := c.acceptor()
-	if err != nil {
-		return nil, c.opError(opAccept, callAccept, err)
+	a, ok := c.s.(socket.Acceptor)
+	if !ok {
+		return nil, c.opError(opAccept, callAccept, &socket.NotSupportedError{
+			What: "Accept", Reason: "the network cannot make a socket of a flow without losing what arrives meanwhile",
+		})
 	}
-	s, err := c.accept(a)
-	if err != nil {
-		return nil, c.opError(opAccept, callAccept, err)
-	}
-	return newConn(s, c.network, c.on, zeroAddrPort), nil
-}
-
-// accept blocks for a flow.
-func (c *Conn) accept(a socket.Acceptor) (socket.Socket, error) {
 	for {
 		if c.read.passed.Load() {
-			return nil, c.expired()
+			return nil, c.opError(opAccept, callAccept, c.expired())
 		}
-		s, err := a.Accept()
+		s, err := a.Accept(admit)
 		switch {
+		case err == nil:
+			return newConn(s, c.network, c.on, zeroAddrPort), nil
 		case err != syscall.EAGAIN:
-			return s, err
+			return nil, c.opError(opAccept, callAccept, err)
 		case c.readShut.Load():
-			return nil, io.EOF
+			return nil, c.opError(opAccept, callAccept, io.EOF)
 		}
 		if err := c.s.Wait(socket.Readable, &c.read.cancel); err != nil && err != socket.ErrCancelled {
-			return nil, err
+			return nil, c.opError(opAccept, callAccept, err)
 		}
 	}
-}
-
-// Refuse drops the first datagram that has arrived, for a reason, without reading
-// it. EAGAIN: there is none.
-func (c *Conn) Refuse(reason drop.Reason) error {
-	if !c.ok() {
-		return syscall.EINVAL
-	}
-	a, err := c.acceptor()
-	if err == nil {
-		err = a.Refuse(reason)
-	}
-	return c.opError(opAccept, callAccept, err)
-}
-
-func (c *Conn) acceptor() (socket.Acceptor, error) {
-	if a, ok := c.s.(socket.Acceptor); ok {
-		return a, nil
-	}
-	return nil, &socket.NotSupportedError{What: "Accept", Reason: "the network cannot make a socket of a flow without losing what arrives meanwhile"}
 }

@@ -83,7 +83,7 @@ func TestInterceptAndAccept(t *testing.T) {
 			c.Write([]byte("two"))
 			c.Write([]byte("three"))
 		}()
-		flow, err := all.Accept()
+		flow, err := all.Accept(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,13 +115,10 @@ func TestAcceptEnds(t *testing.T) {
 		}
 		all.SetReadDeadline(time.Now().Add(time.Minute))
 		start := time.Now()
-		if _, err := all.Accept(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Minute {
+		if _, err := all.Accept(nil); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Minute {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
 		all.SetReadDeadline(time.Time{})
-		if err := all.Refuse(drop.FlowTableFull); !errors.Is(err, syscall.EAGAIN) {
-			t.Errorf("Refuse of nothing: %v", err)
-		}
 		dialer := Config{On: client}
 		c, err := dialer.Dial(context.Background(), "udp4", "192.0.2.1:53")
 		if err != nil {
@@ -129,18 +126,20 @@ func TestAcceptEnds(t *testing.T) {
 		}
 		defer c.Close()
 		c.Write([]byte("x"))
-		if err := all.Refuse(drop.FlowTableFull); err != nil {
-			t.Error(err)
-		}
-		if n := tunnel.Drops().Get(drop.FlowTableFull); n != 1 {
-			t.Errorf("%d drops", n)
+		var asked []string
+		admit := func(client, destination netip.AddrPort) drop.Reason {
+			asked = append(asked, client.Addr().String()+" > "+destination.String())
+			return drop.FlowTableFull
 		}
 		time.AfterFunc(time.Second, func() { all.CloseRead() })
-		if _, err := all.Accept(); !errors.Is(err, io.EOF) {
+		if _, err := all.Accept(admit); !errors.Is(err, io.EOF) {
 			t.Errorf("shut down: %v", err)
 		}
+		if n := tunnel.Drops().Get(drop.FlowTableFull); n != 1 || len(asked) != 1 || asked[0] != "10.9.0.7 > 192.0.2.1:53" {
+			t.Errorf("%d drops, asked %q", n, asked)
+		}
 		all.Close()
-		_, err = all.Accept()
+		_, err = all.Accept(nil)
 		if op := new(net.OpError); !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "accept" {
 			t.Errorf("closed: %v", err)
 		}
@@ -160,20 +159,14 @@ func TestInterceptIsNotEverywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Accept(); !errors.Is(err, ErrNotSupported) {
+	if _, err := c.Accept(nil); !errors.Is(err, ErrNotSupported) {
 		t.Errorf("Accept: %v", err)
-	}
-	if err := c.Refuse(drop.Filtered); !errors.Is(err, ErrNotSupported) {
-		t.Errorf("Refuse: %v", err)
 	}
 	if _, err := cfg.Intercept("tcp"); err == nil {
 		t.Error("Intercept on tcp")
 	}
 	var none *Conn
-	if _, err := none.Accept(); err != syscall.EINVAL {
-		t.Errorf("nil: %v", err)
-	}
-	if err := none.Refuse(drop.Filtered); err != syscall.EINVAL {
+	if _, err := none.Accept(nil); err != syscall.EINVAL {
 		t.Errorf("nil: %v", err)
 	}
 }

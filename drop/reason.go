@@ -70,6 +70,7 @@ const (
 	SocketShutdown   // the socket was shut down for reading
 	SocketClosed     // the socket was closed with the datagram unread
 	Filtered         // a hook refused it
+	NoFlow           // of no flow that could be answered: port 0, or to many
 	FlowTableFull    // the first datagram of a flow for which there was no room
 
 	reasonCount
@@ -126,6 +127,7 @@ var names = [reasonCount]string{
 	SocketShutdown:      "SocketShutdown",
 	SocketClosed:        "SocketClosed",
 	Filtered:            "Filtered",
+	NoFlow:              "NoFlow",
 	FlowTableFull:       "FlowTableFull",
 }
 

@@ -1,6 +1,10 @@
 package socket
 
-import "github.com/castnet-go/castnet/drop"
+import (
+	"net/netip"
+
+	"github.com/castnet-go/castnet/drop"
+)
 
 // An Acceptor is a Socket that many peers send to and that can make, of what it
 // has received, one socket a peer, as a listening TCP socket does: what servers
@@ -17,14 +21,14 @@ type Acceptor interface {
 	// came in by one queue of the link. The new socket has the old one's
 	// options.
 	//
-	// EAGAIN: there is no datagram. EINVAL: the first one belongs to no flow
-	// that could be answered (from or to port 0, or to a broadcast address or
-	// a group), or the socket is connected itself.
-	Accept() (Socket, error)
-
-	// Refuse drops the first datagram in the receive queue for a reason.
-	// EAGAIN: there is none. EINVAL: it is no reason.
-	Refuse(reason drop.Reason) error
+	// If admit is not nil it is asked first, with no lock held: a reason drops
+	// the datagram under it, and the next one is looked at. Datagrams of no
+	// flow that could be answered (from or to port 0, or to a broadcast
+	// address or a group) are dropped as drop.NoFlow.
+	//
+	// EAGAIN: there is no datagram, or none is left. EINVAL: the socket is
+	// connected itself.
+	Accept(admit func(peer, own netip.AddrPort) drop.Reason) (Socket, error)
 }
 
 // An Interceptor is a Socket that can hear what is for nobody else.

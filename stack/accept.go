@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"net"
 	"net/netip"
@@ -16,8 +17,8 @@ var _ socket.Acceptor = (*Socket)(nil)
 
 // Accept makes a socket of the flow of the first datagram that is queued; see
 // socket.Acceptor.
-func (s *Socket) Accept() (socket.Socket, error) {
-	n, err := s.AcceptSocket()
+func (s *Socket) Accept(admit func(peer, own netip.AddrPort) drop.Reason) (socket.Socket, error) {
+	n, err := s.AcceptSocket(admit)
 	if err != nil {
 		return nil, err
 	}
@@ -31,28 +32,69 @@ func (s *Socket) Accept() (socket.Socket, error) {
 // and every delivery to the old socket asks that table once more. A datagram that
 // was on its way to the old socket meanwhile so finds the new one, before those
 // behind it do. Its cost grows with the number of datagrams in the queue.
-func (s *Socket) AcceptSocket() (*Socket, error) {
-	if s.pending.Load() != 0 {
-		if err := s.takeError(); err != nil {
+func (s *Socket) AcceptSocket(admit func(peer, own netip.AddrPort) drop.Reason) (*Socket, error) {
+	for {
+		if s.pending.Load() != 0 {
+			if err := s.takeError(); err != nil {
+				return nil, err
+			}
+		}
+		f, ok := s.firstFlow()
+		if !ok {
+			return nil, s.nothing()
+		}
+		peer := netip.AddrPortFrom(f.src.netip(), f.srcPort())
+		own := netip.AddrPortFrom(f.dst.netip(), uint16(f.ports>>16))
+		reason := drop.None
+		if !s.stack.answerable(f) {
+			reason = drop.NoFlow
+		} else if admit != nil {
+			reason = admit(peer, own)
+		}
+		if reason != drop.None {
+			if int(reason) >= drop.Count {
+				reason = drop.Filtered // it is no reason that could be counted
+			}
+			s.refuse(f, reason)
+			continue
+		}
+		n := newSocket(s.stack)
+		if !s.stack.sockets.add(n) {
+			return nil, net.ErrClosed
+		}
+		err := s.accept(n, f, peer)
+		if err == nil {
+			return n, nil
+		}
+		n.Close()
+		if err != errGone {
 			return nil, err
 		}
 	}
-	if s.queueLen() == 0 {
-		return nil, s.nothing()
-	}
-	n := newSocket(s.stack)
-	if !s.stack.sockets.add(n) {
-		return nil, net.ErrClosed
-	}
-	if err := s.accept(n); err != nil {
-		n.Close()
-		return nil, err
-	}
-	return n, nil
 }
 
-// accept makes n the socket of the flow at the queue's front.
-func (s *Socket) accept(n *Socket) error {
+// errGone says that somebody else has taken the datagram meanwhile.
+var errGone = errors.New("stack: the first datagram is another now")
+
+// firstFlow returns the flow of the first datagram in the queue, if there is one.
+func (s *Socket) firstFlow() (f flow, ok bool) {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	if s.queue.count == 0 {
+		return flow{}, false
+	}
+	return flowOf(s.queue.first()), true
+}
+
+// answerable reports whether a socket could be connected to the datagram's sender
+// and answer from the datagram's destination.
+func (s *Stack) answerable(f flow) bool {
+	return f.ports&0xffff != 0 && f.ports>>16 != 0 &&
+		!f.dst.isMulticast() && f.dst != broadcast4 && s.state.Load().broadcasts(f.dst) == nil
+}
+
+// accept makes n the socket of the flow f, if that is at the queue's front.
+func (s *Socket) accept(n *Socket, f flow, peer netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -68,22 +110,17 @@ func (s *Socket) accept(n *Socket) error {
 	defer t.mu.Unlock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.count == 0 {
-		return s.nothing() // somebody was faster
-	}
-	f := flowOf(q.first())
-	st := s.stack.state.Load()
-	if f.ports&0xffff == 0 || f.ports>>16 == 0 || f.dst.isMulticast() || f.dst == broadcast4 || st.broadcasts(f.dst) != nil {
-		return syscall.EINVAL
+	if q.count == 0 || !flowOf(q.first()).sameFlow(f) {
+		return errGone
 	}
 	n.opts = s.opts
-	if st.local(f.dst) == nil {
+	if s.stack.state.Load().local(f.dst) == nil {
 		n.opts.transparent = true
 	}
 	n.reports.Store(s.reports.Load())
 	n.sendLimit.Store(s.sendLimit.Load())
 	n.bound = binding{addr: f.dst, port: uint16(f.ports >> 16), explicitAddr: true, explicitPort: true}
-	n.peer = netip.AddrPortFrom(f.src.netip(), f.srcPort())
+	n.peer = peer
 
 	n.queue.mu.Lock()
 	q.hand(&n.queue, f)
@@ -100,26 +137,24 @@ func (s *Socket) accept(n *Socket) error {
 	return nil
 }
 
-// Refuse drops the first datagram that is queued; see socket.Acceptor.
-func (s *Socket) Refuse(reason drop.Reason) error {
-	if reason == drop.None || int(reason) >= drop.Count {
-		return syscall.EINVAL
-	}
+// refuse drops the first datagram that is queued, if it is of the flow.
+func (s *Socket) refuse(f flow, reason drop.Reason) {
 	q := &s.queue
 	q.mu.Lock()
-	if q.count == 0 {
+	if q.count == 0 || !flowOf(q.first()).sameFlow(f) {
 		q.mu.Unlock()
-		return s.nothing()
+		return
 	}
 	begun := int(q.begun)
 	q.begun = 0
-	if q.lost() > 0 {
-		q.told()
-	}
+	lost := q.lost()
 	b := q.pop()
+	if lost > 0 {
+		q.gaps[0].before++ // the next one tells of it
+		q.joinGaps()
+	}
 	q.mu.Unlock()
 	s.discard(b, begun, reason)
-	return nil
 }
 
 // discard drops a packet that was queued, of which so many bytes have been read.

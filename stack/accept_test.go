@@ -19,7 +19,7 @@ import (
 
 func accept(t testing.TB, s *Socket) *Socket {
 	t.Helper()
-	n, err := s.AcceptSocket()
+	n, err := s.AcceptSocket(nil)
 	if err != nil {
 		t.Fatalf("Accept: %v", err)
 	}
@@ -64,7 +64,7 @@ func TestAcceptTakesTheFlow(t *testing.T) {
 	if got, want := fmt.Sprint(payloads(t, sb)), "[b1 b2 b3]"; got != want {
 		t.Errorf("the other flow's socket got %s, want %s", got, want)
 	}
-	if _, err := all.Accept(); err != syscall.EAGAIN {
+	if _, err := all.Accept(nil); err != syscall.EAGAIN {
 		t.Errorf("Accept of nothing: %v", err)
 	}
 	// Another destination is another flow.
@@ -123,55 +123,114 @@ func TestAcceptOnAServer(t *testing.T) {
 func TestAcceptRefuses(t *testing.T) {
 	h, l := onTunnel(t, Config{})
 	all := h.intercepting(t)
-	if _, err := all.Accept(); err != syscall.EAGAIN {
+	if _, err := all.Accept(nil); err != syscall.EAGAIN {
 		t.Errorf("nothing there: %v", err)
 	}
-	if err := all.Refuse(drop.FlowTableFull); err != syscall.EAGAIN {
-		t.Errorf("Refuse of nothing: %v", err)
+	const src = "10.9.0.7:1"
+	in := func(src, dst string) { l.deliver(datagram{bare: true, src: src, dst: dst}.frame()) }
+	in("10.9.0.7:0", "192.0.2.1:53")
+	in(src, "192.0.2.1:0")
+	if _, err := all.Accept(func(peer, own netip.AddrPort) drop.Reason {
+		t.Errorf("asked about %v > %v", peer, own)
+		return drop.None
+	}); err != syscall.EAGAIN {
+		t.Errorf("port 0: %v, want EAGAIN", err)
 	}
-	h.open(t, "0.0.0.0:68")
-	for _, c := range []struct{ what, src, dst string }{
-		{"from port 0", "10.9.0.7:0", "192.0.2.1:53"},
-		{"to port 0", "10.9.0.7:1", "192.0.2.1:0"},
-	} {
-		l.deliver(datagram{bare: true, src: c.src, dst: c.dst}.frame())
-		if _, err := all.Accept(); err != syscall.EINVAL {
-			t.Errorf("%s: %v, want EINVAL", c.what, err)
-		}
-		for _, r := range []drop.Reason{drop.None, drop.Reason(drop.Count), 255} {
-			if err := all.Refuse(r); err != syscall.EINVAL {
-				t.Errorf("Refuse for reason %d: %v", r, err)
-			}
-		}
-		if err := all.Refuse(drop.SourceFiltered); err != nil {
-			t.Error(err)
-		}
-	}
-	checkDrops(t, h, drop.SourceFiltered, 2)
-	if got := all.Stats().Dropped[drop.SourceFiltered]; got != 2 {
-		t.Errorf("the socket's own drops: %v", all.Stats().Dropped)
-	}
+	checkDrops(t, h, drop.NoFlow, 2)
 	server := h.open(t, "0.0.0.0:7")
-	for _, dst := range []string{"255.255.255.255:7", "224.0.0.1:7"} {
-		l.deliver(datagram{bare: true, src: "10.9.0.7:1", dst: dst}.frame())
-		if _, err := server.Accept(); err != syscall.EINVAL {
-			t.Errorf("to %s: %v, want EINVAL", dst, err)
-		}
-		server.Refuse(drop.Filtered)
+	in(src, "255.255.255.255:7")
+	in(src, "224.0.0.1:7")
+	if _, err := server.Accept(nil); err != syscall.EAGAIN {
+		t.Errorf("to many: %v, want EAGAIN", err)
 	}
-	l.deliver(datagram{bare: true, src: "10.9.0.7:1", dst: "10.9.0.1:9"}.frame())
-	flow := accept(t, all)
-	if _, err := flow.Accept(); err != syscall.EINVAL {
+	checkDrops(t, h, drop.NoFlow, 4)
+
+	// One by one, as admit says.
+	reasons := []drop.Reason{overQuota, 255, drop.None}
+	for k := range reasons {
+		in(src, fmt.Sprintf("192.0.2.1:%d", 53+k))
+	}
+	var asked []string
+	flow, err := all.AcceptSocket(func(peer, own netip.AddrPort) drop.Reason {
+		if all.LocalAddr().IsValid(); peer.String() != src {
+			t.Errorf("asked about %v", peer)
+		}
+		asked = append(asked, own.String())
+		return reasons[len(asked)-1]
+	})
+	if err != nil || flow.LocalAddr().String() != "192.0.2.1:55" {
+		t.Fatalf("Accept: %v, %v", flow, err)
+	}
+	if got, want := fmt.Sprint(asked), "[192.0.2.1:53 192.0.2.1:54 192.0.2.1:55]"; got != want {
+		t.Errorf("asked about %s, want %s", got, want)
+	}
+	checkDrops(t, h, overQuota, 1)
+	checkDrops(t, h, drop.Filtered, 1)
+	if got := all.Stats().Dropped; got[drop.NoFlow] != 2 || got[overQuota] != 1 || got[drop.Filtered] != 1 {
+		t.Errorf("the socket's own drops: %v", got)
+	}
+	// Who takes the datagram away while it is asked about is not given another's.
+	in(src, "192.0.2.1:99")
+	in("10.9.0.8:1", "192.0.2.1:99")
+	first := true
+	other, err := all.AcceptSocket(func(peer, own netip.AddrPort) drop.Reason {
+		if first {
+			first = false
+			receive(t, all)
+			return overQuota
+		}
+		return drop.None
+	})
+	if err != nil || other.describe() != "socket 192.0.2.1:99-10.9.0.8:1" {
+		t.Fatalf("Accept: %v, %v", other, err)
+	}
+	checkDrops(t, h, overQuota, 1)
+
+	in(src, "192.0.2.1:55")
+	if _, err := flow.Accept(nil); err != syscall.EINVAL {
 		t.Errorf("on a connected socket: %v", err)
 	}
-	flow.Close()
-	if _, err := flow.Accept(); err != net.ErrClosed {
-		t.Errorf("on a closed socket: %v", err)
-	}
 	before := len(openSockets(h))
-	all.Accept()
+	all.Accept(nil)
+	flow.Accept(nil)
 	if after := len(openSockets(h)); after != before {
 		t.Errorf("an Accept that failed left %d sockets open", after-before)
+	}
+	flow.Close()
+	if _, err := flow.Accept(nil); err != net.ErrClosed {
+		t.Errorf("on a closed socket: %v", err)
+	}
+	checkLedger(t, h)
+}
+
+// A datagram that is refused takes what was lost before it to the next.
+func TestRefusingKeepsLosses(t *testing.T) {
+	h, l := onTunnel(t, Config{})
+	all := h.intercepting(t)
+	setOption(t, all, socket.Report, int(socket.FieldDrops))
+	setOption(t, all, socket.ReceiveBuffer, 0)
+	for range 50 {
+		l.deliver(datagram{bare: true, src: "10.9.0.7:1", dst: "192.0.2.1:1"}.frame())
+	}
+	lost := all.Stats().Dropped[drop.ReceiveQueueFull]
+	received := len(payloads(t, all))
+	if lost == 0 || int(lost)+received != 50 {
+		t.Fatalf("%d lost and %d received", lost, received)
+	}
+	l.deliver(datagram{bare: true, src: "10.9.0.7:2", dst: "192.0.2.1:1"}.frame(),
+		datagram{bare: true, src: "10.9.0.7:3", dst: "192.0.2.1:1"}.frame())
+	n, err := all.AcceptSocket(func(peer, own netip.AddrPort) drop.Reason {
+		if peer.Port() == 2 {
+			return overQuota
+		}
+		return drop.NoPort
+	})
+	if err != syscall.EAGAIN {
+		t.Fatalf("%v, %v", n, err)
+	}
+	l.deliver(datagram{bare: true, src: "10.9.0.7:4", dst: "192.0.2.1:1"}.frame())
+	if m := receive(t, all); m.Drops != uint32(lost) {
+		t.Errorf("Drops = %d, want %d", m.Drops, lost)
 	}
 	checkLedger(t, h)
 }
@@ -305,7 +364,7 @@ func TestAcceptUnderLoad(t *testing.T) {
 	done := make(chan struct{})
 	go func() { senders.Wait(); close(done) }()
 	for last := false; ; {
-		n, err := all.AcceptSocket()
+		n, err := all.AcceptSocket(nil)
 		if err == nil {
 			peer, _ := n.PeerAddr()
 			if accepted[peer] != nil {

@@ -44,7 +44,7 @@ func newUDPProxy(s *stack.Stack) (*udpProxy, error) {
 
 func (p *udpProxy) serve() {
 	for p.all.Wait(socket.Readable, nil) == nil {
-		flow, err := p.all.(socket.Acceptor).Accept()
+		flow, err := p.all.(socket.Acceptor).Accept(nil)
 		if err == nil {
 			p.total.Add(1)
 			p.wait.Go(func() { p.relay(flow) })
