@@ -59,7 +59,8 @@ type Config struct {
 }
 
 // Limits bound the stack's tables and queues. Each field that is zero has the
-// default that it names; none can be made infinite.
+// default that it names; none can be made infinite. What is bounded elsewhere, a
+// socket's buffers and the queues of links, is in docs/limits.md with these.
 type Limits struct {
 	// Neighbors is the number of resolved or unresolved next hops. When it
 	// is reached, the one that has not been used for the longest time makes
