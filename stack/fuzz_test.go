@@ -124,6 +124,11 @@ func frameSeeds() map[string][]byte {
 		"too big":                 datagram{dst: "10.1.0.9:7", dontFrag: true, payload: string(make([]byte, 400))}.frame(),
 		"expiring":                datagram{dst: "10.1.0.9:7", ttl: 1}.frame(),
 		"a fragment":              datagram{more: true, payload: "12345678"}.frame(),
+		"the first fragment":      pieceOf(datagram{payload: letters(100)}, 1, piece{0, 48, false}),
+		"the last fragment":       pieceOf(datagram{payload: letters(100)}, 1, piece{48, 108, true}),
+		"a fragment forwarded":    pieceOf(datagram{dst: "10.1.0.9:7", payload: letters(800)}, 1, piece{400, 800, false}),
+		"to be fragmented":        datagram{dst: "10.1.0.9:7", payload: letters(700), options: []byte{148, 4, 0, 0, 7, 4, 5, 0}}.frame(),
+		"echoed in fragments":     datagram{protocol: wire.ProtocolICMP, payload: icmpBody(wire.ICMPEchoRequest, 0, [4]byte{1, 2}, []byte(letters(1600)))}.frame(),
 		"with options":            datagram{options: []byte{7, 7, 4, 0, 0, 0, 0, 0}, payload: "x"}.frame(),
 		"with a source route":     datagram{options: []byte{131, 3, 4, 0}, payload: "x"}.frame(),
 		"another protocol":        datagram{protocol: 89, payload: "hello"}.frame(),
@@ -170,10 +175,6 @@ func FuzzDeliver(f *testing.F) {
 // FuzzFrames changes good frames in their fields, mends the checksums so that
 // what is behind them is reached, and delivers them in one batch.
 func FuzzFrames(f *testing.F) {
-	f.Add([]byte{0, 14, 0x45, 0})                          // as it is
-	f.Add([]byte{1, 22, 1, 1, 1, 23, 17, 1, 2, 30, 10, 1}) // TTL, protocol, destination
-	f.Add([]byte{27, 20, 1, 0, 27, 0, 0xff, 0})            // ARP: operation, frame's destination
-	f.Add([]byte{24, 34, 11, 1, 25, 48, 9, 1, 26, 35, 2, 1})
 	var good [][]byte
 	var names []string
 	seeds := frameSeeds()
@@ -184,6 +185,18 @@ func FuzzFrames(f *testing.F) {
 	for _, name := range names {
 		good = append(good, seeds[name])
 	}
+	edit := func(name string, at, what, how byte) []byte {
+		return []byte{byte(slices.Index(names, name)), at, what, how}
+	}
+	f.Add(edit("to a bound socket", 14, 0x45, 0)) // as it is
+	f.Add(slices.Concat(edit("forwarded", 22, 1, 1), edit("forwarded", 23, 17, 1), edit("to a closed port", 30, 10, 1)))
+	f.Add(slices.Concat(edit("an ARP request", 20, 1, 0), edit("an ARP request", 0, 0xff, 0)))
+	f.Add(slices.Concat(edit("an echo request", 34, 11, 1), edit("time exceeded", 48, 9, 1), edit("port unreachable", 35, 2, 1)))
+	for _, first := range []byte{0, 8} { // the fragments of one datagram, the second time with other bytes
+		f.Add(slices.Concat(edit("the first fragment", 50, first, 0x11), edit("the last fragment", 14, 0x45, 0),
+			edit("a fragment forwarded", 14, 0x45, 0), edit("to be fragmented", 14, 0x45, 4)))
+	}
+	f.Add(slices.Concat(edit("the first fragment", 14, 0x45, 4), edit("the last fragment", 21, 1, 1), edit("the last fragment", 14, 0x45, 0)))
 	f.Fuzz(func(t *testing.T, edits []byte) {
 		edits = edits[:min(len(edits), 800)] // a frame that only grows stays one
 		live := packet.Live()
