@@ -53,11 +53,14 @@ func (q *queue) arm() []byte {
 	return q.large.Bytes()
 }
 
-// disarm gives the room back.
+// disarm gives back the room for what is read.
 func (q *queue) disarm() {
 	if q.large != nil {
 		q.large.Release()
 		q.large = nil
+	}
+	if q.many != nil {
+		q.many.disarm()
 	}
 }
 
@@ -76,6 +79,12 @@ func (q *queue) take(n int) bool {
 		b = packet.New(len(frame))
 		copy(b.Append(len(frame)), frame)
 	}
+	return q.accept(b, h)
+}
+
+// accept puts a frame with that header into the batch. It reports false if the
+// batch is at its end.
+func (q *queue) accept(b *packet.Buffer, h vnetHeader) bool {
 	if !incoming(h, b, q.l.kind) {
 		b.Release()
 		q.l.drops.Add(drop.FrameMalformed, 1)

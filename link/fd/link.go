@@ -101,6 +101,7 @@ func newLink(cfg Config) (*Link, error) {
 		if l.header != 0 {
 			q.readSome = q.tryReadHeaded
 		}
+		q.many = newMany(q)
 		if q.raw, err = q.file.SyscallConn(); err == nil {
 			err = q.file.SetDeadline(time.Time{})
 		}
@@ -184,7 +185,8 @@ func (l *Link) Control(queue int, f func(fd uintptr)) error {
 
 // Drops counts the frames that Write had accepted and that never left: LinkError
 // if the device refused them, LinkDown if they still waited when the Link was
-// closed; and FrameMalformed for empty frames that came in.
+// closed; FrameMalformed for frames that came in empty, or contradict their header;
+// LinkDown too for those that had come in when the Link was closed.
 func (l *Link) Drops() *drop.Counters { return &l.drops }
 
 // Done is closed when the Link has stopped to work: closed, or its device gone.

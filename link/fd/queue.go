@@ -27,6 +27,7 @@ type queue struct {
 	// Reading.
 	scratch []byte
 	large   *packet.Buffer                               // what is read into, where frames have headers
+	many    *many                                        // of sockets of datagrams, both directions
 	frames  [batchSize + link.MaxSegments]*packet.Buffer // a train that is cut up may be the last of a batch
 	count   int
 	bytes   int // in the frames
@@ -57,6 +58,11 @@ func (q *queue) close() error {
 	for q.head != nil {
 		q.pop().Release()
 		q.l.drops.Add(drop.LinkDown, 1)
+	}
+	if q.many != nil {
+		if n := q.many.close(); n > 0 {
+			q.l.drops.Add(drop.LinkDown, n)
+		}
 	}
 	flushing := q.flushing
 	q.mu.Unlock()

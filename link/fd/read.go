@@ -17,7 +17,7 @@ import (
 // read hands up what comes in until the read deadline is set or the device
 // fails.
 func (q *queue) read(sink link.Sink) {
-	if q.scratch == nil && q.l.header == 0 {
+	if q.scratch == nil && q.l.header == 0 && q.many == nil {
 		q.scratch = make([]byte, maxFrame)
 	}
 	defer q.disarm()

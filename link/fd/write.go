@@ -54,7 +54,14 @@ func (q *queue) write(frames []*packet.Buffer) (int, error) {
 	if q.closed {
 		return 0, link.ErrClosed
 	}
-	for i, f := range frames {
+	for i := 0; i < len(frames); i++ {
+		if q.many != nil && q.waiting == 0 && len(frames)-i > 1 {
+			if n := q.writeMany(frames[i:], longest); n > 0 {
+				i += n - 1
+				continue
+			}
+		}
+		f := frames[i]
 		if q.l.queueOf(f) != q {
 			return i, nil
 		}

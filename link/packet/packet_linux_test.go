@@ -41,7 +41,19 @@ func wired(t testing.TB) *netns.Namespace {
 	ns.Run(t, "ip", "addr", "add", "10.0.0.1/24", "dev", "veth0")
 	ns.Run(t, "ip", "link", "set", "veth0", "up")
 	ns.Run(t, "ip", "link", "set", "veth1", "up")
+	ready(t, ns)
 	return ns
+}
+
+// ready waits until both ends are up: until the kernel has noticed that, a while
+// after they are, it drops what is sent.
+func ready(t testing.TB, ns *netns.Namespace) {
+	t.Helper()
+	for start := time.Now(); strings.Count(ns.Run(t, "ip", "link", "show", "type", "veth"), "state UP") != 2; {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("the veth pair does not come up")
+		}
+	}
 }
 
 func open(t testing.TB, ns *netns.Namespace, cfg device.Config) *device.Link {
@@ -489,6 +501,7 @@ func TestDownAndGone(t *testing.T) {
 		t.Errorf("Write while it is down: %v, want %v", err, link.ErrDown)
 	}
 	w.ns.Run(t, "ip", "link", "set", "veth1", "up")
+	ready(t, w.ns)
 	w.ns.Run(t, "ip", "neigh", "replace", ours.String(), "lladdr", mac1.String(), "dev", "veth0")
 	if err := try(); err != nil {
 		t.Errorf("Write while it is up again: %v", err)
