@@ -69,6 +69,9 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 	default:
 		return drop.ICMPUnmatched
 	}
+	if q.FragmentOffset() != 0 {
+		return drop.ICMPUnmatched // it quotes no ports
+	}
 	if len(payload) < 4 {
 		return drop.DatagramMalformed
 	}

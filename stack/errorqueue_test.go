@@ -1,0 +1,271 @@
+package stack
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// refusedBy says that the datagram from a socket to dst met a closed port.
+func refusedBy(s *Socket, dst, payload string) []byte {
+	src := netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), s.LocalAddr().Port()).String()
+	host, _, _ := net.SplitHostPort(dst)
+	return icmpAbout(host, src, dst, wire.ICMPDestinationUnreachable, wire.ICMPPortUnreachable, [4]byte{}, payload)
+}
+
+// queuedErrors empties a socket's error queue into one line an entry.
+func queuedErrors(t testing.TB, s *Socket) (list []string) {
+	t.Helper()
+	for {
+		m := socket.ErrorMessage{Buf: make([]byte, 0, 2000)}
+		switch err := s.TryRecvError(&m); err {
+		case nil:
+			list = append(list, m.Origin.String()+" "+m.Errno.Error()+" "+m.Addr.String()+" "+string(m.Buf))
+		case syscall.EAGAIN, net.ErrClosed:
+			return list
+		default:
+			t.Fatal(err)
+		}
+	}
+}
+
+// The queue's entries are charged to the receive buffer and given back, whichever
+// way they go.
+func TestErrorQueueIsCharged(t *testing.T) {
+	h, l := known(t, Config{})
+	s := h.open(t, "10.0.0.2:7")
+	setOption(t, s, socket.ReceiveErrors, 1)
+	setOption(t, s, socket.ReceiveBuffer, 8000)
+	queued := func() int { return s.Stats().ReceiveQueued }
+	fill := func() (n int) {
+		for range 200 {
+			l.deliver(refusedBy(s, "10.0.0.9:9", strings.Repeat("x", 500)))
+		}
+		if used := queued(); used > 16000 || used < 10000 {
+			t.Errorf("%d of 16000 bytes are used", used)
+		}
+		return len(s.errors.Load().entries)
+	}
+	n := fill()
+	if got := len(queuedErrors(t, s)); got != n || n < 5 || n > 30 {
+		t.Errorf("%d entries were read of %d", got, n)
+	}
+	if got := queued(); got != 0 {
+		t.Errorf("all was read, and %d bytes are used", got)
+	}
+	fill()
+	setOption(t, s, socket.ReceiveErrors, 0)
+	if got := queued(); got != 0 {
+		t.Errorf("turned off, %d bytes are used", got)
+	}
+	setOption(t, s, socket.ReceiveErrors, 1)
+	fill()
+	// Datagrams have no room, and have it again.
+	l.deliver(datagram{payload: strings.Repeat("no room ", 170)}.frame())
+	s.TryRecv(make([]socket.Message, 1)) // the pending error
+	if got := payloads(t, s); len(got) != 0 {
+		t.Errorf("read %q", got)
+	}
+	checkDrops(t, h, drop.ReceiveQueueFull, 1)
+	queuedErrors(t, s)
+	l.deliver(datagram{payload: "room"}.frame())
+	if got := payloads(t, s); len(got) != 1 {
+		t.Errorf("read %q", got)
+	}
+	fill()
+	s.Close() // TestMain counts the buffers
+	if got := queued(); got != 0 {
+		t.Errorf("closed, %d bytes are used", got)
+	}
+	if err := s.TryRecvError(new(socket.ErrorMessage)); err != net.ErrClosed {
+		t.Errorf("closed: %v", err)
+	}
+	checkLedger(t, h)
+}
+
+// A next hop that does not answer is told by the host itself, after three seconds.
+func TestErrorQueueOfDeadNeighbor(t *testing.T) {
+	h, l := onCable(t, Config{})
+	s := h.open(t, "")
+	setOption(t, s, socket.ReceiveErrors, 1)
+	send(t, s, "hello", "10.0.0.77:9")
+	send(t, s, "again", "10.0.0.77:9")
+	h.clock.Advance(3*time.Second - 1)
+	if got := queuedErrors(t, s); got != nil {
+		t.Errorf("too early: %q", got)
+	}
+	h.clock.Advance(1)
+	if s.Ready(allEvents) != allEvents {
+		t.Errorf("ready for %03b", s.Ready(allEvents))
+	}
+	want := "icmp no route to host 10.0.0.77:9 hello|icmp no route to host 10.0.0.77:9 again"
+	if got := strings.Join(queuedErrors(t, s), "|"); got != want {
+		t.Errorf("the error queue has %q, want %q", got, want)
+	}
+	if v, err := s.Option(socket.Error); v != 0 || err != nil {
+		t.Errorf("Error = %d, %v after the last was read", v, err)
+	}
+	checkDrops(t, h, drop.NeighborUnreachable, 2)
+	l.take()
+	checkLedger(t, h)
+}
+
+// A link that refuses a frame is ENOBUFS with ReceiveErrors, and else nothing but a
+// drop that has a name.
+func TestRefusedFrames(t *testing.T) {
+	h, l := known(t, Config{})
+	s := h.connected(t, "10.0.0.2:7", "10.0.0.9:9")
+	l.refuse = link.ErrQueueFull
+	if err := try(s, "x", ""); err != nil {
+		t.Errorf("without ReceiveErrors: %v", err)
+	}
+	batch := []socket.Message{message("1", ""), message("2", ""), message("3", "")}
+	if n, err := s.TrySend(batch); n != 3 || err != nil {
+		t.Errorf("a batch without ReceiveErrors: %d, %v", n, err)
+	}
+	checkDrops(t, h, drop.LinkQueueFull, 4)
+	setOption(t, s, socket.ReceiveErrors, 1)
+	if err := try(s, "x", ""); err != syscall.ENOBUFS {
+		t.Errorf("with ReceiveErrors: %v, want ENOBUFS", err)
+	}
+	if n, err := s.TrySend(batch); n != 0 || err != syscall.ENOBUFS {
+		t.Errorf("a batch with ReceiveErrors: %d, %v, want ENOBUFS", n, err)
+	}
+	train := socket.Message{Buf: make([]byte, 2500), Set: socket.FieldSegmentSize, SegmentSize: 1000}
+	if n, err := s.TrySend([]socket.Message{train}); n != 0 || err != syscall.ENOBUFS {
+		t.Errorf("a train with ReceiveErrors: %d, %v, want ENOBUFS", n, err)
+	}
+	checkDrops(t, h, drop.LinkQueueFull, 4+1+3+3)
+	if s.Ready(allEvents) != writable || queuedErrors(t, s) != nil {
+		t.Error("ENOBUFS is pending, or queued")
+	}
+	l.refuse = nil
+	if n, err := s.TrySend(batch); n != 3 || err != nil {
+		t.Errorf("a link that has room again: %d, %v", n, err)
+	}
+	l.take()
+	checkLedger(t, h)
+}
+
+// Of a batch that the link takes a part of, the messages in that part are done.
+func TestPartlyRefusedBatch(t *testing.T) {
+	for _, c := range []struct {
+		room int // frames that the link takes
+		want int
+		err  error
+	}{{0, 0, syscall.ENOBUFS}, {1, 1, nil}, {2, 2, nil}, {4, 2, nil}, {5, 3, nil}} {
+		room := &roomy{cable: newCable()}
+		h := newHost(t, Config{}, room, "10.0.0.2/24")
+		h.eth0.AddNeighbor(netip.MustParseAddr("10.0.0.9"), macPeer)
+		s := h.connected(t, "10.0.0.2:7", "10.0.0.9:9")
+		setOption(t, s, socket.ReceiveErrors, 1)
+		room.room = c.room
+		train := socket.Message{Buf: make([]byte, 2500), Set: socket.FieldSegmentSize, SegmentSize: 1000}
+		n, err := s.TrySend([]socket.Message{message("a", ""), train, message("b", "")})
+		if c.room == 2 || c.room == 4 {
+			// A train of which a part went is done.
+			c.want = 2
+		}
+		if n != c.want || err != c.err {
+			t.Errorf("room for %d frames: %d, %v, want %d, %v", c.room, n, err, c.want, c.err)
+		}
+		checkLedger(t, h)
+	}
+}
+
+// roomy is a cable that has room for so many frames.
+type roomy struct {
+	*cable
+	room int
+}
+
+func (r *roomy) Write(frames []*packet.Buffer) (int, error) {
+	n := min(len(frames), r.room)
+	r.room -= n
+	if n == 0 {
+		return 0, link.ErrQueueFull
+	}
+	k, err := r.cable.Write(frames[:n])
+	if err == nil && n < len(frames) {
+		err = link.ErrQueueFull
+	}
+	return k, err
+}
+
+// Who waits for errors is woken by them, and nobody else is kept awake.
+func TestWaitForErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, l := known(t, Config{})
+		s := h.open(t, "10.0.0.2:7")
+		setOption(t, s, socket.ReceiveErrors, 1)
+		done := make(chan error, 3)
+		var cancel socket.Cancel
+		go func() { done <- s.Wait(socket.ErrorQueued, &cancel) }()
+		calls := 0
+		s.Notify(socket.ErrorQueued, func() { calls++ })
+		l.deliver(datagram{payload: "a datagram"}.frame())
+		synctest.Wait()
+		if len(done) != 0 || calls != 0 {
+			t.Fatal("a datagram woke who waits for errors")
+		}
+		l.deliver(refusedBy(s, "10.0.0.9:9", "x"))
+		if err := <-done; err != nil || calls != 1 {
+			t.Errorf("Wait: %v, notified %d times", err, calls)
+		}
+		s.TryRecv(make([]socket.Message, 2))
+		s.TryRecv(make([]socket.Message, 2))
+		go func() { done <- s.Wait(readable, &cancel) }()
+		synctest.Wait()
+		if len(done) != 0 {
+			t.Fatal("the error queue keeps who waits for datagrams awake")
+		}
+		cancel.Fire()
+		if err := <-done; err != socket.ErrCancelled {
+			t.Errorf("Wait: %v", err)
+		}
+		// One notification for several events is called once.
+		queuedErrors(t, s)
+		s.Notify(allEvents&^writable, func() { calls++ })
+		l.deliver(refusedBy(s, "10.0.0.9:9", "x"))
+		if calls != 2 {
+			t.Errorf("notified %d times, want 2", calls)
+		}
+		queuedErrors(t, s)
+		s.Notify(socket.ErrorQueued, func() { calls++ })
+		go func() { done <- s.Wait(socket.ErrorQueued, nil) }()
+		synctest.Wait()
+		s.Close()
+		if err := <-done; err != net.ErrClosed || calls != 3 {
+			t.Errorf("Wait of a closed socket: %v, notified %d times", err, calls)
+		}
+	})
+}
+
+// Time stands still for who reads; what the entry says is when the message came.
+func TestErrorQueueTells(t *testing.T) {
+	h, l := known(t, Config{})
+	s := h.open(t, "10.0.0.2:7")
+	setOption(t, s, socket.ReceiveErrors, 1)
+	setOption(t, s, socket.Report, int(reportable))
+	came := h.clock.Now()
+	l.deliver(refusedBy(s, "10.0.0.9:9", "x"))
+	h.clock.Advance(time.Second)
+	var m socket.ErrorMessage
+	if err := s.TryRecvError(&m); err != nil {
+		t.Fatal(err)
+	}
+	want := socket.FieldLocal | socket.FieldInterface | socket.FieldTTL | socket.FieldTOS | socket.FieldTime
+	if m.Set != want || !m.Time.Equal(came) || m.Interface != h.eth0.Index() || m.Local.String() != "10.0.0.2:7" || m.TTL != 64 || !m.Truncated() {
+		t.Errorf("the entry is %+v", m)
+	}
+}
