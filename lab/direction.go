@@ -8,19 +8,33 @@ import (
 )
 
 // direction is one direction of a link between a host and a segment: what the
-// host sends, or what it gets. It is where faults strike.
+// host sends, or what it gets. It is where faults strike. What every frame
+// touches stands in front, in one cache line.
 type direction struct {
 	nic     *nic
 	receive bool // toward the host
-	faults  Faults
-
-	busy     int64 // until when earlier frames are being sent
-	underway int   // frames that have entered and not arrived
+	// onlyDelay: the faults do nothing but delay, by as much.
+	onlyDelay bool
+	delay     int64
+	underway  int // frames that have entered and not arrived
 
 	// Each frame is counted once on either side of
 	// in + cloned = out + dropped + underway.
-	in, cloned, out uint64
-	drops           dropCounts
+	in, out uint64
+	cloned  uint64
+	drops   dropCounts
+
+	busy   int64 // until when earlier frames are being sent
+	faults Faults
+}
+
+// set replaces the faults.
+func (d *direction) set(f Faults) {
+	d.faults = f
+	d.delay = int64(f.Delay)
+	limit := f.Limit
+	f.Delay, f.Limit = 0, 0
+	d.onlyDelay = f == Faults{} && limit == 0
 }
 
 func (d *direction) draw(p float64) bool { return p > 0 && d.nic.host.faults.Float64() < p }
@@ -29,6 +43,29 @@ func (d *direction) draw(p float64) bool { return p > 0 && d.nic.host.faults.Flo
 // refused because too many are under way. Past the sender nobody can be refused
 // anything: the frame is dropped.
 func (d *direction) enter(b *packet.Buffer) bool {
+	if d.onlyDelay && (d.delay == 0 || d.underway < defaultLimit) {
+		// It is what is left of struck if nothing strikes.
+		d.in++
+		d.underway++
+		q := &d.nic.lab.queue
+		now := q.now()
+		switch {
+		case d.delay != 0:
+			b.Orphan()
+			q.scheduleFrame(b, d, now+d.delay)
+		case d.receive:
+			b.Hold()
+			q.scheduleFrame(b, d, now)
+		default:
+			d.arrive(b)
+		}
+		return true
+	}
+	return d.struck(b)
+}
+
+// struck is enter where there are faults.
+func (d *direction) struck(b *packet.Buffer) bool {
 	f := &d.faults
 	duplicate, lost := d.draw(f.Duplicate), d.draw(f.Loss)
 	if lost && !duplicate {
@@ -98,7 +135,7 @@ func (d *direction) transmit(b *packet.Buffer, f *Faults) {
 	case sent > now && !d.receive:
 		// It waits in its sender's queue.
 		b.Hold()
-		q.scheduleFrame(b, d, sent, arrival+1)
+		q.scheduleSent(b, d, sent, arrival)
 	case arrival == now && !d.receive:
 		d.arrive(b)
 	case arrival == now:
@@ -106,10 +143,10 @@ func (d *direction) transmit(b *packet.Buffer, f *Faults) {
 		// it was sent. A sender who does not wait would fill the memory
 		// with such frames if they were not charged to it.
 		b.Hold()
-		q.scheduleFrame(b, d, now, 0)
+		q.scheduleFrame(b, d, now)
 	default:
 		b.Orphan()
-		q.scheduleFrame(b, d, arrival, 0)
+		q.scheduleFrame(b, d, arrival)
 	}
 }
 
@@ -121,7 +158,7 @@ func (d *direction) sent(b *packet.Buffer, arrival int64) {
 		d.arrive(b)
 		return
 	}
-	d.nic.lab.queue.scheduleFrame(b, d, arrival, 0)
+	d.nic.lab.queue.scheduleFrame(b, d, arrival)
 }
 
 // arrive is called when a frame has got to the segment.

@@ -29,10 +29,11 @@ func (f *fingerprint) addBytes(b []byte) {
 	if len(b) >= 32 {
 		h0, h1, h2, h3 := h, h^hashMul1, h^hashMul2, ^h
 		for len(b) >= 32 {
-			h0 = (h0 ^ binary.LittleEndian.Uint64(b)) * hashMul1
-			h1 = (h1 ^ binary.LittleEndian.Uint64(b[8:])) * hashMul1
-			h2 = (h2 ^ binary.LittleEndian.Uint64(b[16:])) * hashMul1
-			h3 = (h3 ^ binary.LittleEndian.Uint64(b[24:])) * hashMul1
+			w := (*[32]byte)(b)
+			h0 = (h0 ^ binary.LittleEndian.Uint64(w[0:8])) * hashMul1
+			h1 = (h1 ^ binary.LittleEndian.Uint64(w[8:16])) * hashMul1
+			h2 = (h2 ^ binary.LittleEndian.Uint64(w[16:24])) * hashMul1
+			h3 = (h3 ^ binary.LittleEndian.Uint64(w[24:32])) * hashMul1
 			h0, h1 = h0^h0>>29, h1^h1>>29
 			h2, h3 = h2^h2>>29, h3^h3>>29
 			b = b[32:]
@@ -45,8 +46,15 @@ func (f *fingerprint) addBytes(b []byte) {
 		b = b[8:]
 	}
 	var rest uint64
-	for i, c := range b {
-		rest |= uint64(c) << (8 * i)
+	switch {
+	case len(b) >= 4:
+		n := len(b)
+		rest = uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*(n-4))
+	case len(b) >= 2:
+		n := len(b)
+		rest = uint64(binary.LittleEndian.Uint16(b)) | uint64(binary.LittleEndian.Uint16(b[n-2:]))<<(8*(n-2))
+	case len(b) == 1:
+		rest = uint64(b[0])
 	}
 	h = (h ^ rest) * hashMul2
 	*f = fingerprint(h ^ h>>29)

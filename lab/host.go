@@ -187,8 +187,10 @@ func (h *Host) plug(to Segment, cfg LinkConfig) (*nic, error) {
 	}
 	n := &nic{lab: l, host: h, on: to, name: ifname, mtu: cfg.MTU, up: true, id: h.id}
 	n.id.addString(ifname)
-	n.send = direction{nic: n, faults: cfg.Faults}
-	n.get = direction{nic: n, faults: cfg.Receive, receive: true}
+	n.send = direction{nic: n}
+	n.get = direction{nic: n, receive: true}
+	n.send.set(cfg.Faults)
+	n.get.set(cfg.Receive)
 	if l.capture != nil {
 		if err := l.capture.open(n, to); err != nil {
 			return nil, err
@@ -227,7 +229,8 @@ func (h *Host) SetFaults(ifname string, send, receive Faults) error {
 	if err := receive.Validate(); err != nil {
 		return fmt.Errorf("lab: host %s: %s: faults of receiving: %w", h.name, ifname, err)
 	}
-	n.send.faults, n.get.faults = send, receive
+	n.send.set(send)
+	n.get.set(receive)
 	return nil
 }
 

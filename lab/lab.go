@@ -75,6 +75,8 @@ type Lab struct {
 	macs     map[wire.MAC]bool
 	capture  *capture
 
+	partitioned bool // some hosts may be in different groups
+
 	current  *task // that runs now
 	tasks    []*task
 	group    sync.WaitGroup // of the tasks in real time
@@ -306,6 +308,7 @@ func (l *Lab) Partition(groups ...[]string) error {
 	for _, h := range l.hosts {
 		h.group = of[h]
 	}
+	l.partitioned = len(of) > 0
 	for _, b := range l.bridges {
 		b.station.group = of[&b.station]
 	}

@@ -75,13 +75,8 @@ func (l *Lab) CheckLedger() error {
 			wrong("%s: %d frames left, but hosts were sent %d", s.name, s.out, outs[seg])
 		}
 	}
-	waiting := 0
 	l.queue.lock()
-	for e := range l.queue.wheel.All() {
-		if e.Value.along != nil {
-			waiting++
-		}
-	}
+	waiting := l.queue.frames()
 	l.queue.unlock()
 	if waiting != underway {
 		wrong("%d frames are under way, but %d wait in the queue", underway, waiting)

@@ -77,20 +77,25 @@ func (l *Lab) loop(until int64, untilTasksEnd bool) error {
 	q := &l.queue
 	instant, count := int64(-1), 0
 	for !untilTasksEnd || len(l.tasks) > 0 {
-		e := q.wheel.Pop(until)
-		if e == nil {
+		if count >= l.cfg.MaxEvents && q.due() {
+			return fmt.Errorf("lab: more than %d events at one instant, %v: something answers itself without any delay",
+				l.cfg.MaxEvents, time.Duration(instant))
+		}
+		h, arrival, do := q.next(until)
+		if now := q.wheel.Now(); now != instant {
+			instant, count = now, 0
+		} else {
+			count++
+		}
+		switch {
+		case h.along != nil:
+			l.arrive(h, arrival)
+		case do != nil:
+			do()
+		default:
 			q.wheel.Advance(until)
 			return nil
 		}
-		if now := q.wheel.Now(); now != instant {
-			instant, count = now, 0
-		} else if count++; count > l.cfg.MaxEvents {
-			// The event is not lost: another Run goes on with it.
-			q.wheel.Add(e, now)
-			return fmt.Errorf("lab: more than %d events at one instant, %v: something answers itself without any delay",
-				l.cfg.MaxEvents, time.Duration(now))
-		}
-		l.happen(e)
 	}
 	return nil
 }
@@ -111,8 +116,13 @@ func (l *Lab) loopRealtime(until int64, untilTasksEnd bool) error {
 		now := q.now()
 		e := q.wheel.Pop(min(now, until))
 		if e != nil {
+			h, arrival, do := q.open(e)
 			q.mu.Unlock()
-			l.happen(e)
+			if do != nil {
+				do()
+			} else {
+				l.arrive(h, arrival)
+			}
 			continue
 		}
 		if now >= until {
@@ -142,26 +152,19 @@ func (l *Lab) loopRealtime(until int64, untilTasksEnd bool) error {
 	}
 }
 
-// happen makes an event happen.
-func (l *Lab) happen(e *event) {
-	d := e.Value.along
-	if d == nil {
-		e.Value.do.happen()
-		return
-	}
-	b, arrival := e.Value.frame, e.Value.arrival
-	l.queue.lock()
-	l.queue.recycle(e)
-	l.queue.unlock()
+// arrive makes a frame get to the end of a direction; if arrival is not zero, it
+// has only been sent, and arrives at that time less one.
+func (l *Lab) arrive(h hop, arrival int64) {
+	d := h.along
 	if d.receive {
-		l.deliver(d, b)
+		l.deliver(d, h.frame)
 		return
 	}
 	l.lock()
 	if arrival != 0 {
-		d.sent(b, arrival-1)
+		d.sent(h.frame, arrival-1)
 	} else {
-		d.arrive(b)
+		d.arrive(h.frame)
 	}
 	l.unlock()
 }
@@ -170,24 +173,31 @@ func (l *Lab) happen(e *event) {
 // the same instant.
 func (l *Lab) deliver(d *direction, b *packet.Buffer) {
 	q := &l.queue
-	l.batch[0] = b
-	count := 1
 	q.lock()
+	second := q.also(d)
+	if second == nil {
+		q.unlock()
+		l.deliverTo(d.nic, b.Single())
+		return
+	}
+	l.batch[0], l.batch[1] = b, second
+	count := 2
 	for count < batchLen {
-		e := q.wheel.Due()
-		if e == nil || e.Value.along != d {
+		if b = q.also(d); b == nil {
 			break
 		}
-		q.wheel.Remove(e)
-		l.batch[count] = e.Value.frame
+		l.batch[count] = b
 		count++
-		q.recycle(e)
 	}
 	q.unlock()
+	l.deliverTo(d.nic, l.batch[:count])
+	clear(l.batch[:count])
+}
 
-	n := d.nic
+// deliverTo hands frames that have arrived to their host.
+func (l *Lab) deliverTo(n *nic, frames []*packet.Buffer) {
 	l.lock()
-	frames := l.batch[:n.arrived(l.batch[:count])]
+	frames = frames[:n.arrived(frames)]
 	sink := n.sink
 	l.unlock()
 	for _, b := range frames {
@@ -199,24 +209,18 @@ func (l *Lab) deliver(d *direction, b *packet.Buffer) {
 	}
 	if len(frames) > 0 {
 		sink.Deliver(0, frames)
-		clear(frames)
 	}
 	if n.capture != nil {
 		l.capture.end()
 	}
 }
 
-// call is a function to be called.
-type call func()
-
-func (f call) happen() { f() }
-
 // At calls f when d of the lab's time has passed since the lab was made; if that
 // is past, as soon as it runs. It is for changing the network while it runs. f is
 // called from the loop and must not block.
 func (l *Lab) At(d time.Duration, f func()) {
 	e := new(event)
-	e.Value.do = call(f)
+	e.Value.do = f
 	l.queue.schedule(e, int64(max(d, 0)))
 }
 
@@ -254,17 +258,21 @@ func (l *Lab) Close() error {
 	l.endTasks()
 
 	l.queue.lock()
-	var left []*event
-	for e := l.queue.wheel.Pop(maxTime); e != nil; e = l.queue.wheel.Pop(maxTime) {
-		left = append(left, e)
+	var left []hop
+	for {
+		h, _, do := l.queue.next(maxTime)
+		if h.along == nil && do == nil {
+			break
+		}
+		left = append(left, h)
 	}
 	l.queue.unlock()
 	l.lock()
 	defer l.unlock()
-	for _, e := range left {
-		if d := e.Value.along; d != nil {
+	for _, h := range left {
+		if d := h.along; d != nil {
 			d.underway--
-			d.drop(e.Value.frame, drop.LinkDown)
+			d.drop(h.frame, drop.LinkDown)
 		}
 	}
 	errs = append(errs, l.failures...)

@@ -19,25 +19,24 @@ const (
 // nic is a host's network card and its link to a segment. It is the stack's
 // link.Link.
 type nic struct {
+	// What every frame touches stands together.
 	lab  *Lab
-	host *Host
-	name string
-	id   fingerprint // of host and name, for the lab's fingerprint
-	mac  wire.MAC
-	mtu  int
-
-	on   Segment
 	at   attachment // to the segment; nil once closed
 	sink link.Sink
+	mtu  int
 	up   bool
-
-	send, get direction
-
 	// What passed between the stack and its links, counted here a second
 	// time for the ledger.
 	accepted, delivered uint64
+	id                  fingerprint // of host and name, for the lab's fingerprint
+	capture             *captureFile
 
-	capture  *captureFile
+	send, get direction
+
+	host     *Host
+	name     string
+	mac      wire.MAC
+	on       Segment
 	captured int // the number of the interface in the file
 }
 
@@ -86,8 +85,15 @@ func (n *nic) Close() error {
 
 // Write takes over the frames that the faults of sending do not refuse.
 func (n *nic) Write(frames []*packet.Buffer) (int, error) {
-	n.lab.lock()
-	defer n.lab.unlock()
+	if n.lab.cfg.Realtime {
+		n.lab.mu.Lock()
+		defer n.lab.mu.Unlock()
+		return n.writeAll(frames)
+	}
+	return n.writeAll(frames)
+}
+
+func (n *nic) writeAll(frames []*packet.Buffer) (int, error) {
 	for i, b := range frames {
 		if err := n.write(b); err != nil {
 			return i, err
@@ -110,7 +116,12 @@ func (n *nic) write(b *packet.Buffer) error {
 		n.lab.capture.hold()
 		n.lab.capture.add(n, b, pcapng.Outbound)
 		defer n.lab.capture.end()
+		return n.enter(b)
 	}
+	return n.enter(b)
+}
+
+func (n *nic) enter(b *packet.Buffer) error {
 	if !n.send.enter(b) {
 		n.note(noteRefuse, uint64(b.Len()))
 		return link.ErrQueueFull
@@ -147,7 +158,9 @@ func (n *nic) arrived(frames []*packet.Buffer) int {
 		frames[kept] = b
 		kept++
 	}
-	clear(frames[kept:])
+	for i := kept; i < len(frames); i++ {
+		frames[i] = nil
+	}
 	return kept
 }
 
@@ -184,10 +197,12 @@ const (
 
 // note feeds the fingerprint: when, what, by whom.
 func (n *nic) note(kind, value uint64) {
-	p := &n.lab.print
-	p.add(uint64(n.lab.queue.now()))
+	l := n.lab
+	p := l.print
+	p.add(uint64(l.queue.now()))
 	p.add(kind<<48 ^ value)
 	p.add(uint64(n.id))
+	l.print = p
 }
 
 // describe names the nic in messages.

@@ -2,8 +2,10 @@ package lab
 
 import (
 	"net"
+	"net/netip"
 	"syscall"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/stack"
 )
@@ -37,8 +39,8 @@ func (h *Host) waitable(s *stack.Socket) *Socket {
 
 // Accept makes a socket of a flow, which tasks may wait for as well; see
 // socket.Acceptor.
-func (s *Socket) Accept() (socket.Socket, error) {
-	n, err := s.AcceptSocket()
+func (s *Socket) Accept(admit func(peer, own netip.AddrPort) drop.Reason) (socket.Socket, error) {
+	n, err := s.AcceptSocket(admit)
 	if err != nil {
 		return nil, err
 	}
@@ -154,18 +156,46 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 // the Socket a socket.Receiver, which its stack's must not do for it: that one
 // would block the whole lab.
 func (s *Socket) Receive(ms []socket.Message, cancel *socket.Cancel) (int, error) {
+	l := s.host.lab
 	for {
 		if cancel.Fired() {
 			return 0, socket.ErrCancelled
 		}
 		n, err := s.TryRecv(ms)
-		if err != syscall.EAGAIN || s.Ready(socket.Readable) != 0 {
+		if err != syscall.EAGAIN {
 			return n, err
 		}
-		if err := s.Wait(socket.Readable, cancel); err != nil {
+		t, err := l.task(s.seen != nil && s.seen == l.current)
+		if err != nil {
 			return 0, err
 		}
+		s.seen = t
+		if l.closed {
+			t.refuse()
+			return 0, net.ErrClosed
+		}
+		if s.await(t, cancel) {
+			return 0, syscall.EAGAIN
+		}
 	}
+}
+
+// await blocks the task until the socket, from which there is nothing to read, may
+// be readable. If it is already it must be shut down, which await reports.
+func (s *Socket) await(t *task, cancel *socket.Cancel) (shut bool) {
+	if !cancel.Attach(t) {
+		return false
+	}
+	s.read.tasks = append(s.read.tasks, t)
+	s.arm(&s.read, socket.Readable)
+	if shut = t.event.Pending() && s.Ready(socket.Readable) != 0; shut {
+		s.host.lab.queue.wheel.Remove(&t.event)
+	} else {
+		t.park("a datagram")
+	}
+	cancel.Detach(t)
+	s.read.remove(t)
+	return shut
 }
 
 // Notify calls f once, from the lab's loop, as soon as one of the events holds.
@@ -178,6 +208,12 @@ func (s *Socket) Notify(mask socket.Events, f func()) {
 	}
 	if mask&socket.ErrorQueued != 0 {
 		s.error.notify = f
+	}
+	if mask == socket.Readable && (f == nil || !s.read.armed) {
+		// The stack looks by itself whether it is readable already, unless
+		// it was told to watch before.
+		s.arm(&s.read, socket.Readable)
+		return
 	}
 	if ready := s.Ready(mask); f != nil && ready != 0 {
 		// A function for several events is called once.

@@ -172,7 +172,7 @@ func (p *port) forward(b *packet.Buffer) {
 	case out == p:
 		// The destination is where the frame comes from.
 		s.drop(b, drop.MACFiltered)
-	case p.nic.host.parted(out.nic.host):
+	case s.lab.partitioned && p.nic.host.parted(out.nic.host):
 		s.drop(b, drop.LinkLoss)
 	default:
 		if s.lab.tracer != nil {
@@ -227,7 +227,7 @@ func (s *Switch) flood(from *port, b *packet.Buffer) {
 		if p == from {
 			continue
 		}
-		if from.nic.host.parted(p.nic.host) {
+		if s.lab.partitioned && from.nic.host.parted(p.nic.host) {
 			s.cloned++
 			s.lose(b, drop.LinkLoss)
 			continue
@@ -292,7 +292,7 @@ func (e *cableEnd) forward(b *packet.Buffer) {
 	switch {
 	case other == nil:
 		c.drop(b, drop.LinkNoPeer)
-	case e.nic.host.parted(other.nic.host):
+	case c.lab.partitioned && e.nic.host.parted(other.nic.host):
 		c.drop(b, drop.LinkLoss)
 	default:
 		if c.lab.tracer != nil {

@@ -81,7 +81,7 @@ type task struct {
 func (h *Host) Go(name string, f func(ctx context.Context) error) {
 	l := h.lab
 	t := &task{host: h, name: name, f: f, waiting: "its start"}
-	t.event.Value.do = t
+	t.event.Value.do = t.happen
 	l.lock()
 	defer l.unlock()
 	if l.closed || h.err != nil {
