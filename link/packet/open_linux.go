@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -165,8 +166,8 @@ func prepare(s, index int, cfg *Config) error {
 		return err
 	}
 	// Only now does anything come in.
-	all := uint16(unix.ETH_P_ALL)
-	err := unix.Bind(s, &unix.SockaddrLinklayer{Protocol: all<<8 | all>>8, Ifindex: index})
+	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
+	err := unix.Bind(s, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index})
 	return os.NewSyscallError("bind", err)
 }
 
