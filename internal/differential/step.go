@@ -101,8 +101,8 @@ var readable = []socket.Option{
 // reports are the fields that received messages are compared by.
 const reports = socket.FieldLocal | socket.FieldInterface | socket.FieldTTL | socket.FieldTOS
 
-// sizes are those of payloads and buffers.
-var sizes = []int{0, 1, 10, 100, 1400}
+// sizes are those of payloads and buffers. The last is over the MTU of the wires.
+var sizes = []int{0, 1, 10, 100, 1400, 1600}
 
 // String is the Step as a Go literal, so that a sequence that fails can be kept.
 func (s Step) String() string {

@@ -292,6 +292,11 @@ func (p *player) send(s Step) string {
 		}
 		m.Local = netip.AddrPortFrom(local, 0)
 	}
+	if m.Set&socket.FieldSegmentSize != 0 {
+		// Linux clears DF in a train that is over the MTU as a whole, though it
+		// never leaves as one; the stack goes by the datagrams.
+		m.Buf = m.Buf[:min(len(m.Buf), 1400)]
+	}
 	ms := []socket.Message{m}
 	if s.Kind == SendBatch {
 		bad, last := m, m
@@ -394,6 +399,9 @@ func (p *player) wires() string {
 				if w == p.m.Eth0 {
 					p.last = k
 				}
+			case k.IP.IsFragment():
+				fmt.Fprintf(&b, " %v->%v %v fragment %d/%d more %v DF %v TTL %d TOS %#x", k.IP.Source(), k.IP.Destination(), k.To,
+					k.IP.FragmentOffset(), len(k.Data), k.IP.MoreFragments(), k.IP.DontFragment(), k.IP.TTL(), k.IP.TOS())
 			case k.ICMP != nil:
 				fmt.Fprintf(&b, " ICMP %v->%v %v/%d", k.IP.Source(), k.IP.Destination(), k.ICMP.Type(), k.ICMP.Code())
 			default:
