@@ -118,7 +118,11 @@ func (l *lane) deliver(frames []*packet.Buffer) {
 		return
 	}
 	l.begin()
-	l.handle(frames)
+	if len(frames) == 1 {
+		l.handleOne(frames)
+	} else {
+		l.handle(frames)
+	}
 	l.leave()
 }
 
@@ -223,12 +227,6 @@ func (l *lane) drain() int {
 // handle is the way in for each of the frames. Datagrams in a row for the same
 // socket are queued together, under one lock.
 func (l *lane) handle(frames []*packet.Buffer) {
-	if len(frames) == 1 {
-		if s := l.way(frames[0]); s != nil {
-			l.enqueue(s, frames)
-		}
-		return
-	}
 	first := 0
 	for i, b := range frames {
 		s := l.way(b)
@@ -243,6 +241,13 @@ func (l *lane) handle(frames []*packet.Buffer) {
 		}
 	}
 	l.flush()
+}
+
+// handleOne is handle for a single frame.
+func (l *lane) handleOne(frames []*packet.Buffer) {
+	if s := l.way(frames[0]); s != nil {
+		l.enqueue(s, frames)
+	}
 }
 
 // way finds the socket whose queue a frame belongs into; nil if the frame is

@@ -109,11 +109,11 @@ func (s *Socket) TryPeek(m *socket.Message) error {
 func (s *Socket) pop() (b *packet.Buffer, lost uint32) {
 	q := &s.queue
 	q.mu.Lock()
-	if q.count == 0 || q.first().SegmentSize != 0 {
-		q.mu.Unlock()
-		return nil, 0
+	if q.count != 0 {
+		if b = q.takeOne(); b == nil && q.first().SegmentSize == 0 {
+			b, lost = q.take()
+		}
 	}
-	b, lost = q.take()
 	q.mu.Unlock()
 	return b, lost
 }

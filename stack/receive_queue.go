@@ -134,6 +134,23 @@ func (q *receiveQueue) take() (b *packet.Buffer, lost uint32) {
 	return b, lost
 }
 
+// takeOne is take for a plain datagram before which none was lost; it returns nil
+// if the first is not one.
+func (q *receiveQueue) takeOne() *packet.Buffer {
+	at := q.head & uint32(len(q.ring)-1)
+	b := q.ring[at]
+	if q.gaps != nil || b.SegmentSize != 0 {
+		return nil
+	}
+	q.ring[at] = nil
+	q.head++
+	q.count--
+	q.used -= b.TrueSize()
+	q.received++
+	q.bytes += uint64(payloadLen(b))
+	return b
+}
+
 // takeMany is take for a number of packets that there are, none of which was lost
 // before; it stops before a train, and returns how many it took.
 func (q *receiveQueue) takeMany(to []*packet.Buffer) (n int) {

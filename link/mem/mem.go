@@ -101,7 +101,13 @@ func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 		}
 		b.Orphan()
 	}
-	(*sink).Deliver(int(frames[0].Flow%uint32(l.cfg.Queues)), frames)
+	queue, queues := frames[0].Flow, uint32(l.cfg.Queues)
+	if queues&(queues-1) == 0 {
+		queue &= queues - 1 // as the remainder, without a division
+	} else {
+		queue %= queues
+	}
+	(*sink).Deliver(int(queue), frames)
 	return len(frames), nil
 }
 
