@@ -21,15 +21,17 @@
 // buffer and copied into a small one, so that a receive queue is charged for
 // what it holds and not for what might have come.
 //
-// Write makes one system call a frame, on the queue that the frame's flow
-// belongs to. On Linux, sockets of datagrams are read and written many frames a call
-// (recvmmsg, sendmmsg); a frame of the usual size is read straight into the buffer
-// in which it is handed up. If a descriptor would block, the frame is held, its socket's send
-// buffer charged, and a goroutine sends it when there is room; the frames that
-// follow wait behind it, up to Config.QueueLength, and then Write refuses with
-// link.ErrQueueFull. So a socket that writes faster than the device takes is
-// told EAGAIN, and nothing is lost. (The kernel's TAP and TUN never block: they
-// take a frame or drop it, and count it at the device.)
+// Write makes one system call a frame, on the queue that the frame's flow belongs
+// to. If a descriptor would block, the frame is held, its socket's send buffer
+// charged, and a goroutine sends it when there is room; the frames that follow wait
+// behind it, up to Config.QueueLength, and then Write refuses with
+// link.ErrQueueFull. So a socket that writes faster than the device takes is told
+// EAGAIN, and nothing is lost. (The kernel's TAP and TUN never block: they take a
+// frame or drop it, and count it at the device.)
+//
+// On Linux, sockets of datagrams are read and written many frames a call (recvmmsg,
+// sendmmsg), and a frame of the usual size is read straight into the buffer in which
+// it is handed up.
 //
 // With Config.Header, frames come behind virtio-net headers (IFF_VNET_HDR of TAP and
 // TUN, PACKET_VNET_HDR, virtual machines), which say of checksums that they are
