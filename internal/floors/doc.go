@@ -14,6 +14,9 @@
 // they start no timer and no goroutine, and ask the system for nothing: time,
 // randomness without a seed, files, sockets, output, the number of cores.
 //
+// Of whatever reads bytes or text and has a parser's name a fuzz target must make
+// use; state machines and their targets are listed in the test.
+//
 // # Limitations
 //
 // Nested modules are not looked at: they stand above everything. Types are not

@@ -40,6 +40,7 @@ var order = []string{
 	"stack",
 	"host",
 	".",
+	"flow",
 	"conntest",
 	"netspec",
 	"lab",
