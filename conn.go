@@ -107,6 +107,14 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return c.addrs.Load().remote
 }
 
+// Network returns the network that the Conn is on; nil of the zero Conn.
+func (c *Conn) Network() Network {
+	if !c.ok() {
+		return nil
+	}
+	return c.on
+}
+
 // connected reports whether the Conn has a peer.
 func (c *Conn) connected() bool { return c.addrs.Load().remote != nil }
 

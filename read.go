@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+
+	"github.com/castnet-go/castnet/socket"
 )
 
 // Read reads one datagram; what does not fit into b is lost. Reading into an
@@ -19,6 +21,24 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 	n, _, err := c.receive(b, callRead)
 	return n, err
+}
+
+// WaitReadable blocks until a read would not: there is a datagram, or an error, or
+// the end. So who serves many Conns need not hold a buffer for each. The read
+// deadline counts.
+func (c *Conn) WaitReadable() error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	for {
+		if c.read.passed.Load() {
+			return c.opError(opRead, callRead, c.expired())
+		}
+		err := c.s.Wait(socket.Readable, &c.read.cancel)
+		if err != socket.ErrCancelled {
+			return c.opError(opRead, callRead, err)
+		}
+	}
 }
 
 // ReadFrom reads one datagram and says who sent it, as a *net.UDPAddr. What
