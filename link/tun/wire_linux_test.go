@@ -129,6 +129,12 @@ func TestIPv6Trains(t *testing.T) {
 	ns.Sysctl(t, "ipv6/conf/default/disable_ipv6", "0")
 	l := open(t, ns, "cn0", tun.Config{})
 	ns.Run(t, "ip", "-6", "addr", "add", "fd00::1/64", "dev", "cn0", "nodad")
+	// The address is used before packets to it are taken in.
+	for start := time.Now(); !strings.Contains(ns.Run(t, "ip", "-6", "route", "show", "table", "local"), "local fd00::1 "); {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("the address does not become the kernel's own")
+		}
+	}
 	r := newReceiver(link.ChecksumTransmit | link.Segmentation)
 	l.Attach(r)
 	var c *net.UDPConn
