@@ -55,6 +55,7 @@ type path struct {
 	ip1       uint64 // TTL to source, less the checksum
 	udp0      uint64 // ports
 	ipSum     uint32 // the sum of what is in ip0, ip1 and the destination
+	pseudoSum uint32 // the sum of the pseudo-header, less the length
 	udpSum    uint32 // the sum of the pseudo-header and ports, less the length
 
 	hook Hook // of what is sent, if there is one: the path is not used again
@@ -268,8 +269,8 @@ func (p *path) prepare(q *query) {
 	p.ip1 = uint64(q.ttl)<<56 | uint64(wire.ProtocolUDP)<<48 | uint64(p.src)
 	p.ipSum = uint32(fold64(p.ip0)) + uint32(fold64(p.ip1)) + uint32(fold64(uint64(p.dst)))
 	p.udp0 = uint64(q.srcPort)<<48 | uint64(q.port)<<32
-	p.udpSum = uint32(fold64(uint64(p.src)+uint64(p.dst))) + uint32(wire.ProtocolUDP) +
-		uint32(q.srcPort) + uint32(q.port)
+	p.pseudoSum = uint32(fold64(uint64(p.src)+uint64(p.dst))) + uint32(wire.ProtocolUDP)
+	p.udpSum = p.pseudoSum + uint32(q.srcPort) + uint32(q.port)
 }
 
 // setLink writes the hardware address in a neighbour's word into the header.
@@ -327,7 +328,7 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	case p.plain:
 	case p.vouched:
 		b.Flags |= packet.ChecksumValid | packet.ChecksumPartial
-		checksum = fold(p.udpSum + uint32(length))
+		checksum = fold(p.pseudoSum + uint32(length))
 	default:
 		checksum = ^fold(p.udpSum + 2*uint32(length) + uint32(wire.Sum(payload)))
 		if checksum == 0 {

@@ -68,7 +68,7 @@ func (p *path) wrapTrain(b *packet.Buffer, segment int, st *Stack) {
 	at := p.linkLen() + wire.IPv4HeaderLen
 	f := b.Prepend(at + wire.UDPHeaderLen)
 	p.put(f, wire.IPv4HeaderLen+length, st)
-	binary.BigEndian.PutUint64(f[at:], p.udp0|length<<16|uint64(fold(p.udpSum+uint32(length))))
+	binary.BigEndian.PutUint64(f[at:], p.udp0|length<<16|uint64(fold(p.pseudoSum+uint32(length))))
 	b.SetTransport(at)
 	b.SegmentSize = uint16(segment)
 	b.Flags |= packet.ChecksumValid | packet.ChecksumPartial
