@@ -85,6 +85,8 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 	switch {
 	case m.Type() == wire.ICMPSourceQuench, m.Type() == wire.ICMPTimeExceeded && m.Code() == wire.ICMPReassemblyTimeExceeded:
 		return drop.None // to be ignored (RFC 6633), and what Linux tells nobody of
+	case m.Type() == wire.ICMPDestinationUnreachable && m.Code() > wire.ICMPPrecedenceCutoff:
+		return drop.None // nobody knows what it means (NR_ICMP_UNREACH)
 	case m.Type() == wire.ICMPDestinationUnreachable && m.Code() == wire.ICMPFragmentationNeeded:
 		if !sk.fragmentationNeeded(local, peer, int(m.MTU())) {
 			return drop.None

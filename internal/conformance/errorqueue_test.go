@@ -167,6 +167,7 @@ var errorQueueCases = []testCase{
 			}, "x")
 		}
 		// Nobody hears of these.
+		unreachable(n, "10.0.0.254", p, unreach, 16, [4]byte{})
 		unreachable(n, "10.0.0.254", p, wire.ICMPSourceQuench, 0, [4]byte{})
 		unreachable(n, "10.0.0.254", p, wire.ICMPTimeExceeded, wire.ICMPReassemblyTimeExceeded, [4]byte{})
 		unreachable(n, "10.0.0.254", p, wire.ICMPRedirect, 1, [4]byte{10, 0, 0, 3})

@@ -121,6 +121,14 @@ func icmp(from, to string, typ wire.ICMPType, code wire.ICMPCode, rest [4]byte, 
 	return b
 }
 
+// FragmentationNeeded returns a router's message that a packet that the machine sent
+// is longer than the next link carries, with as much of it as routers quote.
+func FragmentationNeeded(from string, about *Packet, mtu int) []byte {
+	quote := about.Raw[:min(len(about.Raw), 548)]
+	return icmp(from, about.IP.Source().String(), wire.ICMPDestinationUnreachable, wire.ICMPFragmentationNeeded,
+		[4]byte{0, 0, byte(mtu >> 8), byte(mtu)}, quote)
+}
+
 // ICMPError returns the ICMP error from a router about a packet that the machine
 // sent: its IP header and the first 8 bytes behind it, as RFC 792 has it.
 func ICMPError(from string, about *Packet, typ wire.ICMPType, code wire.ICMPCode) []byte {

@@ -44,6 +44,7 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	}
 	ns := namespace{netns.New(tb)}
 	m.Network = namespacedNetwork{host.Network{}, ns}
+	m.forget = func() { ns.Sysctl(tb, "ipv4/route/flush", "-1") }
 	ns.Sysctl(tb, "ipv6/conf/all/disable_ipv6", "1")
 	// Linux as it comes, whatever the machine's administrator prefers.
 	for path, value := range map[string]string{

@@ -136,11 +136,19 @@ type Machine struct {
 	PathLife time.Duration
 
 	elapse func(d time.Duration)
+	forget func()
 	check  func() error
 }
 
 // Elapse lets time pass for the machine: on the host by sleeping.
 func (m *Machine) Elapse(d time.Duration) { m.elapse(d) }
+
+// ForgetPaths makes the machine forget what it has learned of paths.
+func (m *Machine) ForgetPaths() {
+	if m.forget != nil {
+		m.forget()
+	}
+}
 
 // Check returns an error if the machine's own accounts do not agree: the stack's
 // ledger. The host keeps none.

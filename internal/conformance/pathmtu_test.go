@@ -13,20 +13,13 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// tooBig is a fragmentation needed message about a packet of the machine's.
-func tooBig(from string, p *Packet, mtu int) []byte {
-	quote := p.Raw[:min(len(p.Raw), 548)]
-	return icmp(from, p.IP.Source().String(), wire.ICMPDestinationUnreachable, wire.ICMPFragmentationNeeded,
-		[4]byte{0, 0, byte(mtu >> 8), byte(mtu)}, quote)
-}
-
 // narrow lets the machine learn that a path is narrower than its link, by a socket
 // of its own.
 func narrow(t *testing.T, n *Machine, peer string, mtu int) {
 	t.Helper()
 	s := connected(t, n, peer)
 	s.send("", "to be too big")
-	n.Eth0.SendIP(tooBig("10.0.0.254", n.Eth0.NextUDP(t, "to be too big"), mtu))
+	n.Eth0.SendIP(FragmentationNeeded("10.0.0.254", n.Eth0.NextUDP(t, "to be too big"), mtu))
 	settle(t, n)
 }
 
@@ -81,7 +74,7 @@ var pathMTUCases = []testCase{
 		wantWhole(t, n.Eth0, 1400, true)
 
 		s.send("", payloadOf(1400))
-		n.Eth0.SendIP(tooBig("10.0.0.254", wantWhole(t, n.Eth0, 1400, true), 1000))
+		n.Eth0.SendIP(FragmentationNeeded("10.0.0.254", wantWhole(t, n.Eth0, 1400, true), 1000))
 		s.wantErr(syscall.EMSGSIZE)
 		s.wantNothing()
 		s.wantOption(socket.PathMTU, 1000)
@@ -109,7 +102,7 @@ var pathMTUCases = []testCase{
 		s.send("", "x")
 		p := n.Eth0.NextUDP(t, "x")
 		for _, c := range []struct{ said, want int }{{1600, 1500}, {1500, 1500}, {1400, 1400}, {1450, 1400}, {1000, 1000}, {1001, 1000}, {552, 552}} {
-			n.Eth0.SendIP(tooBig("10.0.0.254", p, c.said))
+			n.Eth0.SendIP(FragmentationNeeded("10.0.0.254", p, c.said))
 			settle(t, n)
 			s.wantErr(syscall.EMSGSIZE)
 			s.send("", "y")
@@ -133,7 +126,7 @@ var pathMTUCases = []testCase{
 			s.send("", payloadOf(524))
 			wantWhole(t, n.Eth0, 524, true)
 			s.sendErr("", payloadOf(525), syscall.EMSGSIZE)
-			n.Eth0.SendIP(tooBig("10.0.0.254", p, 400))
+			n.Eth0.SendIP(FragmentationNeeded("10.0.0.254", p, 400))
 			s.wantErr(syscall.EMSGSIZE)
 			s.wantOption(socket.PathMTU, 552)
 		}
@@ -211,7 +204,7 @@ var pathMTUCases = []testCase{
 			s.set(socket.MTUDiscovery, int(c.way))
 			s.connect(to)
 			s.send("", "x")
-			n.Eth0.SendIP(tooBig("10.0.0.254", n.Eth0.NextUDP(t, "x"), 1000))
+			n.Eth0.SendIP(FragmentationNeeded("10.0.0.254", n.Eth0.NextUDP(t, "x"), 1000))
 			settle(t, n)
 			if _, err := s.TryRecv(make([]socket.Message, 1)); err != c.told {
 				t.Errorf("%v: told %v, want %v", c.way, name(err), name(c.told))
@@ -259,7 +252,7 @@ var pathMTUCases = []testCase{
 	{name: "PathMTUUnconnected", rules: "D-PMTU-02 D-ERR-05", needs: Wires, run: func(t *testing.T, n *Machine) {
 		s := bound(t, n, "0.0.0.0:0")
 		s.send("198.51.100.1:9", payloadOf(1400))
-		n.Eth0.SendIP(tooBig("10.0.0.254", wantWhole(t, n.Eth0, 1400, true), 1000))
+		n.Eth0.SendIP(FragmentationNeeded("10.0.0.254", wantWhole(t, n.Eth0, 1400, true), 1000))
 		s.wantNothing()
 		s.send("198.51.100.1:9", payloadOf(1400))
 		wantCut(t, n.Eth0, 1400, 1000)

@@ -304,6 +304,25 @@ func (s portRangeIgnored) SetOption(o socket.Option, v int) error {
 	return s.Socket.SetOption(o, v)
 }
 
+type payloadLost struct{ socket.Socket } // D-ERRQ-01
+
+func (s payloadLost) TryRecvError(m *socket.ErrorMessage) error {
+	err := s.Socket.TryRecvError(m)
+	m.Buf, m.Len = m.Buf[:0], 0
+	return err
+}
+
+type queueLeavesPending struct{ socket.Socket } // D-ERRQ-03
+
+func (s queueLeavesPending) TryRecvError(m *socket.ErrorMessage) error {
+	before, _ := s.Option(socket.Error)
+	err := s.Socket.TryRecvError(m)
+	if before != 0 && err == syscall.EAGAIN {
+		return syscall.Errno(before)
+	}
+	return err
+}
+
 type alwaysReadable struct{ socket.Socket } // S-WAIT-01
 
 func (s alwaysReadable) Ready(mask socket.Events) socket.Events {
@@ -324,6 +343,12 @@ var bugs = []struct {
 	{"an error comes twice", false, func(s socket.Socket) socket.Socket { return &errorTwice{Socket: s} }},
 	{"an error does not stop a send", false, func(s socket.Socket) socket.Socket { return errorNotOnSend{s} }},
 	{"reading an error does not clear it", false, func(s socket.Socket) socket.Socket { return &errorStays{Socket: s} }},
+	{"an entry of the error queue has no payload", false, func(s socket.Socket) socket.Socket { return payloadLost{s} }},
+	{"the error queue clears what is pending", false, func(s socket.Socket) socket.Socket { return queueLeavesPending{s} }},
+	{"nothing is learned of paths", true, func(s socket.Socket) socket.Socket {
+		_ = s.SetOption(socket.MTUDiscovery, int(socket.DiscoveryOmit))
+		return s
+	}},
 	{"bound twice is in use", false, func(s socket.Socket) socket.Socket { return bindTwice{s} }},
 	{"a foreign address is invalid", false, func(s socket.Socket) socket.Socket { return bindsForeign{s} }},
 	{"ports are always shared", false, func(s socket.Socket) socket.Socket { return &alwaysShares{Socket: s} }},

@@ -61,7 +61,7 @@ func step(w World) *rapid.Generator[Step] {
 			s.Size = rapid.SampledFrom(sizes).Draw(t, "size")
 			s.Value = rapid.IntRange(0, 300).Draw(t, "value")
 			s.Fields = rapid.SampledFrom(fields(w)).Draw(t, "fields")
-		case Receive, Peek:
+		case Receive, Peek, ReceiveError:
 			s.Size = rapid.SampledFrom(sizes).Draw(t, "size")
 		case Shutdown:
 			s.How = socket.How(rapid.IntRange(0, 4).Draw(t, "how"))
@@ -79,7 +79,7 @@ func step(w World) *rapid.Generator[Step] {
 			s.Size = rapid.SampledFrom(sizes).Draw(t, "size")
 			s.Value = rapid.IntRange(0, 100).Draw(t, "value")
 		case Unreach:
-			s.Value = rapid.IntRange(0, 16).Draw(t, "value")
+			s.Value = rapid.IntRange(0, 20).Draw(t, "value")
 		}
 		return s
 	})

@@ -29,12 +29,14 @@ const (
 	Inject  // a datagram comes in by a wire
 	Unreach // the last datagram sent by a wire is answered with an ICMP error
 	Wires   // what was sent by the wires
+	ReceiveError
 	kinds
 )
 
 var kindNames = [kinds]string{
 	"Open", "Close", "Bind", "Connect", "Disconnect", "Send", "SendBatch", "SendFields", "Receive", "Peek",
 	"Shutdown", "Set", "Get", "Ready", "Inject", "Unreach", "Wires",
+	"ReceiveError",
 }
 
 func (k Kind) String() string { return kindNames[k] }
@@ -72,6 +74,8 @@ var optionValues = map[socket.Option][]int{
 	socket.TOS:           {0, 3, 0xb8, 255, 256, -1},
 	socket.MulticastTTL:  {-2, -1, 0, 1, 255, 256},
 	socket.DontFragment:  {0, 1},
+	socket.MTUDiscovery:  {-1, 0, 1, 2, 3, 4, 5, 6},
+	socket.ReceiveErrors: {0, 1, 1},
 	socket.ReceiveBuffer: {100000, 50000},
 	socket.SendBuffer:    {100000, 50000},
 	socket.PortRange:     {0, 40000 | 50000<<16, 50000 | 40000<<16},
@@ -85,7 +89,7 @@ var optionValues = map[socket.Option][]int{
 var settable = []socket.Option{
 	socket.ReuseAddr, socket.FreeBind, socket.Broadcast, socket.NoChecksum, socket.TTL, socket.TOS, socket.MulticastTTL,
 	socket.DontFragment, socket.ReceiveBuffer, socket.SendBuffer, socket.PortRange, socket.BindInterface,
-	socket.Error, socket.NextSize, socket.IPv6Only,
+	socket.Error, socket.NextSize, socket.IPv6Only, socket.MTUDiscovery, socket.ReceiveErrors,
 }
 
 // readable are the options of a Get step. Half of them ask for what changes by
@@ -95,7 +99,7 @@ var readable = []socket.Option{
 	socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize,
 	socket.SendQueued, socket.ReuseAddr, socket.FreeBind, socket.Broadcast, socket.TTL,
 	socket.TOS, socket.MulticastTTL, socket.DontFragment, socket.ReceiveBuffer, socket.SendBuffer, socket.PortRange,
-	socket.Report, socket.BindInterface,
+	socket.Report, socket.BindInterface, socket.MTUDiscovery, socket.ReceiveErrors,
 }
 
 // reports are the fields that received messages are compared by.

@@ -66,6 +66,7 @@ type player struct {
 	ports [sockets]uint16 // that the sockets had at the last look
 
 	connected [sockets]bool // or were once
+	errors    [sockets]bool // ReceiveErrors is set, or was once
 	closed    [sockets]bool
 	injected  map[string]int
 	last      *conformance.Packet // the last datagram sent by eth0
@@ -84,6 +85,7 @@ func Play(tb testing.TB, m *conformance.Machine, w World, steps []Step) []string
 			}
 		}
 	}()
+	m.ForgetPaths()
 	for i := range p.socks {
 		p.open(i)
 	}
@@ -132,7 +134,13 @@ func (p *player) open(i int) {
 			p.tb.Fatalf("SetOption(Report): %v", err)
 		}
 	}
-	p.socks[i], p.ports[i], p.connected[i], p.closed[i] = s, 0, false, false
+	if i == 1 || i == 2 {
+		// Some, so that there is something to be read.
+		if err := s.SetOption(socket.ReceiveErrors, 1); err != nil {
+			p.tb.Fatalf("SetOption(ReceiveErrors): %v", err)
+		}
+	}
+	p.socks[i], p.ports[i], p.connected[i], p.errors[i], p.closed[i] = s, 0, false, i == 1 || i == 2, false
 }
 
 // look gives names to ports that sockets have been given since the last look. A
@@ -217,6 +225,9 @@ func (p *player) step(s Step) string {
 		p.m.Settle(p.tb)
 		m := socket.Message{Buf: make([]byte, 0, s.Size)}
 		return p.message(&m, sk.TryPeek(&m))
+	case ReceiveError:
+		p.m.Settle(p.tb)
+		return p.receiveError(s.Socket, s.Size)
 	case Shutdown:
 		return result(sk.Shutdown(s.How))
 	case Set:
@@ -227,6 +238,10 @@ func (p *player) step(s Step) string {
 			} else if now, _ := sk.Option(s.Option); now != 0 {
 				return "left alone: to change it needs CAP_NET_RAW"
 			}
+		}
+		if s.Option == socket.ReceiveErrors {
+			p.m.Settle(p.tb)
+			p.errors[s.Socket] = true
 		}
 		return p.state(s.Socket, sk.SetOption(s.Option, v))
 	case Get:
@@ -242,7 +257,12 @@ func (p *player) step(s Step) string {
 		return fmt.Sprint(v, " ", result(err))
 	case Ready:
 		p.m.Settle(p.tb)
-		return fmt.Sprintf("ready for %02b", sk.Ready(socket.Readable|socket.Writable))
+		if p.errors[s.Socket] {
+			// Package host has to take over what is pending, to say for what, and
+			// then tells of it before it looks at what is wrong with a message.
+			return "not asked"
+		}
+		return fmt.Sprintf("ready for %03b", sk.Ready(socket.Readable|socket.Writable|socket.ErrorQueued))
 	case Inject:
 		return p.inject(s)
 	case Unreach:
@@ -281,6 +301,10 @@ func (p *player) send(s Step) string {
 	if s.Where >= 0 {
 		m.Addr = p.where(s)
 	}
+	if p.errors[s.Socket] {
+		// Linux sees a train that comes back to it as one packet.
+		m.Set &^= socket.FieldSegmentSize
+	}
 	m.TTL, m.TOS, m.SegmentSize, m.Interface = uint8(s.Value), uint8(s.Value), uint16(s.Value), wayOut(s.Value)
 	if k := s.Value; k != 0 && s.Size/k > 10 && s.Size/k < 128 {
 		m.SegmentSize = uint16(s.Size/10 + 1) // few enough not to fill a buffer
@@ -306,7 +330,7 @@ func (p *player) send(s Step) string {
 			bad.Addr = m.Addr
 		}
 		// Connected, an ICMP error may strike in the middle or behind.
-		if !p.connected[s.Socket] {
+		if !p.connected[s.Socket] && !p.errors[s.Socket] {
 			ms = append(ms, bad, last)
 		}
 	}
@@ -330,6 +354,21 @@ func (p *player) message(m *socket.Message, err error) string {
 	if m.Set != 0 {
 		// The port is the socket's, which may have changed meanwhile.
 		line += fmt.Sprintf(" %b to %v by %d TTL %d TOS %#x", m.Set, m.Local.Addr(), m.Interface, m.TTL, m.TOS)
+	}
+	return line
+}
+
+// receiveError reads an entry of the error queue. What the ICMP message is told of is
+// compared as of datagrams.
+func (p *player) receiveError(i, size int) string {
+	m := socket.ErrorMessage{Buf: make([]byte, 0, size)}
+	if err := p.socks[i].TryRecvError(&m); err != nil {
+		return result(err)
+	}
+	line := fmt.Sprintf("%v %v %d/%d info %d from %v about %.12q (%d of %d) to %s", m.Origin, result(m.Errno), m.Type, m.Code, m.Info,
+		m.Offender, m.Buf, len(m.Buf), m.Len, p.addr(m.Addr))
+	if m.Set != 0 {
+		line += fmt.Sprintf(" %b to %v TTL %d TOS %#x", m.Set, m.Local.Addr(), m.TTL, m.TOS)
 	}
 	return line
 }
@@ -369,10 +408,13 @@ func (p *player) unreach(s Step) string {
 	if p.last == nil {
 		return line + "; nothing to answer"
 	}
-	code := wire.ICMPCode(s.Value % 17)
-	if code == wire.ICMPFragmentationNeeded {
-		code++ // path MTU discovery comes later
+	if s.Value > 16 {
+		mtu := []int{1000, 600, 400, 1501}[s.Value%4]
+		p.m.Eth0.SendIP(conformance.FragmentationNeeded("10.0.0.254", p.last, mtu))
+		p.m.Settle(p.tb)
+		return fmt.Sprintf("%s; answered that the path has an MTU of %d", line, mtu)
 	}
+	code := wire.ICMPCode(s.Value)
 	p.m.Eth0.SendIP(conformance.ICMPError("10.0.0.254", p.last, wire.ICMPDestinationUnreachable, code))
 	p.m.Settle(p.tb)
 	return fmt.Sprintf("%s; answered with code %d", line, code)
