@@ -29,6 +29,12 @@
 // The way in: Deliver → MAC filter → IP checks → UDP checks → port table →
 // receive queue, charged by true size → one wake-up a batch → TryRecv.
 //
+// A datagram over the MTU of its path leaves in fragments, each a frame of its own
+// and charged as such. Fragments that come in wait in one table for those that are
+// missing, 30 seconds at most; when they take more than Limits.ReassemblyMemory, the
+// oldest datagrams are given up. A whole datagram is one buffer again, and goes on as
+// if it had come in like that. A router fragments, and puts nothing together.
+//
 // Interfaces, addresses and routes are immutable once published: a change makes
 // a new snapshot and a new generation. The port table is read without locks.
 //
@@ -47,8 +53,8 @@
 //
 // In the order in which they may be taken: Stack.mu (configuration), the set of
 // open sockets, Socket.mu (a socket's state and its sending side), the port
-// table's, the neighbour table's, the receive queue's, the waiters', the
-// timers'. The mutexes of lanes' rings, of the error limiter, of echo ports and
+// table's, the neighbour table's, the reassembly's, the receive queue's, the
+// waiters', the timers'. The mutexes of lanes' rings, of the error limiter, of echo ports and
 // of the random source are taken last and hold nothing else. None is held across
 // a call into a link, a notification or another stack; a Tracer is called with
 // any of them held.
@@ -58,8 +64,10 @@
 // Close closes the links, which wait for the goroutines of their drivers: it must
 // not be called from inside a notification on a device's stack.
 //
-// IPv4 only, so far: opening an IPv6 socket is EAFNOSUPPORT. Fragments are
-// neither sent nor put together, path MTU discovery and the error queue are
-// missing, and so are groups other than what a broadcast shows. There is no
-// TCP, by intent.
+// IPv4 only, so far: opening an IPv6 socket is EAFNOSUPPORT. Groups are missing,
+// other than what a broadcast shows. There is no TCP, by intent.
+//
+// Answers do not repeat the options of what they answer, as Linux's do. Routers
+// record themselves and the time in options that ask for it; hosts that receive
+// such options leave them as they are. Source routes are refused.
 package stack
