@@ -163,12 +163,13 @@ func (s *Stack) sendOnLong(out *Interface, hop ipv4, b *packet.Buffer, mtu int) 
 	s.sendFragments(out, s.frameFor(out, hop, b), b, mtu)
 }
 
-// fragmentCharge returns the true size of the fragments but the last of a payload of
-// n bytes. As on Linux that must not be more than twice the send buffer, even if they
-// leave at once.
-func (p *path) fragmentCharge(n int) int {
+// holdsFragments reports whether the send buffer has room for the fragments of a
+// payload of n bytes. As on Linux all but the last may take twice the buffer together
+// with what is held already, even if they leave at once.
+func (s *Socket) holdsFragments(p *path, n int) bool {
 	step := (max(p.mtu, minMTU) - wire.IPv4HeaderLen) &^ 7
-	return (wire.UDPHeaderLen + n - 1) / step * packet.TrueSizeFor(p.linkLen()+wire.IPv4HeaderLen+step)
+	charge := (wire.UDPHeaderLen + n - 1) / step * packet.TrueSizeFor(p.linkLen()+wire.IPv4HeaderLen+step)
+	return int(s.sendUsed.Load())+charge <= 2*int(s.sendLimit.Load())
 }
 
 // sendLong sends a datagram that is longer than the path's MTU, if that may be
@@ -179,7 +180,7 @@ func (s *Socket) sendLong(p *path, m *socket.Message) (int, error) {
 		s.queueTooLong(p)
 		s.mu.Unlock()
 		return 0, s.told(syscall.EMSGSIZE)
-	case int(s.sendUsed.Load())+p.fragmentCharge(len(m.Buf)) > 2*int(s.sendLimit.Load()):
+	case !s.holdsFragments(p, len(m.Buf)):
 		s.mu.Unlock()
 		return 0, syscall.ENOBUFS
 	}

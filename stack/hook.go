@@ -124,6 +124,9 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 	if hindered := s.unhindered(p, m, mayFail); hindered != nil {
 		err = hindered // it is looked at first
 	}
+	if err == nil && count == 1 && p.tooLong(size) && !s.holdsFragments(p, size) {
+		err = syscall.ENOBUFS
+	}
 	if err != nil {
 		s.mu.Unlock()
 		return 0, s.told(err)
