@@ -10,8 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/internal/netns"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // outward is the address of the kernel's router on the side where far is.
@@ -139,4 +143,69 @@ func TestThroughNAT(t *testing.T) {
 		}
 	})
 	w.wantDrops(map[drop.Reason]uint64{drop.NoPort: 3})
+}
+
+// beyond returns a namespace two hops behind the translator, joined to far's by a
+// link that is narrow, whose host is 10.0.2.2.
+func (w *world) beyond(farNS *netns.Namespace) *netns.Namespace {
+	w.t.Helper()
+	ns := netns.New(w.t)
+	var thread int
+	ns.Do(func() { thread = unix.Gettid() })
+	farNS.Sysctl(w.t, "ipv4/ip_forward", "1")
+	mtu := fmt.Sprint(narrow)
+	for _, line := range []string{
+		fmt.Sprintf("link add far1 mtu %s type veth peer name beyond0 mtu %s netns /proc/%d/ns/net", mtu, mtu, thread),
+		"addr add 10.0.2.1/24 dev far1",
+		"link set far1 up",
+	} {
+		farNS.Run(w.t, "ip", strings.Fields(line)...)
+	}
+	for _, line := range []string{
+		"addr add 10.0.2.2/24 dev beyond0",
+		"link set beyond0 up",
+		"route add default via 10.0.2.1",
+	} {
+		ns.Run(w.t, "ip", strings.Fields(line)...)
+	}
+	w.ns.Run(w.t, "ip", "route", "add", "10.0.2.0/24", "via", far.String())
+	return ns
+}
+
+// A router behind the translator refuses what is too long for its next link. It tells
+// the translator's address so, quoting a datagram from there; the kernel makes of it
+// what is meant for us, and we believe it.
+func TestTooLongBeyondNAT(t *testing.T) {
+	w := newWorld(t, "nft", "conntrack")
+	farNS := w.behindRouter()
+	beyondNS := w.beyond(farNS)
+	w.translate()
+	w.open(gateway)
+	server := netip.MustParseAddrPort("10.0.2.2:7064")
+	k := socketIn(t, beyondNS, server, netip.AddrPort{})
+	c := w.dial(server)
+	backAndForth(t, c, k, 1)
+	if _, err := c.Write(payload(1472)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the path MTU to be learned", func() bool { mtu, err := c.PathMTU(); return err == nil && mtu == narrow })
+	wantTooLong(t, c)
+	backAndForth(t, c, k, sizes...)
+
+	// The router says, too, that the datagram's time was up there.
+	late := w.dial(server)
+	if err := errors.Join(late.SetTTL(2), late.SetReceiveErrors(true)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := late.Write([]byte("too late")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := late.Read(make([]byte, 100)); !errors.Is(err, syscall.EHOSTUNREACH) {
+		t.Errorf("got %v, want %v", err, syscall.EHOSTUNREACH)
+	}
+	var m castnet.ErrorMessage
+	if err := late.ReadError(&m); err != nil || m.Offender != far || m.Addr != server || m.Type != uint8(wire.ICMPTimeExceeded) {
+		t.Errorf("the error queue has %+v, %v; want time exceeded from %v about %v", m, err, far, server)
+	}
+	w.wantDrops(map[drop.Reason]uint64{})
 }
