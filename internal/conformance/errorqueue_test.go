@@ -385,6 +385,26 @@ var errorQueueCases = []testCase{
 		n.Eth0.SendUDP("10.0.0.2:9", at("10.0.0.1", s.port()), "room again")
 		s.want("room again")
 	}},
+	{name: "ErrorQueueFullDevice", rules: "D-ERR-18", needs: Wires | FullDevice, run: func(t *testing.T, n *Machine) {
+		s := connected(t, n, "10.1.0.2:9")
+		s.send("", "hello") // and its address is known
+		n.Eth1.NextUDP(t, "hello")
+		plain := connected(t, n, "10.1.0.2:9")
+		for range 20 { // as many as there are, nothing is said
+			plain.send("", payloadOf(1000))
+		}
+		s.set(socket.ReceiveErrors, 1)
+		s.sendErr("", payloadOf(1000), syscall.ENOBUFS)
+		s.sendErr("", payloadOf(3000), syscall.ENOBUFS) // in fragments
+		ms := []socket.Message{{Buf: []byte(payloadOf(1001))}, {Buf: []byte(payloadOf(1002))}}
+		if k, err := s.TrySend(ms); k != 0 || err != syscall.ENOBUFS {
+			t.Errorf("TrySend of a batch: %d, %v, want ENOBUFS", k, name(err))
+		}
+		s.wantNothing() // it is not pending
+		s.wantNoneQueued()
+		s.set(socket.ReceiveErrors, 0)
+		s.send("", payloadOf(1000))
+	}},
 	{name: "ErrorQueueFields", rules: "D-ERRQ-08", needs: Wires, run: func(t *testing.T, n *Machine) {
 		fields := socket.FieldLocal | socket.FieldInterface | socket.FieldTTL | socket.FieldTOS | socket.FieldTime
 		s := bound(t, n, "0.0.0.0:0", socket.ReceiveErrors)

@@ -61,6 +61,9 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	} {
 		ns.Sysctl(tb, path, value)
 	}
+	if needs&Router != 0 {
+		ns.Sysctl(tb, "ipv4/conf/all/forwarding", "1")
+	}
 	if needs&Unlimited != 0 {
 		ns.Sysctl(tb, "ipv4/icmp_ratelimit", "0")
 		ns.Sysctl(tb, "ipv4/icmp_msgs_per_sec", "1000000")
@@ -94,6 +97,9 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 		for _, r := range routesFor(needs) {
 			batch += r.command() + "\n"
 		}
+		if needs&LocalRange != 0 {
+			batch += "route add local " + localRange + " dev lo\n"
+		}
 	}
 	ns.ip(tb, batch)
 	if needs&Wires != 0 {
@@ -104,6 +110,9 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 				ns.Sysctl(tb, "ipv4/neigh/"+p.name+"/"+name, value)
 			}
 		}
+	}
+	if needs&FullDevice != 0 {
+		ns.Run(tb, "tc", "qdisc", "add", "dev", "eth1", "root", "tbf", "rate", "8kbit", "burst", "1600", "limit", "1600")
 	}
 	if needs&Unprivileged != 0 {
 		ns.dropPrivilege(tb)

@@ -19,7 +19,7 @@ const (
 )
 
 // Needs says what a case asks of the machine it runs on.
-type Needs uint8
+type Needs uint16
 
 const (
 	// Wires asks for eth0 and eth1 besides loopback, and the plan's routes.
@@ -43,7 +43,17 @@ const (
 	// BriefPaths makes the kernel remember path MTUs for seconds, not for ten
 	// minutes; PathLife says for how long. The stack's time costs nothing.
 	BriefPaths
+	// FullDevice makes eth1 a device that sends a kilobyte a second and has room
+	// for little more; what is too much it refuses.
+	FullDevice
+	// LocalRange makes the addresses of 203.0.113.0/24 local where packets
+	// come in: the kernel's by a route of type local, the stack's eth0 by
+	// being transparent for them.
+	LocalRange
 )
+
+// localRange is what the need LocalRange is about.
+const localRange = "203.0.113.0/24"
 
 // ReservedPort is the port that a machine made with Reserved does not pick.
 const ReservedPort = 40000

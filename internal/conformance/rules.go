@@ -141,7 +141,7 @@ var Rules = []Rule{
 	{ID: "D-ERR-15", Text: "with ReceiveErrors an unconnected socket sees ICMP errors"},
 	{ID: "D-ERR-16", Text: "the error queue has the payload, the destination, origin, type, code and the offender"},
 	{ID: "D-ERR-17", Text: "fragmentation needed is EMSGSIZE, and the path MTU is remembered"},
-	{ID: "D-ERR-18", Text: "with ReceiveErrors a device that refuses a frame is ENOBUFS; without, nothing is said", Later: true},
+	{ID: "D-ERR-18", Text: "with ReceiveErrors a device that refuses a frame is ENOBUFS; without, nothing is said"},
 	{ID: "D-ERR-20", Text: "of several sockets with the same address, port and peer the one that would hear the peer is told"},
 	{ID: "D-ERR-21", Text: "a send that fails by itself leaves the error pending; one that is shut down reports the error first"},
 	{ID: "D-ERR-19", Text: "connecting again does not clear a pending error"},
@@ -347,6 +347,14 @@ var Rules = []Rule{
 	{ID: "D-ERRQ-08", Text: "the fields that are reported of datagrams are told of ICMP messages too, but for Drops"},
 	{ID: "D-ERRQ-09", Text: "a socket that is shut down hears errors still"},
 
+	// Routers.
+	{ID: "D-FWD-01", Text: "what is over the MTU of the way out is sent on in fragments, with the identification it came with"},
+	{ID: "D-FWD-02", Text: "with DF it is not: the sender gets fragmentation needed with that MTU"},
+	{ID: "D-FWD-03", Text: "fragments are sent on as they come, and fragmented themselves if they are too long"},
+	{ID: "D-FWD-04", Text: "of a packet's options those that are to be copied are in every fragment, the others in the first"},
+	{ID: "D-FWD-05", Text: "when the TTL is over the sender is told, of several fragments about the first only"},
+	{ID: "D-FWD-06", Text: "a router records the address that it sends from in a route that is recorded, and the time and that address in a timestamp option"},
+
 	// Path MTU.
 	{ID: "D-PMTU-01", Text: "PathMTU of a connected socket is the route's MTU; unconnected it is ENOTCONN"},
 	{ID: "D-PMTU-02", Text: "fragmentation needed lowers it for every socket to that destination"},
@@ -385,4 +393,16 @@ var Rules = []Rule{
 	{ID: "F-REPORT-01", Text: "the first join of a group on an interface reports, the last leave tells", Later: true},
 	{ID: "F-REPORT-02", Text: "no report for 224.0.0.1, ff02::1 or on loopback", Later: true},
 	{ID: "F-REPORT-03", Text: "filters of several sockets are merged (RFC 9776, 3.2)", Later: true},
+
+	// Addresses that are not the host's.
+	{ID: "D-TRANS-01", Text: "with Transparent an address that is not local can be bound, and sent from, on the host and off it"},
+	{ID: "D-TRANS-02", Text: "with Transparent a Message's Local may be an address that is not local; without, it is ENETUNREACH"},
+	{ID: "D-TRANS-03", Text: "Transparent without the privilege is EPERM, and taking it back is not"},
+	{ID: "D-TRANS-04", Text: "when Transparent is taken back the socket stays bound and sending from a foreign address is ENETUNREACH"},
+	{ID: "D-TRANS-05", Text: "a foreign address and port is taken as an own one is: EADDRINUSE"},
+	{ID: "D-TRANS-06", Text: "from a foreign address there is no way to groups or to 255.255.255.255 unless an interface is named: ENETUNREACH"},
+	{ID: "D-TRANS-07", Text: "a socket bound to a foreign address hears what is sent to it where that is local, a wildcard socket too, and FieldLocal tells the destination"},
+	{ID: "D-TRANS-08", Text: "binding a foreign address does not make it local: packets to it are not for this host"},
+	{ID: "D-TRANS-09", Text: "addresses that are local by a range are answered for: port unreachable and echo replies come from them"},
+	{ID: "D-TRANS-10", Text: "a source that can be nobody's is EINVAL, Transparent or not: a group, 255.255.255.255, 127.0.0.0/8 off the host"},
 }

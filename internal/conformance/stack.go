@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 		Clock:        clock.Manual(now.read),
 		Unprivileged: needs&Unprivileged != 0,
 		FirstBound:   needs&FirstBound != 0,
+		Forwarding:   needs&Router != 0,
 	}
 	if needs&Reserved != 0 {
 		cfg.ReservedPorts = []uint16{ReservedPort}
@@ -60,6 +62,9 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 			m.Eth0 = w
 		case "eth1":
 			m.Eth1 = w
+			if needs&FullDevice != 0 {
+				l.room = fullDevice
+			}
 		}
 		ifi, err := s.AddInterface(p.name, l)
 		if err != nil {
@@ -69,6 +74,11 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 			if err := ifi.AddAddress(a); err != nil {
 				tb.Fatal(err)
 			}
+		}
+	}
+	if needs&LocalRange != 0 {
+		if err := s.Interface("eth0").SetTransparent(netip.MustParsePrefix(localRange)); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	kinds := map[string]stack.RouteType{
@@ -124,7 +134,11 @@ type memoryLink struct {
 
 	mu   sync.Mutex
 	sink link.Sink
+	room int // bytes that it takes, and then no more; 0: any number
 }
+
+// fullDevice is what a device made with FullDevice takes.
+const fullDevice = 3200
 
 // newMemoryWire makes a link whose far end is a Wire.
 func newMemoryWire(tb testing.TB, p planInterface) (*Wire, *memoryLink) {
@@ -162,7 +176,13 @@ func (l *memoryLink) Attach(sink link.Sink) error {
 
 // Write hands the frames to the Wire, which may answer from inside.
 func (l *memoryLink) Write(frames []*packet.Buffer) (int, error) {
-	for _, b := range frames {
+	for k, b := range frames {
+		if l.room > 0 {
+			if l.room -= b.Len(); l.room <= 0 {
+				l.room = 1
+				return k, link.ErrQueueFull
+			}
+		}
 		frame := append([]byte(nil), b.Bytes()...)
 		b.Release()
 		l.wire.receive(frame)
