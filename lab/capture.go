@@ -72,7 +72,7 @@ func (c *capture) add(n *nic, b *packet.Buffer, d pcapng.Direction) {
 	if b.ID == 0 {
 		b.ID = c.NewID()
 	}
-	n.capture.Add(n.captured, b.ID, c.lab.queue.Now(), d, b.Bytes())
+	n.capture.Add(nil, n.captured, b, c.lab.queue.Now(), d)
 }
 
 // NewID returns a packet's number, the Tracer's if there is one.

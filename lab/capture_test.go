@@ -12,6 +12,7 @@ import (
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/lab"
 	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // journal is a Tracer that keeps the steps.
@@ -124,6 +125,37 @@ func TestTraceFollowsADatagram(t *testing.T) {
 			} else if got := strings.Join(journeys[id], ", "); got != want[i] {
 				t.Errorf("packet %d:\n got %s\nwant %s", i+1, got, want[i])
 			}
+		}
+	}
+}
+
+// TestCaptureFinishesChecksums: in the lab nobody looks at checksums, and so nobody
+// makes them; who reads a capture does.
+func TestCaptureFinishesChecksums(t *testing.T) {
+	dir := t.TempDir()
+	must(t, lossy(t, lab.Config{Capture: dir}).Close())
+	for _, name := range []string{"h1", "h2"} {
+		b, err := os.ReadFile(filepath.Join(dir, name+".pcapng"))
+		must(t, err)
+		datagrams := 0
+		for {
+			at := bytes.Index(b, []byte("\x08\x00\x45"))
+			if at < 0 {
+				break
+			}
+			b = b[at+2:]
+			h, _, payload, err := wire.ParseIPv4(b)
+			if err != nil || h.Protocol() != wire.ProtocolUDP {
+				continue
+			}
+			u, data, err := wire.ParseUDP(payload)
+			if err != nil || !u.ChecksumOK(h.PseudoSum(u.Length()), data) {
+				t.Errorf("%s: %v > %v: the checksum %#x is wrong, %v", name, h.Source(), h.Destination(), u.Checksum(), err)
+			}
+			datagrams++
+		}
+		if datagrams < 3 {
+			t.Errorf("%s: %d datagrams were looked at", name, datagrams)
 		}
 	}
 }

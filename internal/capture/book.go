@@ -7,8 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/pcapng"
 	"github.com/castnet-go/castnet/trace"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // A Book keeps the files of one or more hosts. The zero Book is ready to use. Its
@@ -32,7 +35,8 @@ type File struct {
 	node       string
 	w          *pcapng.Writer
 	interfaces map[string]place
-	ip         int // the interface of packets that have no other and no Ethernet header; -1: none yet
+	kinds      []pcapng.LinkType // of the interfaces, by number
+	ip         int               // the interface of packets that have no other and no Ethernet header; -1: none yet
 }
 
 // A place is an interface in a File.
@@ -75,8 +79,23 @@ func (f *File) AddInterface(name, description string, kind pcapng.LinkType) (int
 	id, err := f.w.AddInterface(pcapng.Interface{Name: name, Description: description, LinkType: kind})
 	if err == nil {
 		f.interfaces[name] = place{id, kind}
+		f.described(id, kind)
 	}
 	return id, err
+}
+
+// described notes the kind of an interface. The caller holds the lock.
+func (f *File) described(id int, kind pcapng.LinkType) {
+	for len(f.kinds) <= id {
+		f.kinds = append(f.kinds, kind)
+	}
+	f.kinds[id] = kind
+}
+
+func (f *File) kindOf(id int) pcapng.LinkType {
+	f.book.mu.Lock()
+	defer f.book.mu.Unlock()
+	return f.kinds[id]
 }
 
 // Hold begins a call in which packets are added, and End ends it; calls nest.
@@ -95,9 +114,32 @@ func (b *Book) End() {
 	}
 }
 
-// Add notes a packet of that ID, of which it keeps a copy. The ticket is for
-// Withdraw.
-func (f *File) Add(iface int, id uint64, at time.Time, d pcapng.Direction, data []byte) (ticket uint64) {
+// Add notes a frame of an interface, of which it keeps a copy: finished, and of a
+// train each datagram. It appends to tickets what Withdraw needs.
+func (f *File) Add(tickets []uint64, iface int, frame *packet.Buffer, at time.Time, d pcapng.Direction) []uint64 {
+	kind := link.IP
+	if f.kindOf(iface) == pcapng.Ethernet {
+		kind = link.Ethernet
+	}
+	if frame.SegmentSize != 0 {
+		var room [link.MaxSegments]*packet.Buffer
+		if cut, err := link.Cut(room[:0], frame, kind); err == nil {
+			for _, s := range cut {
+				tickets = append(tickets, f.add(iface, frame.ID, at, d, s.Bytes()))
+			}
+			packet.ReleaseAll(cut)
+			return tickets
+		}
+	} else if frame.Flags&packet.ChecksumPartial != 0 {
+		whole := link.FinishChecksum(frame.Clone(), kind)
+		tickets = append(tickets, f.add(iface, frame.ID, at, d, whole.Bytes()))
+		whole.Release()
+		return tickets
+	}
+	return append(tickets, f.add(iface, frame.ID, at, d, frame.Bytes()))
+}
+
+func (f *File) add(iface int, id uint64, at time.Time, d pcapng.Direction, data []byte) (ticket uint64) {
 	b := f.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -218,17 +260,40 @@ func (f *File) later(e *trace.Event) error {
 			if err != nil {
 				return err
 			}
+			f.described(f.ip, pcapng.IP)
 		}
 		iface = f.ip
 	}
 	if iface < 0 {
 		return nil // there is nothing to show
 	}
-	f.note(iface, e.Packet, e.Time, pcapng.UnknownDirection, e.Frame, dropComment(e, f.node))
+	frame := finished(e.Frame, e.Layer)
+	f.note(iface, e.Packet, e.Time, pcapng.UnknownDirection, frame.Bytes(), dropComment(e, f.node))
+	frame.Release()
 	if f.book.holds == 0 {
 		f.book.write()
 	}
 	return nil
+}
+
+// finished returns a copy of a frame that an event shows, which does not say whether
+// its checksum is finished. To finish one that looks as if it were not does no harm:
+// if it was, it is the same afterwards.
+func finished(data []byte, layer trace.Layer) *packet.Buffer {
+	data = data[:min(len(data), packet.MaxSize)]
+	b := packet.New(len(data))
+	copy(b.Append(len(data)), data)
+	kind := link.IP
+	if layer == trace.LayerEthernet {
+		kind = link.Ethernet
+	}
+	if ip, udp, ok := link.UDPOffset(data, kind); ok && data[ip]>>4 == 4 {
+		u := (*wire.UDPHeader)(data[udp:])
+		if u.Checksum() == (*wire.IPv4Header)(data[ip:]).PseudoSum(u.Length()) {
+			b = link.FinishChecksum(b, kind)
+		}
+	}
+	return b
 }
 
 // dropComment says why and, if it was not at the file's host, where.

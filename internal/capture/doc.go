@@ -7,7 +7,7 @@
 //	eth0, err := f.AddInterface("eth0", "", pcapng.Ethernet)
 //
 //	b.Hold()
-//	f.Add(eth0, frame.ID, time.Now(), pcapng.Inbound, frame.Bytes())
+//	f.Add(nil, eth0, frame, time.Now(), pcapng.Inbound)
 //	sink.Deliver(…) // in which the Tracer of the host calls b.Drop
 //	b.End()
 //

@@ -134,29 +134,13 @@ func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 	return n, err
 }
 
-// add captures a frame, or the datagrams of a train, and appends the tickets.
+// add captures a frame and appends its tickets.
 func (l *Link) add(tickets []uint64, f *packet.Buffer, d pcapng.Direction) []uint64 {
 	c := l.capture
 	if f.ID == 0 {
 		f.ID = c.NewID()
 	}
-	now := c.cfg.Clock.Now()
-	if f.SegmentSize != 0 {
-		var room [link.MaxSegments]*packet.Buffer
-		if cut, err := link.Cut(room[:0], f, l.Kind()); err == nil {
-			for _, s := range cut {
-				tickets = append(tickets, c.file.Add(l.id, f.ID, now, d, s.Bytes()))
-			}
-			packet.ReleaseAll(cut)
-			return tickets
-		}
-	} else if f.Flags&packet.ChecksumPartial != 0 {
-		whole := link.FinishChecksum(f.Clone(), l.Kind())
-		tickets = append(tickets, c.file.Add(l.id, f.ID, now, d, whole.Bytes()))
-		whole.Release()
-		return tickets
-	}
-	return append(tickets, c.file.Add(l.id, f.ID, now, d, f.Bytes()))
+	return c.file.Add(tickets, l.id, f, c.cfg.Clock.Now(), d)
 }
 
 // Attach makes sink the receiver of what comes in, and captures that.
