@@ -35,6 +35,12 @@
 // oldest datagrams are given up. A whole datagram is one buffer again, and goes on as
 // if it had come in like that. A router fragments, and puts nothing together.
 //
+// What routers say of the MTU of a path is remembered for ten minutes, by
+// destination and interface, if the message quotes what a socket can have sent. What
+// a socket does with it is its option MTUDiscovery. Errors are told to the socket
+// that they are about: as its pending error, and, if it asked for that by
+// ReceiveErrors, in full in its error queue.
+//
 // Interfaces, addresses and routes are immutable once published: a change makes
 // a new snapshot and a new generation. The port table is read without locks.
 //
@@ -53,8 +59,8 @@
 //
 // In the order in which they may be taken: Stack.mu (configuration), the set of
 // open sockets, Socket.mu (a socket's state and its sending side), the port
-// table's, the neighbour table's, the reassembly's, the receive queue's, the
-// waiters', the timers'. The mutexes of lanes' rings, of the error limiter, of echo ports and
+// table's, the neighbour table's, the path MTUs', the reassembly's, the receive
+// queue's, the waiters', the timers'. The mutexes of lanes' rings, of the error limiter, of echo ports and
 // of the random source are taken last and hold nothing else. None is held across
 // a call into a link, a notification or another stack; a Tracer is called with
 // any of them held.
@@ -66,6 +72,11 @@
 //
 // IPv4 only, so far: opening an IPv6 socket is EAFNOSUPPORT. Groups are missing,
 // other than what a broadcast shows. There is no TCP, by intent.
+//
+// A route has no MTU of its own. A change of the configuration forgets what was
+// learned of paths. As by Linux, a router's claim that quotes a socket's datagram is
+// believed whatever the datagram's length; it never makes an MTU less than 552.
+// Redirects are ignored, and counted as ICMPUnsupported.
 //
 // Answers do not repeat the options of what they answer, as Linux's do. Routers
 // record themselves and the time in options that ask for it; hosts that receive
