@@ -75,7 +75,10 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 		hop = r.gateway
 	}
 	if len(options) > 0 {
-		w := optionWriter{addr: st.sourceFor(r, st.byIndex(out.index), hop), local: st.isLocal, now: s.cfg.Clock.Now}
+		w := optionWriter{
+			out: st.sourceFor(r, st.byIndex(out.index), hop), in: st.sourceFor(nil, l.netif, src),
+			local: st.isLocal, now: s.cfg.Clock.Now,
+		}
 		if w.fillOptions(options) {
 			ip.UpdateChecksum(options)
 		}

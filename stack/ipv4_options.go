@@ -127,7 +127,8 @@ func wrongTimestamp(o []byte) int {
 
 // An optionWriter is what a router writes into the options of packets that it passes on.
 type optionWriter struct {
-	addr  ipv4            // of the interface by which they leave
+	out   ipv4            // its address on the side where they leave: for routes
+	in    ipv4            // and on that where they came in: for timestamps, as on Linux
 	local func(ipv4) bool // whether an address is the router's own
 	now   func() time.Time
 }
@@ -162,7 +163,7 @@ func (r optionWriter) record(o []byte) bool {
 	if at >= len(o) {
 		return false
 	}
-	binary.BigEndian.PutUint32(o[at:], uint32(r.addr))
+	binary.BigEndian.PutUint32(o[at:], uint32(r.out))
 	o[2] += 4
 	return true
 }
@@ -181,7 +182,7 @@ func (r optionWriter) stamp(o []byte) bool {
 	switch kind {
 	case timestampOnly:
 	case timestampAddress:
-		binary.BigEndian.PutUint32(o[at:], uint32(r.addr))
+		binary.BigEndian.PutUint32(o[at:], uint32(r.in))
 		at += 4
 	case timestampThese:
 		if !r.local(ipv4(binary.BigEndian.Uint32(o[at:]))) {

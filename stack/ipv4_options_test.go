@@ -94,7 +94,7 @@ func TestARouterFillsOptions(t *testing.T) {
 		{"record route, full", []byte{7, 7, 8, 1, 2, 3, 4, 0}, []byte{7, 7, 8, 1, 2, 3, 4, 0}},
 		{"timestamp", []byte{68, 8, 5, 0, 0, 0, 0, 0}, with([]byte{68, 8, 9, 0}, stamp...)},
 		{"timestamp, full", []byte{68, 8, 9, 0x20, 1, 2, 3, 4}, []byte{68, 8, 9, 0x30, 1, 2, 3, 4}},
-		{"timestamp and address", []byte{68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0}, with(with([]byte{68, 12, 13, 1}, own...), stamp...)},
+		{"timestamp and address", []byte{68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0}, with([]byte{68, 12, 13, 1, 10, 0, 0, 2}, stamp...)},
 		{"timestamp of this address", []byte{68, 12, 5, 3, 10, 0, 0, 2, 0, 0, 0, 0}, with([]byte{68, 12, 13, 3, 10, 0, 0, 2}, stamp...)},
 		{"timestamp of another address", []byte{68, 12, 5, 3, 10, 9, 9, 9, 0, 0, 0, 0}, []byte{68, 12, 5, 3, 10, 9, 9, 9, 0, 0, 0, 0}},
 		{"timestamp of these addresses, full", []byte{68, 12, 13, 3, 10, 9, 9, 9, 0, 0, 0, 0}, []byte{68, 12, 13, 3, 10, 9, 9, 9, 0, 0, 0, 0}},
@@ -102,7 +102,7 @@ func TestARouterFillsOptions(t *testing.T) {
 		{"both", []byte{7, 7, 4, 0, 0, 0, 0, 68, 8, 5, 0, 0, 0, 0, 0, 0}, with(append([]byte{7, 7, 8, 10, 1, 0, 2, 68, 8, 9, 0}, stamp...), 0)},
 		{"others", []byte{148, 4, 0, 0, 99, 4, 1, 2}, []byte{148, 4, 0, 0, 99, 4, 1, 2}},
 	} {
-		w := optionWriter{addr: ipv4OfBytes([4]byte(own)), now: func() time.Time { return now }, local: func(a ipv4) bool { return a == ipv4OfBytes([4]byte{10, 0, 0, 2}) }}
+		w := optionWriter{out: ipv4OfBytes([4]byte(own)), in: ipv4OfBytes([4]byte{10, 0, 0, 2}), now: func() time.Time { return now }, local: func(a ipv4) bool { return a == ipv4OfBytes([4]byte{10, 0, 0, 2}) }}
 		got := slices.Clone(c.in)
 		if _, wrong := checkOptions(got); wrong >= 0 {
 			t.Errorf("%s: wrong at %d", c.what, wrong)

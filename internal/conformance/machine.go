@@ -40,6 +40,8 @@ const (
 	// which it looks for own addresses only among sources. The stack always
 	// looks for all that cannot be one.
 	SourceCheck
+	// Router asks for a machine that sends on what is not its own.
+	Router
 	// BriefPaths makes the kernel remember path MTUs for seconds, not for ten
 	// minutes; PathLife says for how long. The stack's time costs nothing.
 	BriefPaths

@@ -50,6 +50,7 @@ var table = slices.Concat(
 	fragmentCases,
 	ipOptionCases,
 	routerCases,
+	routerCases,
 	transparentCases,
 )
 
