@@ -79,8 +79,8 @@ func openTAP(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "/dev/net/tun"), nil
 }
 
-// dropPrivilege takes the rights to bind ports below 1024 and to change what
-// interface a socket is bound to from the namespace's thread, for good.
+// dropPrivilege takes the rights to bind ports below 1024, to change what interface
+// a socket is bound to, and to be transparent, from the namespace's thread, for good.
 func (ns namespace) dropPrivilege(tb testing.TB) {
 	tb.Helper()
 	var err error
@@ -90,7 +90,7 @@ func (ns namespace) dropPrivilege(tb testing.TB) {
 		if err = unix.Capget(&head, &data[0]); err != nil {
 			return
 		}
-		data[0].Effective &^= 1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_NET_RAW
+		data[0].Effective &^= 1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_NET_ADMIN
 		err = unix.Capset(&head, &data[0])
 	})
 	if err != nil {

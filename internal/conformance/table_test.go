@@ -50,7 +50,6 @@ var table = slices.Concat(
 	fragmentCases,
 	ipOptionCases,
 	routerCases,
-	routerCases,
 	transparentCases,
 )
 
