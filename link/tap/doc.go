@@ -37,5 +37,7 @@
 // the network namespace of the thread that called Open.
 //
 // The device's filter is exact for six groups;
-// of more groups it lets others pass too, as network cards do.
+// of more groups it lets others pass too, as network cards do. It belongs to the
+// device: after a program that was killed, a persistent one keeps it until it is
+// opened by this package again.
 package tap
