@@ -26,6 +26,15 @@ const maxICMPError = 576
 // messages travel (RFC 1812, 4.3.2.5).
 const controlTOS = 0xc0
 
+// answerable reports whether an error may be sent about an ICMP message of the type:
+// not about errors (RFC 1122, 3.2.2), nor about what may be one for all we know
+// (Linux's icmp_pointers).
+func answerable(t wire.ICMPType) bool {
+	const addressMaskReply = 18
+	return t == wire.ICMPEchoReply || t == wire.ICMPEchoRequest ||
+		t >= wire.ICMPTimestampRequest && t <= addressMaskReply
+}
+
 // sendError sends the sender of a packet an error message that quotes it,
 // unless that is forbidden (RFC 1122, 3.2.2) or too many were sent.
 func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icmpError) {
@@ -37,7 +46,7 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 	}
 	original := b.NetworkBytes()
 	if h.Protocol() == wire.ProtocolICMP {
-		if m, _, err := wire.ParseICMP(original[h.HeaderLen():]); err != nil || m.Type().IsError() {
+		if m, _, err := wire.ParseICMP(original[h.HeaderLen():]); err != nil || !answerable(m.Type()) {
 			return
 		}
 	}

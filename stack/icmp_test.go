@@ -337,3 +337,21 @@ func TestChecksumsThatALinkVouchesFor(t *testing.T) {
 	checkDrops(t, h, drop.BadChecksum, 1)
 	checkLedger(t, h)
 }
+
+// About which ICMP messages a router that drops them may send errors.
+func TestICMPErrorsAboutICMP(t *testing.T) {
+	for typ := range 256 {
+		h, l0, _ := newRouter(t, Config{})
+		l0.deliver(datagram{src: "10.0.0.9:0", dst: "10.1.0.9:0", ttl: 1, protocol: wire.ProtocolICMP,
+			payload: icmpBody(wire.ICMPType(typ), 0, [4]byte{}, make([]byte, 28))}.frame())
+		want := 0
+		if typ == 0 || typ == 8 || typ >= 13 && typ <= 18 {
+			want = 1
+		}
+		if got := len(l0.take()); got != want {
+			t.Errorf("%d errors about type %d, want %d", got, typ, want)
+		}
+		checkLedger(t, h)
+		h.Close()
+	}
+}
