@@ -1,14 +1,17 @@
 // Command bench measures what one datagram costs on castnet's networks and on
 // those of its peers, side by side in one process.
 //
-//	go run ./bench                            # the table, in about half a minute
+//	go run ./bench                            # everything, in about two minutes
+//	go run ./bench --rows lab,amounts         # some of the groups
 //	go run ./bench --rows stack,lneto --rounds 15
 //	go run ./bench --gate                     # exit status 1 if a goal is missed
 //	go test ./bench -run - -bench 'Stack$/64/single' -cpuprofile cpu.prof
 //
 // One operation is: send a datagram, deliver it, read it, on one goroutine. A
 // row is one way of doing that; each is measured with payloads of 64, 512 and
-// 1400 bytes, one datagram at a time and in batches of 32.
+// 1400 bytes, one datagram at a time and in batches of 32. Other groups of rows
+// are about many sockets, two cores, TUN devices and labs, and some are amounts:
+// memory and sizes of programs.
 //
 // # How it works
 //
@@ -25,7 +28,8 @@
 //
 // # Limitations
 //
-// One goroutine and one flow: nothing is said here about cores or about many
-// sockets in use at once. The notes below the table say which rows do less
-// work than others, and README.md says why.
+// What waits for another goroutine is at the mercy of the scheduler and of who
+// else uses the machine: ping-pong and two cores are to be measured where nobody
+// else works. The notes below the tables say which rows do less work than
+// others, and README.md says why.
 package main
