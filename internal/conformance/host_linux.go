@@ -64,9 +64,6 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	if needs&Router != 0 {
 		ns.Sysctl(tb, "ipv4/conf/all/forwarding", "1")
 	}
-	if needs&Router != 0 {
-		ns.Sysctl(tb, "ipv4/conf/all/forwarding", "1")
-	}
 	if needs&Unlimited != 0 {
 		ns.Sysctl(tb, "ipv4/icmp_ratelimit", "0")
 		ns.Sysctl(tb, "ipv4/icmp_msgs_per_sec", "1000000")

@@ -353,14 +353,6 @@ var Rules = []Rule{
 	{ID: "D-FWD-03", Text: "fragments are sent on as they come, and fragmented themselves if they are too long"},
 	{ID: "D-FWD-04", Text: "of a packet's options those that are to be copied are in every fragment, the others in the first"},
 	{ID: "D-FWD-05", Text: "when the TTL is over the sender is told, of several fragments about the first only"},
-	{ID: "D-FWD-06", Text: "a router records the address that it sends from in a route that is recorded, and the time and that address in a timestamp option"},
-
-	// Routers.
-	{ID: "D-FWD-01", Text: "what is over the MTU of the way out is sent on in fragments, with the identification it came with"},
-	{ID: "D-FWD-02", Text: "with DF it is not: the sender gets fragmentation needed with that MTU"},
-	{ID: "D-FWD-03", Text: "fragments are sent on as they come, and fragmented themselves if they are too long"},
-	{ID: "D-FWD-04", Text: "of a packet's options those that are to be copied are in every fragment, the others in the first"},
-	{ID: "D-FWD-05", Text: "when the TTL is over the sender is told, of several fragments about the first only"},
 	{ID: "D-FWD-06", Text: "a router records the address that it sends from in a route that is recorded, and the time in a timestamp option, with the address that the packet came to"},
 
 	// Path MTU.

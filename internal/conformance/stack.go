@@ -28,7 +28,6 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 		Unprivileged: needs&Unprivileged != 0,
 		FirstBound:   needs&FirstBound != 0,
 		Forwarding:   needs&Router != 0,
-		Forwarding:   needs&Router != 0,
 	}
 	if needs&Reserved != 0 {
 		cfg.ReservedPorts = []uint16{ReservedPort}
