@@ -430,3 +430,24 @@ func TestTracesOfSendingFragments(t *testing.T) {
 	}
 	l.take()
 }
+
+// BenchmarkFragments sends a datagram in fragments and receives it whole.
+func BenchmarkFragments(b *testing.B) {
+	for _, size := range []int{1473, 9000, 65507} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			x, y := pair(b)
+			server, client := y.open(b, "0.0.0.0:7"), x.connected(b, "", "10.0.0.2:7")
+			out, in := []socket.Message{{Buf: make([]byte, size)}}, []socket.Message{{Buf: make([]byte, size)}}
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if n, err := client.TrySend(out); n != 1 {
+					b.Fatal(err)
+				}
+				if n, err := server.TryRecv(in); n != 1 {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -59,7 +59,8 @@ func (t *reassemblyTable) init(s *Stack) {
 	t.timer.fire = t.expire
 }
 
-// lost is fragments that are given up: they are dropped when no lock is held.
+// lost is fragments that are out of the table: they are dropped for the reason, or made
+// one, when no lock is held.
 type lost struct {
 	reason drop.Reason
 	a      assembly // what it held
@@ -77,8 +78,12 @@ func (l *lane) fragment(b *packet.Buffer, h *wire.IPv4Header, at int, src, dst i
 	}
 	key := assemblyKey{src.address(), dst.address(), uint32(h.ID()), h.Protocol()}
 	f := fragment{b, h.FragmentOffset(), h.MoreFragments(), h.TOS()}
-	whole, gone := s.reassembly.add(key, f, at)
+	done, gone := s.reassembly.add(key, f)
 	s.giveUp(gone)
+	if done == nil {
+		return
+	}
+	whole := s.merge(done, at)
 	if whole == nil {
 		return
 	}
@@ -92,9 +97,9 @@ func (l *lane) fragment(b *packet.Buffer, h *wire.IPv4Header, at int, src, dst i
 	}
 }
 
-// add takes a fragment in, for good. It returns the whole packet, if that was the
-// last that was missing, and what was given up.
-func (t *reassemblyTable) add(key assemblyKey, f fragment, at int) (whole *packet.Buffer, gone *lost) {
+// add takes a fragment in, for good. It returns the fragments of the whole datagram, if
+// that was the last that was missing, and what was given up.
+func (t *reassemblyTable) add(key assemblyKey, f fragment) (done, gone *lost) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -122,17 +127,31 @@ func (t *reassemblyTable) add(key assemblyKey, f fragment, at int) (whole *packe
 	t.used += size
 	a.size += size
 	if a.complete() {
-		whole, reason := a.whole(at)
-		if whole == nil {
-			return nil, t.remove(a, reason, gone)
-		}
-		t.mergeInto(whole, a)
-		return whole, gone
+		return t.remove(a, drop.None, nil), gone
 	}
 	for t.used > t.stack.cfg.Limits.ReassemblyMemory && t.oldest != nil {
 		gone = t.remove(t.oldest, drop.ReassemblyMemory, gone)
 	}
 	return nil, gone
+}
+
+// merge makes one packet of all fragments of a datagram: the first goes on as the
+// whole, the others are merged. It returns nil if they do not make one. No lock may be
+// held.
+func (s *Stack) merge(done *lost, at int) *packet.Buffer {
+	n := done.a.count
+	whole, reason := done.a.whole(at)
+	if whole == nil {
+		done.reason = reason
+		s.giveUp(done)
+		return nil
+	}
+	s.own.merged.Add(uint64(n - 1))
+	done.a.each(func(b *packet.Buffer) { b.Release() })
+	if s.cfg.Tracer != nil {
+		s.trace(trace.Merge, s.interfaceOf(whole), whole, fmt.Sprintf("of %d fragments", n))
+	}
+	return whole
 }
 
 // only returns an assembly of one fragment, to be given up.
@@ -216,18 +235,6 @@ func (t *reassemblyTable) remove(a *assembly, reason drop.Reason, gone *lost) *l
 	}
 	t.unlink(a)
 	return gone
-}
-
-// mergeInto ends the fragments of an assembly of which a whole was made: the first
-// goes on as the whole, the others are merged. The caller holds t.mu.
-func (t *reassemblyTable) mergeInto(whole *packet.Buffer, a *assembly) {
-	n := a.count
-	t.stack.own.merged.Add(uint64(n - 1))
-	parts := t.remove(a, drop.None, nil)
-	parts.a.each(func(b *packet.Buffer) { b.Release() })
-	if s := t.stack; s.cfg.Tracer != nil {
-		s.trace(trace.Merge, s.interfaceOf(whole), whole, fmt.Sprintf("of %d fragments", n))
-	}
 }
 
 // giveUp drops what was given up. No lock may be held.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -434,6 +435,53 @@ func TestReassembledDatagramsKeepTheirPlace(t *testing.T) {
 	if got := strings.Join(payloads(t, s), " "); got != "1 2 3 "+long.payload+" 4 5" {
 		t.Errorf("received %q", got)
 	}
+	nothingHeld(t, h)
+}
+
+// Fragments of one datagram may come by several queues at once, while others are given
+// up.
+func TestFragmentsOfSeveralQueues(t *testing.T) {
+	const queues, datagrams = 4, 400
+	l := newCable()
+	l.queues = queues
+	h := newHost(t, Config{Name: "queues", ReceiveBuffer: 1 << 24, MaxReceiveBuffer: 1 << 24}, l, "10.0.0.2/16")
+	s := h.open(t, "0.0.0.0:7")
+	var frames [queues][][]byte
+	for k := range datagrams {
+		d := datagram{src: fmt.Sprintf("10.0.%d.%d:9", 1+k/200, 1+k%200), payload: letters(100)}
+		for q := range queues {
+			frames[q] = append(frames[q], pieceOf(d, 1, piece{24 * q, min(24*(q+1), 108) + 12*(q/3), q == 3}))
+		}
+		// And the beginning of one that is given up.
+		frames[k%queues] = append(frames[k%queues], pieceOf(d, 2, piece{0, 24, false}))
+	}
+	var wg sync.WaitGroup
+	for q := range queues {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for len(frames[q]) > 0 {
+				n := min(3, len(frames[q]))
+				l.deliverBy(q, frames[q][:n]...)
+				frames[q] = frames[q][n:]
+			}
+		}()
+	}
+	wg.Wait()
+	got := payloads(t, s)
+	if len(got) != datagrams {
+		t.Errorf("%d datagrams were received, want %d: %v", len(got), datagrams, h.Drops().Map())
+	}
+	for _, p := range got {
+		if p != letters(100) {
+			t.Errorf("received %q", p)
+		}
+	}
+	checkLedger(t, h)
+	h.clock.Advance(reassemblyTime)
+	checkDrops(t, h, drop.ReassemblyTimeout, datagrams)
+	l.take()
+	h.Close()
 	nothingHeld(t, h)
 }
 
