@@ -43,7 +43,7 @@ func run(ctx context.Context, out io.Writer, name string, mtu int) error {
 	if err != nil {
 		return err
 	}
-	p, err := newProxy(l)
+	p, err := newProxy(l, dialHost)
 	if err != nil {
 		return err
 	}
@@ -54,8 +54,8 @@ func run(ctx context.Context, out io.Writer, name string, mtu int) error {
 	case <-l.Done():
 		gone = fmt.Errorf("%s: %w", l.Name(), l.Err())
 	}
-	summary, err := p.close()
-	for _, line := range summary {
+	err = p.close()
+	for _, line := range p.summary() {
 		fmt.Fprintln(out, line)
 	}
 	if gone != nil {

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 
+	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/stack"
 )
@@ -15,9 +19,21 @@ type proxy struct {
 	tcp   *tcpProxy
 }
 
+// A dialFunc opens a connection to where a client wants to go on; the network is "udp4"
+// or "tcp4". Here is the place for rules of who may go where.
+type dialFunc func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error)
+
+// dialHost goes on by the operating system's network.
+func dialHost(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
+	if network == "udp4" {
+		return new(castnet.Config).Dial(ctx, network, to.String())
+	}
+	return new(net.Dialer).DialContext(ctx, network, to.String())
+}
+
 // newProxy takes over the link. Whatever address a packet that comes in by it is to,
 // the proxy answers.
-func newProxy(l link.Link) (*proxy, error) {
+func newProxy(l link.Link, dial dialFunc) (*proxy, error) {
 	s, err := stack.New(stack.Config{Name: "tunproxy"})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -33,26 +49,34 @@ func newProxy(l link.Link) (*proxy, error) {
 		s.AddRoute(stack.Route{Interface: "tun0"}),
 	)
 	if err == nil {
-		p.tcp, err = newTCPProxy(s, l.MTU())
+		p.tcp, err = newTCPProxy(s, l.MTU(), dial)
 	}
 	if err == nil {
-		p.udp, err = newUDPProxy(s)
+		p.udp, err = newUDPProxy(s, dial)
 	}
 	if err != nil {
-		_, closing := p.close()
-		return nil, errors.Join(err, closing)
+		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
 }
 
-// close ends every flow and connection and gives up the link. It returns what became
-// of it all, a line each.
-func (p *proxy) close() (summary []string, err error) {
+// close ends every flow and connection and gives up the link.
+func (p *proxy) close() error {
+	var err error
 	if p.udp != nil {
-		summary = append(summary, p.udp.close())
+		err = p.udp.close()
 	}
 	if p.tcp != nil {
-		summary = append(summary, p.tcp.close())
+		p.tcp.close()
 	}
-	return summary, p.stack.Close()
+	return errors.Join(err, p.stack.Close())
+}
+
+// summary says what became of it all, a line each.
+func (p *proxy) summary() []string {
+	lines := []string{p.udp.summary(), p.tcp.summary()}
+	for reason, n := range p.stack.Drops().All() {
+		lines = append(lines, fmt.Sprintf("%d packets dropped: %v", n, reason))
+	}
+	return lines
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,7 +31,7 @@ const (
 	maxHandshakes  = 1024 // connections being opened
 	maxConnections = 4096
 	queueLength    = 1024 // packets that gVisor sends and castnet has not taken
-	dialTimeout    = 10 * time.Second
+	dialPatience   = 10 * time.Second
 )
 
 // A tcpProxy is gVisor's TCP beside castnet's stack: it is given the packets of that
@@ -40,15 +41,17 @@ type tcpProxy struct {
 	beside *stack.Stack
 	gvisor *gvisor.Stack
 	link   *channel.Endpoint
+	dial   dialFunc
 
 	ctx    context.Context // of the connections
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	open    int  // connections
-	closing bool // no more of them
-	wait    sync.WaitGroup
-	sender  sync.WaitGroup
+	open    int            // connections, those included that are being made
+	closing bool           // no more of them
+	wait    sync.WaitGroup // for them
+	sender  sync.WaitGroup // for send
+	handler bool           // receive is the stack's handler
 
 	total   atomic.Int64 // connections that were made
 	refused atomic.Int64 // packets that castnet's stack did not send
@@ -58,9 +61,10 @@ type tcpProxy struct {
 const nic = 1
 
 // newTCPProxy starts gVisor beside s, until close is called.
-func newTCPProxy(s *stack.Stack, mtu int) (*tcpProxy, error) {
+func newTCPProxy(s *stack.Stack, mtu int, dial dialFunc) (*tcpProxy, error) {
 	p := &tcpProxy{
 		beside: s,
+		dial:   dial,
 		link:   channel.New(queueLength, uint32(mtu), ""),
 		gvisor: gvisor.New(gvisor.Options{
 			NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol},
@@ -77,6 +81,7 @@ func newTCPProxy(s *stack.Stack, mtu int) (*tcpProxy, error) {
 		p.close()
 		return nil, err
 	}
+	p.handler = true
 	return p, nil
 }
 
@@ -133,43 +138,31 @@ func (p *tcpProxy) send() {
 // accepts the client's; if that cannot be, the client is told by a reset. gVisor calls
 // it on a goroutine of its own.
 func (p *tcpProxy) accept(r *tcp.ForwarderRequest) {
-	client, server := p.connect(r)
-	r.Complete(client == nil)
-	if client == nil {
+	if !p.enter() {
+		r.Complete(true)
 		return
 	}
 	defer p.leave()
+	server, err := p.reach(r.ID())
+	if err != nil {
+		r.Complete(true)
+		return
+	}
+	defer server.Close()
+	client, err := p.handshake(r)
+	r.Complete(err != nil)
+	if err != nil {
+		return
+	}
+	defer client.Close()
 	p.total.Add(1)
-	stop := context.AfterFunc(p.ctx, func() { client.Close(); server.Close() })
+	stop := context.AfterFunc(p.ctx, func() { abort(client, server) })
 	defer stop()
 	relay(client, server)
 }
 
-// connect returns both connections, or neither. With them the caller is one of those
-// whom enter counts.
-func (p *tcpProxy) connect(r *tcp.ForwarderRequest) (client *gonet.TCPConn, server *net.TCPConn) {
-	if !p.enter() {
-		return nil, nil
-	}
-	id := r.ID()
-	d := net.Dialer{Timeout: dialTimeout}
-	to := netip.AddrPortFrom(netip.AddrFrom4(id.LocalAddress.As4()), id.LocalPort)
-	c, err := d.DialContext(p.ctx, "tcp4", to.String())
-	if err != nil {
-		p.leave()
-		return nil, nil
-	}
-	var events waiter.Queue
-	endpoint, refusal := r.CreateEndpoint(&events)
-	if refusal != nil { // the client has gone
-		c.Close()
-		p.leave()
-		return nil, nil
-	}
-	return gonet.NewTCPConn(&events, endpoint), c.(*net.TCPConn)
-}
-
-// enter counts a connection, unless there are too many, or no more are wanted.
+// enter counts a connection, unless there are too many or the proxy is closing, which
+// waits for those that have entered.
 func (p *tcpProxy) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,9 +181,48 @@ func (p *tcpProxy) leave() {
 	p.wait.Done()
 }
 
+// reach returns a connection to where a client wants to go.
+func (p *tcpProxy) reach(id gvisor.TransportEndpointID) (half, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, dialPatience)
+	defer cancel()
+	c, err := p.dial(ctx, "tcp4", netip.AddrPortFrom(netip.AddrFrom4(id.LocalAddress.As4()), id.LocalPort))
+	if err != nil {
+		return nil, err
+	}
+	return c.(half), nil
+}
+
+// handshake completes a client's connection. A client that does not go on keeps gVisor
+// waiting for minutes, unless the proxy is closed.
+func (p *tcpProxy) handshake(r *tcp.ForwarderRequest) (half, error) {
+	var events waiter.Queue
+	done := make(chan struct{})
+	defer close(done)
+	stop := context.AfterFunc(p.ctx, func() {
+		// When it is notified gVisor looks whether there is a connection, and
+		// gives up if not. It may not be waiting yet.
+		again := time.NewTicker(10 * time.Millisecond)
+		defer again.Stop()
+		for {
+			events.Notify(waiter.WritableEvents)
+			select {
+			case <-done:
+				return
+			case <-again.C:
+			}
+		}
+	})
+	defer stop()
+	endpoint, err := r.CreateEndpoint(&events)
+	if err != nil {
+		return nil, errors.New(err.String())
+	}
+	return gonet.NewTCPConn(&events, endpoint), nil
+}
+
 // A half is a connection each direction of which ends by itself.
 type half interface {
-	io.ReadWriteCloser
+	net.Conn
 	CloseWrite() error
 }
 
@@ -201,8 +233,7 @@ func relay(a, b half) {
 	defer b.Close()
 	copyTo := func(to, from half) {
 		if _, err := io.Copy(to, from); err != nil || to.CloseWrite() != nil {
-			a.Close() // and so the other direction ends too
-			b.Close()
+			abort(a, b)
 		}
 	}
 	var wait sync.WaitGroup
@@ -211,18 +242,31 @@ func relay(a, b half) {
 	wait.Wait()
 }
 
-// close ends the connections, and gVisor. It returns what became of it all.
-func (p *tcpProxy) close() string {
-	p.beside.Handle(wire.ProtocolTCP, nil)
+// abort ends all that waits for a connection. Close alone would not: gVisor's goes on
+// until the peer has closed too.
+func abort(connections ...half) {
+	for _, c := range connections {
+		c.SetDeadline(time.Unix(1, 0))
+	}
+}
+
+// close ends the connections, and gVisor.
+func (p *tcpProxy) close() {
 	p.mu.Lock()
 	p.closing = true
 	p.mu.Unlock()
 	p.cancel()
 	p.wait.Wait()
-	p.gvisor.Close()
+	if p.handler {
+		p.beside.Handle(wire.ProtocolTCP, nil)
+	}
+	p.gvisor.Close() // resets what is still open
 	p.link.Close()
 	p.sender.Wait()
-	p.gvisor.Wait()
+}
+
+// summary says what became of it all.
+func (p *tcpProxy) summary() string {
 	s := fmt.Sprintf("%d TCP connections", p.total.Load())
 	if n := p.refused.Load(); n > 0 {
 		s += fmt.Sprintf(" (%d packets could not be sent)", n)

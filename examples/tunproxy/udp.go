@@ -3,86 +3,60 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"net"
 	"time"
 
 	"github.com/castnet-go/castnet"
-	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/flow"
 	"github.com/castnet-go/castnet/stack"
 )
 
-// Bounds of the UDP side.
-const (
-	maxFlows = 4096
-	idle     = time.Minute // RFC 4787 wants two minutes of a NAT, and most have less
-)
-
-// A udpProxy carries on each flow of datagrams by a socket of the host's.
+// A udpProxy is castnet's UDP: it hears every datagram, to whatever address and port,
+// and carries each flow on by a socket of the host's.
 type udpProxy struct {
-	all   socket.Socket
-	wait  sync.WaitGroup
-	total atomic.Int64
-	ctx   context.Context
-	stop  context.CancelFunc
+	server *flow.Server
+	served chan error
 }
 
-func newUDPProxy(s *stack.Stack) (*udpProxy, error) {
-	all, err := s.Open(socket.IPv4)
+// newUDPProxy starts to serve, until close is called.
+func newUDPProxy(s *stack.Stack, dial dialFunc) (*udpProxy, error) {
+	cfg := castnet.Config{On: s}
+	all, err := cfg.Intercept("udp4")
 	if err != nil {
 		return nil, err
 	}
-	if err := all.(socket.Interceptor).Intercept(); err != nil {
+	server, err := flow.New(all, flow.Config{
+		Handler: flow.Proxy(func(ctx context.Context, f *flow.Flow) (net.Conn, error) {
+			return dial(ctx, "udp4", f.Destination())
+		}),
+		IdleTimeout: 2 * time.Minute,
+		MaxFlows:    4096,
+		Full:        flow.EvictIdlest,
+	})
+	if err != nil {
 		all.Close()
 		return nil, err
 	}
-	p := &udpProxy{all: all}
-	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.wait.Go(p.serve)
+	p := &udpProxy{server: server, served: make(chan error, 1)}
+	go func() {
+		p.served <- server.Serve()
+		close(p.served)
+	}()
 	return p, nil
 }
 
-func (p *udpProxy) serve() {
-	for p.all.Wait(socket.Readable, nil) == nil {
-		flow, err := p.all.(socket.Acceptor).Accept(nil)
-		if err == nil {
-			p.total.Add(1)
-			p.wait.Go(func() { p.relay(flow) })
-		}
-	}
+// close ends every flow. The error is that which has ended them already, if any.
+func (p *udpProxy) close() error {
+	p.server.Close()
+	return <-p.served
 }
 
-func (p *udpProxy) relay(flow socket.Socket) {
-	defer flow.Close()
-	server, err := new(castnet.Config).Dial(p.ctx, "udp4", flow.LocalAddr().String())
-	if err != nil {
-		return
+// summary says what became of it all.
+func (p *udpProxy) summary() string {
+	s := p.server.Stats()
+	line := fmt.Sprintf("%d UDP flows", s.Accepted)
+	if s.Evicted > 0 {
+		line += fmt.Sprintf(", of which %d had to make room for others", s.Evicted)
 	}
-	defer server.Close()
-	stop := context.AfterFunc(p.ctx, func() { server.Close(); flow.Close() })
-	defer stop()
-	go func() {
-		buf := make([]byte, 65535)
-		for {
-			n, err := server.Read(buf)
-			if err != nil {
-				flow.Close()
-				return
-			}
-			flow.TrySend([]socket.Message{{Buf: buf[:n]}})
-		}
-	}()
-	ms := []socket.Message{{Buf: make([]byte, 65535)}}
-	for flow.Wait(socket.Readable, nil) == nil {
-		if n, err := flow.TryRecv(ms); err == nil && n == 1 {
-			server.Write(ms[0].Buf)
-		}
-	}
-}
-
-func (p *udpProxy) close() string {
-	p.stop()
-	p.all.Close()
-	p.wait.Wait()
-	return fmt.Sprintf("%d UDP flows", p.total.Load())
+	return line
 }

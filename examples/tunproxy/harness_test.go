@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	gvisor "gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/link/mem"
+	"github.com/castnet-go/castnet/packet"
+)
+
+// TestMain fails if the tests leave goroutines or buffers behind.
+func TestMain(m *testing.M) {
+	goroutines, buffers := runtime.NumGoroutine(), packet.Live()
+	code := m.Run()
+	for end := time.Now().Add(5 * time.Second); code == 0 && runtime.NumGoroutine() > goroutines; runtime.Gosched() {
+		if time.Now().After(end) {
+			buf := make([]byte, 1<<20)
+			fmt.Fprintf(os.Stderr, "goroutines are left:\n%s\n", buf[:runtime.Stack(buf, true)])
+			code = 1
+		}
+	}
+	if n := packet.Live() - buffers; code == 0 && n != 0 {
+		fmt.Fprintf(os.Stderr, "%d buffers are still out\n", n)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A client is a whole computer behind the proxy: gVisor's stack, for it speaks TCP, on
+// the other end of a wire of IP packets.
+type client struct {
+	gvisor *gvisor.Stack
+	link   *channel.Endpoint
+	wire   *mem.Link
+	deaf   atomic.Bool // nothing is heard from the proxy
+	done   sync.WaitGroup
+}
+
+// 192.0.2.1 is where everything is that a client can reach, on loopback.
+func dialLoopback(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
+	if to.Addr() != netip.MustParseAddr("192.0.2.1") {
+		return nil, fmt.Errorf("there is nobody at %v", to)
+	}
+	return dialHost(ctx, network, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), to.Port()))
+}
+
+// behind returns a proxy and a client behind it, which end with the test.
+func behind(t testing.TB) (*proxy, *client) {
+	t.Helper()
+	a, b := mem.Pair(mem.Config{Kind: link.IP})
+	p, err := newProxy(a, dialLoopback)
+	must(t, err)
+	t.Cleanup(func() { p.close() })
+	c := &client{
+		wire: b,
+		link: channel.New(1024, uint32(b.MTU()), ""),
+		gvisor: gvisor.New(gvisor.Options{
+			NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol},
+			TransportProtocols: []gvisor.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4},
+		}),
+	}
+	if err := c.gvisor.CreateNIC(nic, c.link); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.gvisor.AddProtocolAddress(nic, tcpip.ProtocolAddress{
+		Protocol:          ipv4.ProtocolNumber,
+		AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFrom4([4]byte{10, 0, 0, 1}), PrefixLen: 24},
+	}, gvisor.AddressProperties{}); err != nil {
+		t.Fatal(err)
+	}
+	c.gvisor.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nic}})
+	must(t, b.Attach(c))
+	c.done.Go(c.send)
+	t.Cleanup(func() {
+		b.Close()
+		c.gvisor.Close()
+		c.link.Close()
+		c.done.Wait()
+		c.gvisor.Wait()
+	})
+	return p, c
+}
+
+// Deliver is what the proxy sends.
+func (c *client) Deliver(_ int, ps []*packet.Buffer) {
+	for _, b := range ps {
+		if c.deaf.Load() {
+			break
+		}
+		pkt := gvisor.NewPacketBuffer(gvisor.PacketBufferOptions{Payload: buffer.MakeWithData(b.Bytes())})
+		c.link.InjectInbound(ipv4.ProtocolNumber, pkt)
+		pkt.DecRef()
+	}
+	packet.ReleaseAll(ps)
+}
+
+// send puts what the client sends on the wire.
+func (c *client) send() {
+	for {
+		pkt := c.link.ReadContext(context.Background())
+		if pkt == nil {
+			return
+		}
+		b := packet.New(pkt.Size())
+		for _, part := range pkt.AsSlices() {
+			copy(b.Append(len(part)), part)
+		}
+		pkt.DecRef()
+		if n, _ := c.wire.Write(b.Single()); n == 0 {
+			b.Release()
+		}
+	}
+}
+
+// dialTCP and dialUDP connect to a port at 192.0.2.1.
+func (c *client) dialTCP(ctx context.Context, port uint16) (*gonet.TCPConn, error) {
+	return gonet.DialContextTCP(ctx, c.gvisor, at(port), ipv4.ProtocolNumber)
+}
+
+func (c *client) dialUDP(t testing.TB, port uint16) *gonet.UDPConn {
+	t.Helper()
+	to := at(port)
+	u, err := gonet.DialUDP(c.gvisor, nil, &to, ipv4.ProtocolNumber)
+	must(t, err)
+	t.Cleanup(func() { u.Close() })
+	return u
+}
+
+func at(port uint16) tcpip.FullAddress {
+	return tcpip.FullAddress{NIC: nic, Addr: tcpip.AddrFrom4([4]byte{192, 0, 2, 1}), Port: port}
+}
