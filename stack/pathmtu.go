@@ -22,7 +22,10 @@ const maxPathMTU = 65535
 // than the way out has, bounded and forgotten after ten minutes.
 //
 // Nobody asks it for each datagram. Whoever looks for a way does, and what changes
-// the table publishes the stack's state anew, so that everybody looks.
+// the table publishes the stack's state anew, so that everybody looks. That is not
+// done more often than a hundred times a second for long, since forged messages
+// about ever other destinations, if a socket is open that may have sent there, would
+// keep everybody looking. Then it is put off for a hundredth of a second.
 type pathMTUs struct {
 	stack *Stack
 	size  atomic.Int32 // for those who need not look
@@ -31,7 +34,17 @@ type pathMTUs struct {
 	known       map[pathKey]*pathMTU
 	first, last *pathMTU // in the order in which they expire
 	timer       timer
+
+	publications bucketOfTokens
+	putOff       bool // the next is to come by lateTimer
+	lateTimer    timer
 }
+
+// The rate at which learning publishes the state.
+const (
+	publicationBurst    = 100
+	publicationInterval = 10 * time.Millisecond
+)
 
 // pathKey is a path: where it leads, and by which interface it begins.
 type pathKey struct {
@@ -54,6 +67,13 @@ func (t *pathMTUs) init(s *Stack) {
 	t.stack = s
 	t.known = make(map[pathKey]*pathMTU)
 	t.timer.fire = t.expire
+	t.lateTimer.fire = func(instant) {
+		t.mu.Lock()
+		t.putOff = false
+		t.mu.Unlock()
+		s.republish()
+	}
+	t.publications.tokens = publicationBurst
 }
 
 func keyOf(i *Interface, dst ipv4) pathKey { return pathKey{dst.address(), int32(i.index)} }
@@ -105,14 +125,23 @@ func (t *pathMTUs) learn(i *Interface, dst ipv4, said, link int) {
 	} else {
 		t.unlink(p)
 	}
-	changed := p.mtu != said || p.locked != locked
+	changed, atOnce := p.mtu != said || p.locked != locked, true
 	p.mtu, p.locked, p.expires = said, locked, now+pathMTUExpires
 	t.append(p)
 	if t.first == p {
 		t.stack.timers.arm(&t.timer, p.expires)
 	}
-	t.mu.Unlock()
 	if changed {
+		t.publications.fill(now, publicationInterval, publicationBurst)
+		if atOnce = t.publications.tokens > 0; atOnce {
+			t.publications.tokens--
+		} else if !t.putOff {
+			t.putOff = true
+			t.stack.timers.arm(&t.lateTimer, now+publicationInterval)
+		}
+	}
+	t.mu.Unlock()
+	if changed && atOnce {
 		t.stack.republish()
 	}
 }
@@ -188,17 +217,11 @@ func (s *Stack) republish() {
 	}
 }
 
-// hasPath reports whether packets by the interface to dst can meet a smaller MTU on
-// their way.
-func hasPath(i *Interface, dst ipv4) bool {
-	return i.kind != link.Loopback && !dst.isMulticast() && dst != broadcast4
-}
-
 // of returns the MTU of the way to a destination, by whichever interface it
 // begins, and whether packets may be fragmented on it although they fit.
 func (t *pathMTUs) of(i *Interface, dst ipv4) (mtu int, locked bool) {
 	mtu = min(i.MTU(), maxPathMTU)
-	if known, l := t.get(i, dst); known != 0 && hasPath(i, dst) {
+	if known, l := t.get(i, dst); known != 0 {
 		mtu, locked = min(mtu, known), l
 	}
 	return mtu, locked
@@ -208,15 +231,26 @@ func (t *pathMTUs) of(i *Interface, dst ipv4) (mtu int, locked bool) {
 // datagram of the socket's (Linux's ipv4_sk_update_pmtu).
 func (s *Socket) learnPathMTU(local, peer ipv4, said int) {
 	s.mu.Lock()
-	q := query{src: local, dst: peer, device: s.opts.device, anySource: s.opts.transparent}
+	q := query{src: local, dst: peer, device: s.opts.device}
 	believes := s.opts.fragment.believes()
+	s.path.forget() // whoever else goes there will see the new state
 	s.mu.Unlock()
-	if !believes {
+	if !believes || peer.isMulticast() || peer == broadcast4 {
 		return
 	}
+	st := s.stack.state.Load()
+	var device *netif
+	if q.device != 0 {
+		if device = st.byIndex(q.device); device == nil {
+			return
+		}
+	}
+	// The way is looked up without asking for the neighbour, of which a forged
+	// message would make one.
 	var p path
-	if s.stack.routeInto(&p, q) != nil || p.broadcast || !hasPath(p.iface, peer) {
+	out, _, err := st.wayOut(&p, &q, device)
+	if err != nil || p.broadcast || out.kind == link.Loopback {
 		return
 	}
-	s.stack.pathMTUs.learn(p.iface, peer, said, min(p.iface.MTU(), maxPathMTU))
+	s.stack.pathMTUs.learn(out.Interface, peer, said, min(out.MTU(), maxPathMTU))
 }

@@ -227,3 +227,40 @@ func TestSetMTU(t *testing.T) {
 		t.Error("an interface that was removed has been given an MTU")
 	}
 }
+
+// Forged messages about ever other destinations keep nobody from sending: the state
+// is published at a bounded rate, and in the end.
+func TestPathMTUFlood(t *testing.T) {
+	h, l := known(t, Config{})
+	s := h.open(t, "0.0.0.0:7")
+	other := h.connected(t, "10.0.0.2:8", "10.0.0.9:9")
+	setOption(t, other, socket.DontFragment, 1)
+	send(t, other, "x", "")
+	neighbors := len(h.Neighbors())
+	published := 0
+	last := h.state.Load()
+	for k := range 1000 {
+		l.deliver(narrower(s, fmt.Sprintf("10.0.%d.%d:9", k>>8, k&255), 1000))
+		l.deliver(narrower(s, fmt.Sprintf("10.0.0.%d:9", 10+k&127), 999-k/128))
+		if st := h.state.Load(); st != last {
+			published++
+			last = st
+		}
+	}
+	if published > publicationBurst {
+		t.Errorf("the state was published %d times in an instant", published)
+	}
+	if n := len(h.Neighbors()); n != neighbors || h.neighbors.count != neighbors {
+		t.Errorf("there are %d neighbours, and there were %d", n, neighbors)
+	}
+	l.deliver(narrower(s, "10.0.0.9:9", 600))
+	h.clock.Advance(publicationInterval)
+	if err := try(other, strings.Repeat("x", 573), ""); err != syscall.EMSGSIZE {
+		t.Errorf("a byte over the path MTU: %v, want EMSGSIZE", err)
+	}
+	h.clock.Advance(time.Hour)
+	if n := h.pathMTUs.size.Load(); n != 0 {
+		t.Errorf("%d paths are known after an hour", n)
+	}
+	checkLedger(t, h)
+}
