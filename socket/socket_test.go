@@ -86,3 +86,24 @@ func TestNotSupportedErrorAnswersToBoth(t *testing.T) {
 		t.Errorf("%v answers neither or only one of its sentinels", err)
 	}
 }
+
+func TestNamesOfErrorsAndDiscovery(t *testing.T) {
+	for o, want := range map[ErrorOrigin]string{OriginLocal: "local", OriginICMP: "icmp", OriginICMPv6: "icmpv6", 9: "unknown origin"} {
+		if got := o.String(); got != want {
+			t.Errorf("origin %d is %q, want %q", o, got, want)
+		}
+	}
+	for d, want := range map[Discovery]string{DiscoveryOff: "off", DiscoveryProbe: "probe", DiscoveryOmit: "omit", 6: "Discovery(6)", -1: "Discovery(-1)"} {
+		if got := d.String(); got != want {
+			t.Errorf("discovery %d is %q, want %q", int(d), got, want)
+		}
+	}
+	m := ErrorMessage{Buf: []byte("abc"), Len: 3}
+	if m.Truncated() {
+		t.Error("a whole payload is called cut")
+	}
+	m.Len = 4
+	if !m.Truncated() {
+		t.Error("a cut payload is called whole")
+	}
+}
