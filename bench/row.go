@@ -66,7 +66,7 @@ var groups = []group{
 	{name: "lookup", title: "the same among many other sockets", per: "datagram", keep: true, cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "cores", title: "independent sockets on one core and on two", per: "datagram", cells: []cell{{64, 1}, {64, batchSize}}},
 	{name: "tun", title: "over a TUN device, processor time", per: "datagram", cells: []cell{{64, batchSize}, {1400, batchSize}}},
-	{name: "lab", title: "the lab", per: "hop", keep: true, cells: []cell{{64, 1}}},
+	{name: "lab", title: "the lab, processor time", per: "hop", keep: true, cells: []cell{{64, 1}}},
 	{name: "amounts"},
 }
 

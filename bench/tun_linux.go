@@ -140,17 +140,6 @@ func (p *tunPath) close() error {
 	return err
 }
 
-func processTime() time.Duration { return clockTime(unix.CLOCK_PROCESS_CPUTIME_ID) }
-func threadTime() time.Duration  { return clockTime(unix.CLOCK_THREAD_CPUTIME_ID) }
-
-func clockTime(id int32) time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(id, &ts); err != nil {
-		panic(err) // these clocks are as old as Linux
-	}
-	return time.Duration(ts.Nano())
-}
-
 // kernelThread is a thread in a network namespace of its own, with a socket. It
 // stands for a program of the kernel's side.
 type kernelThread struct {
