@@ -116,7 +116,7 @@ func interfaceByName(name string) (*net.Interface, error) {
 		for _, i := range all {
 			names = append(names, i.Name)
 		}
-		return nil, fmt.Errorf("%w: no such interface; there are %s", unix.ENODEV, strings.Join(names, ", "))
+		return nil, fmt.Errorf("%w; there are %s", unix.ENODEV, strings.Join(names, ", "))
 	}
 	if len(dev.HardwareAddr) != 6 {
 		return nil, fmt.Errorf("%w: it has no Ethernet address", unix.EINVAL)
