@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -203,7 +204,7 @@ func (d *fakeDevice) Write(bufs [][]byte, offset int) (int, error) {
 // eventually waits for what another goroutine brings about.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); !holds(); runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatalf("it did not happen that %s", what)
 		}
