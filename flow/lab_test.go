@@ -104,13 +104,13 @@ func inLab(t *testing.T, seed uint64) (seen []string, fingerprint uint64) {
 	}
 	closer := l.AddHost("closer")
 	closer.Go("close", func(ctx context.Context) error {
-		if err := closer.Sleep(ctx, 10 * time.Second); err != nil {
+		if err := closer.Sleep(ctx, 10*time.Second); err != nil {
 			return err
 		}
 		if st := srv.Stats(); st.Flows != 4 || st.Accepted != 4 {
 			t.Errorf("after ten seconds: %+v", st)
 		}
-		if err := closer.Sleep(ctx, 80 * time.Second); err != nil {
+		if err := closer.Sleep(ctx, 80*time.Second); err != nil {
 			return err
 		}
 		if st := srv.Stats(); st.Flows != 0 || st.Idle != 4 {
