@@ -93,5 +93,5 @@
 // Datagrams only. Options are integers; what needs more (memberships, the
 // error queue) has methods of its own. Abilities that only some networks have
 // are optional interfaces, of the Network ([Resolver]) or of the Socket
-// ([Receiver]).
+// ([Receiver], [Acceptor], [Interceptor]).
 package socket

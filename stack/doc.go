@@ -48,6 +48,17 @@
 // delivering already goes to the lane's bounded ring, which whoever delivers
 // there drains; a full ring is the drop BacklogFull.
 //
+// # For tunnels and proxies
+//
+// An interface that is transparent ([Interface.SetTransparent]) takes packets to
+// foreign addresses for the host's own. Sockets with the option Transparent bind such
+// addresses and send from them; one that intercepts ([Socket.Intercept]) hears what no
+// other wants, and [Socket.Accept] makes a connected socket of each flow that it
+// hears. [Stack.SetHooks] has packets looked at before they are delivered, sent or
+// sent on; [Stack.Handle] gives away the packets of a protocol that is not the
+// stack's, and [Stack.SendPacket] sends whole ones. docs/tunnels.md shows it in
+// order, and package flow is built on it.
+//
 // # Nothing is lost without a name
 //
 // Each packet is counted once on either side of this sum, for the stack and at
@@ -60,10 +71,11 @@
 // In the order in which they may be taken: Stack.mu (configuration), the set of
 // open sockets, Socket.mu (a socket's state and its sending side), the port
 // table's, the neighbour table's, the path MTUs', the reassembly's, the receive
-// queue's, the waiters', the timers'. The mutexes of lanes' rings, of the error limiter, of echo ports and
+// queue's (of a socket before those that were accepted from it), the waiters', the
+// timers'. The mutexes of lanes' rings, of the error limiter, of echo ports and
 // of the random source are taken last and hold nothing else. None is held across
-// a call into a link, a notification or another stack; a Tracer is called with
-// any of them held.
+// a call into a link, a notification, a Hook, a Handler or another stack; a Tracer is
+// called with any of them held.
 //
 // # Limitations
 //
