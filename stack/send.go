@@ -13,8 +13,12 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// maxPayload is the longest payload that UDP over IPv4 can carry.
-const maxPayload = 65535 - wire.IPv4HeaderLen - wire.UDPHeaderLen
+// maxPayload is the longest payload that UDP over IPv4 can carry. Of what is longer
+// than maxLength Linux says so before it looks for the way, of the rest behind it.
+const (
+	maxLength  = 65535
+	maxPayload = maxLength - wire.IPv4HeaderLen - wire.UDPHeaderLen
+)
 
 // outBatch is what one call of a link's Write is made with. Its frames hold
 // buffers that were taken out of the pool together, from n to fresh.
@@ -340,7 +344,7 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	if err := s.autobind(); err != nil {
 		return nil, err
 	}
-	if len(m.Buf) > maxPayload {
+	if len(m.Buf) > maxLength {
 		return nil, syscall.EMSGSIZE
 	}
 	if m.Set&^socket.SendFields != 0 {
@@ -367,7 +371,7 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 			return p, err
 		}
 	}
-	if p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
+	if len(m.Buf) > maxPayload || p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
 		if mayFail {
 			s.queueTooLong(p)
 		}

@@ -291,6 +291,26 @@ var errorQueueCases = []testCase{
 				s.wantNoneQueued()
 				s.wantNothing() // it is not pending
 			}
+			// As is what no packet can carry, up to what no length can say.
+			for size, want := range map[int]bool{65508: true, 65535: true, 65536: false} {
+				for _, way := range []socket.Discovery{socket.DiscoveryOn, socket.DiscoveryWant} {
+					s.set(socket.MTUDiscovery, int(way))
+					s.sendErr("10.0.0.2:9", payloadOf(size), syscall.EMSGSIZE)
+					if want {
+						wantEntry(t, s.queued(), socket.ErrorMessage{
+							Addr: to, Errno: syscall.EMSGSIZE, Origin: socket.OriginLocal, Info: 1000,
+						}, "")
+					}
+					s.wantNoneQueued()
+				}
+			}
+			if connect {
+				// On the way that is known already.
+				s.send("", "known")
+				n.Eth0.NextUDP(t, "known")
+				s.sendErr("", payloadOf(65508), syscall.EMSGSIZE)
+				s.wantQueued(syscall.EMSGSIZE)
+			}
 			// The error of a batch comes from the next call.
 			s.set(socket.MTUDiscovery, int(socket.DiscoveryOn))
 			ms := []socket.Message{{Buf: []byte("a")}, {Buf: []byte(payloadOf(973))}, {Buf: []byte("b")}}
