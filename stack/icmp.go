@@ -75,6 +75,9 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 	if len(payload) < 4 {
 		return drop.DatagramMalformed
 	}
+	if st := s.state.Load(); local == unspecified4 || local.isMulticast() || local == broadcast4 || st.broadcasts(local) != nil {
+		return drop.ICMPUnmatched // sockets may be bound to it, and send from another
+	}
 	// It is for the one socket that would hear the peer's answer by the same
 	// interface (Linux's __udp4_lib_err).
 	f := flow{src: peer, dst: local, ports: binary.BigEndian.Uint32(payload), device: int32(from.index)}
