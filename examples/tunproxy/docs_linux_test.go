@@ -24,7 +24,7 @@ func session(t *testing.T) *exec.Cmd {
 	shell := exec.Command("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c",
 		"mount -t tmpfs tmpfs /run && mount -t proc proc /proc && exec bash \"$0\"")
 	shell.Dir = "../.."
-	shell.Env = append(os.Environ(), "GOBIN="+bin, "PATH="+bin+":"+os.Getenv("PATH"))
+	shell.Env = append(os.Environ(), "GOWORK=", "GOBIN="+bin, "PATH="+bin+":"+os.Getenv("PATH"))
 	return shell
 }
 

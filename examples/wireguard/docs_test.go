@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"testing"
 
@@ -12,6 +13,7 @@ func TestDocument(t *testing.T) {
 	const document = "../../docs/wireguard.md"
 	shell := exec.Command("bash")
 	shell.Dir = "../.."
+	shell.Env = append(os.Environ(), "GOWORK=") // that of the checkout
 	transcript.Run(t, document, shell)
 	transcript.Quotes(t, document, ".")
 }
