@@ -195,7 +195,7 @@ func (s *Stack) letOut(p *path, b *packet.Buffer) bool {
 // unhindered is what ready checks of a message once it has a path, in the same
 // order. The caller holds s.mu.
 func (s *Socket) unhindered(p *path, m *socket.Message, mayFail bool) error {
-	if p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
+	if len(m.Buf) > maxPayload || p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
 		if mayFail {
 			s.queueTooLong(p)
 		}
