@@ -176,7 +176,7 @@ func (s *Socket) holdsFragments(p *path, n int) bool {
 // fragmented. The caller holds s.mu, which it gives up.
 func (s *Socket) sendLong(p *path, m *socket.Message) (int, error) {
 	switch {
-	case p.whole:
+	case p.whole, len(m.Buf) > maxPayload:
 		s.queueTooLong(p)
 		s.mu.Unlock()
 		return 0, s.told(syscall.EMSGSIZE)
