@@ -177,6 +177,10 @@ func (l *Lab) deliver(d *direction, b *packet.Buffer) {
 	second := q.also(d)
 	if second == nil {
 		q.unlock()
+		if !l.cfg.Realtime && d.nic.takes(b) {
+			d.nic.sink.Deliver(0, b.Single())
+			return
+		}
 		l.deliverTo(d.nic, b.Single())
 		return
 	}
@@ -194,6 +198,14 @@ func (l *Lab) deliver(d *direction, b *packet.Buffer) {
 	clear(l.batch[:count])
 }
 
+// strip takes from a packet what it was to its sender and is not to its receiver.
+func strip(b *packet.Buffer) {
+	b.Orphan()
+	b.Arrival = time.Time{}
+	b.Interface = 0
+	b.Flags &= packet.ChecksumValid | packet.ChecksumPartial
+}
+
 // deliverTo hands frames that have arrived to their host.
 func (l *Lab) deliverTo(n *nic, frames []*packet.Buffer) {
 	l.lock()
@@ -201,11 +213,7 @@ func (l *Lab) deliverTo(n *nic, frames []*packet.Buffer) {
 	sink := n.sink
 	l.unlock()
 	for _, b := range frames {
-		// What the packet was to its sender it is not to its receiver.
-		b.Orphan()
-		b.Arrival = time.Time{}
-		b.Interface = 0
-		b.Flags &= packet.ChecksumValid | packet.ChecksumPartial
+		strip(b)
 	}
 	if len(frames) > 0 {
 		sink.Deliver(0, frames)

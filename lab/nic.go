@@ -164,6 +164,22 @@ func (n *nic) arrived(frames []*packet.Buffer) int {
 	return kept
 }
 
+// takes is arrived and strip for one frame that nothing is in the way of; it
+// reports false, having done nothing, if something is.
+func (n *nic) takes(b *packet.Buffer) bool {
+	if !n.up || n.sink == nil || n.capture != nil || b.Len() > n.mtu+wire.EthernetHeaderLen {
+		return false
+	}
+	d := &n.get
+	d.underway--
+	d.out++
+	n.delivered++
+	n.note(noteDeliver, 0)
+	n.lab.print.addBytes(b.Bytes())
+	strip(b)
+	return true
+}
+
 // receive takes over a frame from the segment.
 func (n *nic) receive(b *packet.Buffer) { n.get.enter(b) }
 
