@@ -112,9 +112,9 @@ func printAmounts(w io.Writer, members []*measured) {
 	tw.Flush()
 }
 
-// quantity writes an amount with three digits or, if it is a whole number, all.
+// quantity writes an amount with three digits, or those before the point.
 func quantity(v float64) string {
-	if v == math.Trunc(v) {
+	if v == math.Trunc(v) || v >= 1000 {
 		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.3g", v)
