@@ -59,7 +59,8 @@ type client struct {
 	gvisor *gvisor.Stack
 	link   *channel.Endpoint
 	wire   *mem.Link
-	deaf   atomic.Bool // nothing is heard from the proxy
+	deaf   atomic.Bool  // nothing is heard from the proxy
+	missed atomic.Int64 // packets that were not heard
 	done   sync.WaitGroup
 }
 
@@ -112,7 +113,8 @@ func behind(t testing.TB) (*proxy, *client) {
 func (c *client) Deliver(_ int, ps []*packet.Buffer) {
 	for _, b := range ps {
 		if c.deaf.Load() {
-			break
+			c.missed.Add(1)
+			continue
 		}
 		pkt := gvisor.NewPacketBuffer(gvisor.PacketBufferOptions{Payload: buffer.MakeWithData(b.Bytes())})
 		c.link.InjectInbound(ipv4.ProtocolNumber, pkt)

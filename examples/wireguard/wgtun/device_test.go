@@ -135,6 +135,32 @@ func TestBatchesAndTrains(t *testing.T) {
 	}
 }
 
+// A packet whose checksum was left to the link has it when it is read; a train that is
+// none is dropped by name.
+func TestUnfinished(t *testing.T) {
+	d, _ := netTUN(t, 1420)
+	b := packet.New(1420)
+	p := datagram(7, []byte("unfinished"))[offset:]
+	copy(b.Append(len(p)), p)
+	b.Flags = packet.ChecksumPartial
+	none := frame(100)
+	none.SegmentSize = 10
+	if n, err := d.Link().Write([]*packet.Buffer{none, b}); n != 2 || err != nil {
+		t.Fatalf("Write = %d, %v", n, err)
+	}
+	bufs, sizes := buffers(4, 1420)
+	if n, err := d.Read(bufs, sizes, offset); n != 1 || err != nil {
+		t.Fatalf("Read = %d, %v", n, err)
+	}
+	got := bufs[0][offset : offset+sizes[0]]
+	if string(payload(t, got)) != "unfinished" || got[26] == 0 && got[27] == 0 {
+		t.Errorf("read % x", got)
+	}
+	if n := d.Drops().Get(drop.PacketMalformed); n != 1 {
+		t.Errorf("dropped: %v", d.Drops().Map())
+	}
+}
+
 // A socket that is faster than WireGuard is kept waiting, and loses nothing.
 func TestBackpressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
