@@ -1,6 +1,6 @@
 package drop
 
-import "fmt"
+import "github.com/castnet-go/castnet/internal/text"
 
 // A Reason says why a datagram ended without being delivered.
 // The zero value, None, means that it was not dropped.
@@ -139,7 +139,7 @@ func (r Reason) String() string {
 	if own := own(); int(r-reasonCount) < len(own) {
 		return own[r-reasonCount]
 	}
-	return fmt.Sprintf("Reason(%d)", uint8(r))
+	return text.Sprintf("Reason(%d)", uint8(r))
 }
 
 // MarshalText returns the stable name, so that a Reason can be a JSON value
@@ -147,18 +147,18 @@ func (r Reason) String() string {
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText accepts a stable name.
-func (r *Reason) UnmarshalText(text []byte) error {
+func (r *Reason) UnmarshalText(b []byte) error {
 	for i, name := range names {
-		if name == string(text) {
+		if name == string(b) {
 			*r = Reason(i)
 			return nil
 		}
 	}
 	for i, name := range own() {
-		if name == string(text) {
+		if name == string(b) {
 			*r = reasonCount + Reason(i)
 			return nil
 		}
 	}
-	return fmt.Errorf("drop: no reason is called %q", text)
+	return text.Errorf("drop: no reason is called %q", b)
 }

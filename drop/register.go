@@ -1,9 +1,10 @@
 package drop
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/castnet-go/castnet/internal/text"
 )
 
 // MaxRegistered is how many reasons a program may add with Register. Reasons are
@@ -42,7 +43,7 @@ func Register(name string) Reason {
 		}
 	}
 	if n == MaxRegistered {
-		panic(fmt.Errorf("drop: no room for the reason %q: %d are registered, which is the most", name, MaxRegistered))
+		panic(text.Errorf("drop: no room for the reason %q: %d are registered, which is the most", name, MaxRegistered))
 	}
 	registered.names[n] = name
 	registered.count.Store(n + 1)
@@ -52,16 +53,16 @@ func Register(name string) Reason {
 // checkName returns why a reason cannot be registered under a name, or nil.
 func checkName(name string) error {
 	if len(name) == 0 || len(name) > 32 || name[0] < 'A' || name[0] > 'Z' {
-		return fmt.Errorf("drop: %q cannot be a reason's name: it needs 1 to 32 letters and digits, the first in upper case", name)
+		return text.Errorf("drop: %q cannot be a reason's name: it needs 1 to 32 letters and digits, the first in upper case", name)
 	}
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
-			return fmt.Errorf("drop: %q cannot be a reason's name: %q is neither a letter nor a digit", name, c)
+			return text.Errorf("drop: %q cannot be a reason's name: %q is neither a letter nor a digit", name, c)
 		}
 	}
 	for _, known := range names {
 		if known == name {
-			return fmt.Errorf("drop: %q is the name of one of castnet's own reasons", name)
+			return text.Errorf("drop: %q is the name of one of castnet's own reasons", name)
 		}
 	}
 	return nil

@@ -1,8 +1,9 @@
 package link
 
 import (
-	"fmt"
-	"os"
+	"syscall"
+
+	"github.com/castnet-go/castnet/internal/text"
 )
 
 // Offload says how much of the work on UDP packets the driver of a device leaves
@@ -23,7 +24,7 @@ const OffloadVariable = "CASTNET_NO_OFFLOAD"
 
 // Allowed returns o, or OffloadNone if OffloadVariable is set.
 func (o Offload) Allowed() Offload {
-	if v := os.Getenv(OffloadVariable); v != "" && v != "0" {
+	if v, _ := syscall.Getenv(OffloadVariable); v != "" && v != "0" {
 		return OffloadNone
 	}
 	return o
@@ -36,15 +37,15 @@ func (o Offload) String() string {
 	if int(o) < len(offloadNames) {
 		return offloadNames[o]
 	}
-	return fmt.Sprintf("Offload(%d)", uint8(o))
+	return text.Sprintf("Offload(%d)", uint8(o))
 }
 
 // ParseOffload reads what String returns.
-func ParseOffload(text string) (Offload, error) {
+func ParseOffload(s string) (Offload, error) {
 	for o, name := range offloadNames {
-		if text == name {
+		if s == name {
 			return Offload(o), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is none of all, checksums and none", text)
+	return 0, text.Errorf("%q is none of all, checksums and none", s)
 }

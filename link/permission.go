@@ -1,6 +1,6 @@
 package link
 
-import "fmt"
+import "github.com/castnet-go/castnet/internal/text"
 
 // A CapabilityError says that a device refused for want of a capability, and
 // how to come by it. Unwrap gives the errno, usually EPERM.
@@ -13,7 +13,7 @@ type CapabilityError struct {
 
 // Error returns the operation, the errno, the capability and the command.
 func (e *CapabilityError) Error() string {
-	return fmt.Sprintf("%s: %v: this needs %s; to grant it: %s", e.Op, e.Err, e.Capability, e.Grant)
+	return text.Sprintf("%s: %v: this needs %s; to grant it: %s", e.Op, e.Err, e.Capability, e.Grant)
 }
 
 // Unwrap returns the errno.

@@ -1,6 +1,6 @@
 package socket
 
-import "fmt"
+import "github.com/castnet-go/castnet/internal/text"
 
 // A Discovery is a way of path MTU discovery: what a socket does with datagrams
 // over the MTU, and whether it forbids routers to cut those below it. It is the
@@ -38,5 +38,5 @@ func (d Discovery) String() string {
 	if d >= 0 && int(d) < len(discoveryNames) {
 		return discoveryNames[d]
 	}
-	return fmt.Sprintf("Discovery(%d)", int(d))
+	return text.Sprintf("Discovery(%d)", int(d))
 }

@@ -1,6 +1,6 @@
 package socket
 
-import "fmt"
+import "github.com/castnet-go/castnet/internal/text"
 
 // An Option is something that can be set on a socket or asked of it. Its value
 // is an int; booleans are 0 and 1.
@@ -97,5 +97,5 @@ func (o Option) String() string {
 	if int(o) < len(optionNames) && optionNames[o] != "" {
 		return optionNames[o]
 	}
-	return fmt.Sprintf("Option(%d)", uint8(o))
+	return text.Sprintf("Option(%d)", uint8(o))
 }

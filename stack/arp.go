@@ -1,17 +1,17 @@
 package stack
 
 import (
-	"fmt"
 	"net/netip"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
 )
 
 func errNotNeighbor(a netip.Addr) error {
-	return fmt.Errorf("stack: %v cannot be a neighbour's address; it takes a unicast IPv4 address", a)
+	return text.Errorf("stack: %v cannot be a neighbour's address; it takes a unicast IPv4 address", a)
 }
 
 // arp is the way in for an ARP packet (RFC 826).

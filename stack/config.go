@@ -1,9 +1,8 @@
 package stack
 
 import (
-	"fmt"
-
 	"github.com/castnet-go/castnet/clock"
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/trace"
 )
 
@@ -113,7 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.EphemeralLow, c.EphemeralHigh = defaultEphemeralLow, defaultEphemeralHigh
 	}
 	if c.EphemeralLow == 0 || c.EphemeralLow > c.EphemeralHigh {
-		return c, fmt.Errorf("stack: ephemeral ports %d to %d are no range: low must be at least 1 and not above high",
+		return c, text.Errorf("stack: ephemeral ports %d to %d are no range: low must be at least 1 and not above high",
 			c.EphemeralLow, c.EphemeralHigh)
 	}
 	for _, f := range []struct {
@@ -134,10 +133,10 @@ func (c Config) withDefaults() (Config, error) {
 		{"Limits.ReassemblyMemory", &c.Limits.ReassemblyMemory, 4 << 20},
 	} {
 		if *f.n < 0 {
-			return c, fmt.Errorf("stack: %s is %d; it cannot be negative", f.name, *f.n)
+			return c, text.Errorf("stack: %s is %d; it cannot be negative", f.name, *f.n)
 		}
 		if *f.n > maxConfigured {
-			return c, fmt.Errorf("stack: %s is %d; the most is %d", f.name, *f.n, maxConfigured)
+			return c, text.Errorf("stack: %s is %d; the most is %d", f.name, *f.n, maxConfigured)
 		}
 		if *f.n == 0 {
 			*f.n = f.def

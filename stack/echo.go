@@ -1,12 +1,12 @@
 package stack
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"syscall"
 
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/wire"
 )
@@ -46,7 +46,7 @@ func (s *Stack) OpenEcho(fn func(Echo)) (*EchoPort, error) {
 		return nil, net.ErrClosed
 	}
 	if len(e.open) >= s.cfg.Limits.EchoPorts {
-		return nil, fmt.Errorf("stack: %d echo ports are open already", len(e.open))
+		return nil, text.Errorf("stack: %d echo ports are open already", len(e.open))
 	}
 	if e.open == nil {
 		e.open = make(map[uint16]*EchoPort)

@@ -1,10 +1,10 @@
 package stack
 
 import (
-	"fmt"
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
@@ -107,7 +107,7 @@ func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu i
 			if k > 0 {
 				f.ID = 0 // the first keeps the packet's number
 			}
-			s.trace(trace.Fragment, i, f, fmt.Sprintf("%d of %d of #%d", k+1, len(list), b.ID))
+			s.trace(trace.Fragment, i, f, text.Sprintf("%d of %d of #%d", k+1, len(list), b.ID))
 		}
 	}
 	b.Release()

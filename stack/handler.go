@@ -1,11 +1,11 @@
 package stack
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"syscall"
 
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/trace"
@@ -41,7 +41,7 @@ type Handler func(b *packet.Buffer)
 func (s *Stack) Handle(proto wire.Protocol, h Handler) error {
 	switch proto {
 	case wire.ProtocolUDP, wire.ProtocolICMP, wire.ProtocolIGMP:
-		return fmt.Errorf("stack: protocol %v is the stack's own and has no handler", proto)
+		return text.Errorf("stack: protocol %v is the stack's own and has no handler", proto)
 	}
 	return s.update(func(st *state) error {
 		next := maps.Clone(st.handlers)
@@ -49,7 +49,7 @@ func (s *Stack) Handle(proto wire.Protocol, h Handler) error {
 		case h == nil:
 			delete(next, proto)
 		case next[proto] != nil:
-			return fmt.Errorf("stack: protocol %v has a handler already", proto)
+			return text.Errorf("stack: protocol %v has a handler already", proto)
 		case next == nil:
 			next = map[wire.Protocol]Handler{proto: h}
 		default:

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"sort"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
@@ -60,10 +60,10 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 		return nil, err
 	}
 	if l == nil {
-		return nil, fmt.Errorf("stack: interface %q needs a link, and got nil: package link lists what there is", name)
+		return nil, text.Errorf("stack: interface %q needs a link, and got nil: package link lists what there is", name)
 	}
 	if mtu := l.MTU(); mtu < 68 {
-		return nil, fmt.Errorf("stack: the link of interface %q has an MTU of %d; IPv4 needs 68 (RFC 791)", name, mtu)
+		return nil, text.Errorf("stack: the link of interface %q has an MTU of %d; IPv4 needs 68 (RFC 791)", name, mtu)
 	}
 	i := &Interface{
 		stack: s, name: name, link: l,
@@ -71,7 +71,7 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 	}
 	i.macWord = macWord(i.mac)
 	if i.kind == link.Ethernet && (i.mac.IsZero() || i.mac.IsMulticast()) {
-		return nil, fmt.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac)
+		return nil, text.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac)
 	}
 	lanes := 1
 	for lanes < min(l.Queues(), maxLanes) {
@@ -83,7 +83,7 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 	}
 	err := s.update(func(st *state) error {
 		if st.byName(name) != nil {
-			return fmt.Errorf("stack: there is an interface %q already", name)
+			return text.Errorf("stack: there is an interface %q already", name)
 		}
 		s.index++
 		i.index = s.index
@@ -96,7 +96,7 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 	}
 	if err := l.Attach((*sink)(i)); err != nil {
 		s.detach(i)
-		return nil, fmt.Errorf("stack: attaching interface %q: %w", name, err)
+		return nil, text.Errorf("stack: attaching interface %q: %w", name, err)
 	}
 	return i, nil
 }
@@ -112,15 +112,15 @@ func checkName(name string) error {
 	case name == "":
 		return errors.New(`stack: an interface needs a name, such as "eth0"`)
 	case len(name) > maxName:
-		return fmt.Errorf("stack: the interface name %q has %d bytes; shorten it to %d", name, len(name), maxName)
+		return text.Errorf("stack: the interface name %q has %d bytes; shorten it to %d", name, len(name), maxName)
 	case name == ".", name == "..":
-		return fmt.Errorf(`stack: %q is a directory to the system and no interface name; call it "eth0", say`, name)
+		return text.Errorf(`stack: %q is a directory to the system and no interface name; call it "eth0", say`, name)
 	case !utf8.ValidString(name):
-		return fmt.Errorf("stack: the interface name %q is not UTF-8", name)
+		return text.Errorf("stack: the interface name %q is not UTF-8", name)
 	}
 	for _, r := range name {
 		if r == '/' || r == ':' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
-			return fmt.Errorf("stack: the interface name %q has a %q in it; leave out white space, '/', ':' and what does not print", name, r)
+			return text.Errorf("stack: the interface name %q has a %q in it; leave out white space, '/', ':' and what does not print", name, r)
 		}
 	}
 	return nil
@@ -131,7 +131,7 @@ func checkName(name string) error {
 func (s *Stack) RemoveInterface(name string) error {
 	n := s.state.Load().byName(name)
 	if n == nil {
-		return fmt.Errorf("stack: there is no interface %q", name)
+		return text.Errorf("stack: there is no interface %q", name)
 	}
 	if n.kind == link.Loopback {
 		return errors.New("stack: the loopback interface cannot be removed")
@@ -205,16 +205,16 @@ func (n *netif) describe() socket.Interface {
 // address that the host has already.
 func (i *Interface) AddAddress(p netip.Prefix) error {
 	if !p.IsValid() || !p.Addr().Is4() {
-		return fmt.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
+		return text.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
 	}
 	a := ifaddr{ipv4Of(p.Addr()), p.Bits()}
 	if b, ok := a.broadcast(); a.addr == unspecified4 || a.addr.isMulticast() || ok && a.addr == b || a.addr == broadcast4 {
-		return fmt.Errorf("stack: %v cannot be an interface's address", p)
+		return text.Errorf("stack: %v cannot be an interface's address", p)
 	}
 	return i.change(func(st *state, n *netif) error {
 		for _, o := range st.interfaces {
 			if o.has(a.addr) {
-				return fmt.Errorf("stack: interface %q has the address %v already", o.name, a.addr.netip())
+				return text.Errorf("stack: interface %q has the address %v already", o.name, a.addr.netip())
 			}
 		}
 		n.addresses = append(n.addresses[:len(n.addresses):len(n.addresses)], a)
@@ -227,7 +227,7 @@ func (i *Interface) AddAddress(p netip.Prefix) error {
 // the last one in it. Sockets that are bound to it stay bound and hear nothing.
 func (i *Interface) RemoveAddress(p netip.Prefix) error {
 	if !p.IsValid() || !p.Addr().Is4() {
-		return fmt.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
+		return text.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
 	}
 	a := ifaddr{ipv4Of(p.Addr()), p.Bits()}
 	return i.change(func(st *state, n *netif) error {
@@ -239,7 +239,7 @@ func (i *Interface) RemoveAddress(p netip.Prefix) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("stack: interface %q does not have the address %v", i.name, p)
+		return text.Errorf("stack: interface %q does not have the address %v", i.name, p)
 	})
 }
 
@@ -271,7 +271,7 @@ func (i *Interface) MTU() int {
 // What comes in may be longer. What is known of paths is forgotten.
 func (i *Interface) SetMTU(mtu int) error {
 	if most := i.link.MTU(); mtu != 0 && (mtu < minMTU || mtu > most) {
-		return fmt.Errorf("stack: interface %q cannot have an MTU of %d: IPv4 needs %d, and its link carries %d", i.name, mtu, minMTU, most)
+		return text.Errorf("stack: interface %q cannot have an MTU of %d: IPv4 needs %d, and its link carries %d", i.name, mtu, minMTU, most)
 	}
 	return i.change(func(*state, *netif) error {
 		i.mtu.Store(int32(mtu))
@@ -289,7 +289,7 @@ func (i *Interface) change(f func(*state, *netif) error) error {
 				return f(st, &c)
 			}
 		}
-		return fmt.Errorf("stack: interface %q was removed", i.name)
+		return text.Errorf("stack: interface %q was removed", i.name)
 	})
 }
 

@@ -1,13 +1,13 @@
 package stack
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/trace"
@@ -371,15 +371,15 @@ func (i *Interface) AddNeighbor(addr netip.Addr, mac wire.MAC) error {
 	case st.closed:
 		return net.ErrClosed
 	case n == nil:
-		return fmt.Errorf("stack: interface %q was removed", i.name)
+		return text.Errorf("stack: interface %q was removed", i.name)
 	case i.kind != link.Ethernet:
-		return fmt.Errorf("stack: interface %q has no neighbours with hardware addresses", i.name)
+		return text.Errorf("stack: interface %q has no neighbours with hardware addresses", i.name)
 	case !addr.Is4() || addr.IsMulticast() || addr.IsUnspecified() || addr == broadcast4.netip():
 		return errNotNeighbor(addr)
 	case st.local(ipv4Of(addr)) != nil || st.broadcasts(ipv4Of(addr)) != nil:
 		return errNotNeighbor(addr)
 	case mac.IsZero() || mac.IsMulticast():
-		return fmt.Errorf("stack: %v is no station's address, and cannot be that of neighbour %v", mac, addr)
+		return text.Errorf("stack: %v is no station's address, and cannot be that of neighbour %v", mac, addr)
 	}
 	t := &i.stack.neighbors
 	t.mu.Lock()

@@ -1,11 +1,11 @@
 package stack
 
 import (
-	"fmt"
 	"net/netip"
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
 )
 
@@ -32,7 +32,7 @@ func (t RouteType) String() string {
 	case RouteBlackhole:
 		return "blackhole"
 	}
-	return fmt.Sprintf("RouteType(%d)", uint8(t))
+	return text.Sprintf("RouteType(%d)", uint8(t))
 }
 
 // A Route says where packets to a range of destinations go. The zero Route is
@@ -75,11 +75,11 @@ func (s *Stack) AddRoute(r Route) error {
 			return err
 		}
 		if len(st.routes) >= maxRoutes {
-			return fmt.Errorf("stack: the routing table is full: %d routes", maxRoutes)
+			return text.Errorf("stack: the routing table is full: %d routes", maxRoutes)
 		}
 		for _, o := range st.routes {
 			if o.dst == n.dst && o.bits == n.bits && o.metric == n.metric {
-				return fmt.Errorf("stack: there is a route to %v with metric %d already", o.destination(), o.metric)
+				return text.Errorf("stack: there is a route to %v with metric %d already", o.destination(), o.metric)
 			}
 		}
 		st.routes = append(st.routes, n)
@@ -104,7 +104,7 @@ func (s *Stack) RemoveRoute(r Route) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("stack: there is no such route to %v", n.destination())
+		return text.Errorf("stack: there is no such route to %v", n.destination())
 	})
 }
 
@@ -136,23 +136,23 @@ func (r Route) parse() (route, error) {
 	n := route{metric: r.Metric, kind: r.Type}
 	if r.Destination != (netip.Prefix{}) {
 		if !r.Destination.IsValid() || !r.Destination.Addr().Is4() {
-			return n, fmt.Errorf("stack: the route's destination %v is not an IPv4 prefix", r.Destination)
+			return n, text.Errorf("stack: the route's destination %v is not an IPv4 prefix", r.Destination)
 		}
 		p := r.Destination.Masked()
 		if p != r.Destination {
-			return n, fmt.Errorf("stack: the route's destination %v has bits beyond its prefix; did you mean %v?", r.Destination, p)
+			return n, text.Errorf("stack: the route's destination %v has bits beyond its prefix; did you mean %v?", r.Destination, p)
 		}
 		n.dst, n.bits = ipv4Of(p.Addr()), p.Bits()
 	}
 	if r.Gateway.IsValid() {
 		if !r.Gateway.Is4() {
-			return n, fmt.Errorf("stack: the gateway %v is not IPv4", r.Gateway)
+			return n, text.Errorf("stack: the gateway %v is not IPv4", r.Gateway)
 		}
 		n.gateway = ipv4Of(r.Gateway)
 	}
 	if r.Source.IsValid() {
 		if !r.Source.Is4() {
-			return n, fmt.Errorf("stack: the route's source %v is not IPv4", r.Source)
+			return n, text.Errorf("stack: the route's source %v is not IPv4", r.Source)
 		}
 		n.source = ipv4Of(r.Source)
 	}
@@ -160,10 +160,10 @@ func (r Route) parse() (route, error) {
 	case RouteUnicast:
 	case RouteUnreachable, RouteProhibit, RouteBlackhole:
 		if r.Gateway.IsValid() || r.Interface != "" {
-			return n, fmt.Errorf("stack: a route of type %v has neither gateway nor interface", r.Type)
+			return n, text.Errorf("stack: a route of type %v has neither gateway nor interface", r.Type)
 		}
 	default:
-		return n, fmt.Errorf("stack: %v is no type of routes", r.Type)
+		return n, text.Errorf("stack: %v is no type of routes", r.Type)
 	}
 	return n, nil
 }
@@ -175,7 +175,7 @@ func (st *state) parseRoute(r Route) (route, error) {
 		return n, err
 	}
 	if n.source != 0 && st.local(n.source) == nil {
-		return n, fmt.Errorf("stack: the route's source %v is not an address of this host", r.Source)
+		return n, text.Errorf("stack: the route's source %v is not an address of this host", r.Source)
 	}
 	if n.kind != RouteUnicast {
 		return n, nil
@@ -183,21 +183,21 @@ func (st *state) parseRoute(r Route) (route, error) {
 	if r.Interface != "" {
 		i := st.byName(r.Interface)
 		if i == nil {
-			return n, fmt.Errorf("stack: the route's interface %q does not exist", r.Interface)
+			return n, text.Errorf("stack: the route's interface %q does not exist", r.Interface)
 		}
 		n.out = i.Interface
 	}
 	if n.gateway == 0 {
 		if n.out == nil {
-			return n, fmt.Errorf("stack: the route to %v needs a gateway or an interface", n.destination())
+			return n, text.Errorf("stack: the route to %v needs a gateway or an interface", n.destination())
 		}
 		return n, nil
 	}
 	switch {
 	case st.local(n.gateway) != nil:
-		return n, fmt.Errorf("stack: the gateway %v is this host itself", r.Gateway)
+		return n, text.Errorf("stack: the gateway %v is this host itself", r.Gateway)
 	case n.gateway.isMulticast(), n.gateway == broadcast4, st.broadcasts(n.gateway) != nil:
-		return n, fmt.Errorf("stack: the gateway %v is not the address of one host", r.Gateway)
+		return n, text.Errorf("stack: the gateway %v is not the address of one host", r.Gateway)
 	}
 	for _, i := range st.interfaces {
 		if n.out != nil && n.out != i.Interface {
@@ -213,7 +213,7 @@ func (st *state) parseRoute(r Route) (route, error) {
 	if n.out != nil && n.out.kind != link.Ethernet {
 		return n, nil // one neighbour: its address need not be in a subnet
 	}
-	return n, fmt.Errorf("stack: the gateway %v is in no interface's subnet", r.Gateway)
+	return n, text.Errorf("stack: the gateway %v is in no interface's subnet", r.Gateway)
 }
 
 // addConnected adds the route to an address's subnet.

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -9,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
 )
@@ -103,9 +103,9 @@ func (s *Socket) describe() string {
 
 func (s *Socket) describeLocked() string {
 	if s.peer.IsValid() {
-		return fmt.Sprintf("socket %v:%d-%v", s.bound.addr.netip(), s.bound.port, s.peer)
+		return text.Sprintf("socket %v:%d-%v", s.bound.addr.netip(), s.bound.port, s.peer)
 	}
-	return fmt.Sprintf("socket %v:%d", s.bound.addr.netip(), s.bound.port)
+	return text.Sprintf("socket %v:%d", s.bound.addr.netip(), s.bound.port)
 }
 
 // LocalAddr returns the socket's own address. After Close it is what it was.

@@ -1,9 +1,10 @@
 package stack
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/castnet-go/castnet/internal/text"
 )
 
 // A transparent interface takes packets to foreign addresses for the host's own:
@@ -38,15 +39,15 @@ const maxTransparent = 64
 // and stay what they are.
 func (i *Interface) SetTransparent(ranges ...netip.Prefix) error {
 	if len(ranges) > maxTransparent {
-		return fmt.Errorf("stack: %d transparent ranges on interface %q; the most is %d", len(ranges), i.name, maxTransparent)
+		return text.Errorf("stack: %d transparent ranges on interface %q; the most is %d", len(ranges), i.name, maxTransparent)
 	}
 	var list []ifaddr
 	for _, p := range ranges {
 		if !p.IsValid() || !p.Addr().Is4() {
-			return fmt.Errorf("stack: the transparent range %v is not an IPv4 prefix", p)
+			return text.Errorf("stack: the transparent range %v is not an IPv4 prefix", p)
 		}
 		if m := p.Masked(); m != p {
-			return fmt.Errorf("stack: the transparent range %v has bits beyond its prefix; did you mean %v?", p, m)
+			return text.Errorf("stack: the transparent range %v has bits beyond its prefix; did you mean %v?", p, m)
 		}
 		list = append(list, ifaddr{ipv4Of(p.Addr()), p.Bits()})
 	}

@@ -1,11 +1,11 @@
 package trace
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/text"
 )
 
 // A Tracer is told of every step of every packet. Its methods are called from
@@ -50,7 +50,7 @@ func (s Step) String() string {
 	if int(s) < len(stepNames) && stepNames[s] != "" {
 		return stepNames[s]
 	}
-	return fmt.Sprintf("Step(%d)", uint8(s))
+	return text.Sprintf("Step(%d)", uint8(s))
 }
 
 // An Event is one step of one packet.
@@ -82,7 +82,7 @@ const (
 // String returns the event on one line: "#7 h1 eth0 drop NoPort udp …".
 func (e *Event) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "#%d %s", e.Packet, e.Node)
+	b.WriteString(text.Sprintf("#%d %s", e.Packet, e.Node))
 	if e.Interface != "" {
 		b.WriteByte(' ')
 		b.WriteString(e.Interface)

@@ -2,8 +2,8 @@ package wire
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
+	"strconv"
 )
 
 // ARPOperation is what an ARP packet does.
@@ -23,7 +23,7 @@ func (o ARPOperation) String() string {
 	case ARPReply:
 		return "reply"
 	}
-	return fmt.Sprintf("operation %d", uint16(o))
+	return "operation " + strconv.Itoa(int(o))
 }
 
 // ARPPacketLen is the length of an ARP packet for IPv4 over Ethernet in bytes. The frame

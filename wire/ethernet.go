@@ -2,7 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
-	"fmt"
+	"strconv"
 )
 
 // EtherType says what an Ethernet frame carries.
@@ -25,7 +25,7 @@ func (t EtherType) String() string {
 	case EtherTypeIPv6:
 		return "IPv6"
 	}
-	return fmt.Sprintf("0x%04x", uint16(t))
+	return "0x" + strconv.FormatUint(1<<16|uint64(t), 16)[1:]
 }
 
 // EthernetHeaderLen is the length of an Ethernet header in bytes, without preamble and tags.

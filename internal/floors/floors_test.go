@@ -20,6 +20,7 @@ const module = "github.com/castnet-go/castnet"
 // order lists the packages from the ground up. "." is the root package.
 var order = []string{
 	"internal/entropy",
+	"internal/text",
 	"internal/wheel",
 	"drop",
 	"clock",

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 
@@ -14,7 +13,7 @@ import (
 
 func main() {
 	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		os.Stderr.WriteString(err.Error() + "\n")
 		os.Exit(1)
 	}
 }
@@ -43,7 +42,7 @@ func run() error {
 	if _, err := b.TryRecv(ms); err != nil {
 		return err
 	}
-	fmt.Println(string(ms[0].Buf))
+	os.Stdout.WriteString(string(ms[0].Buf) + "\n")
 	return nil
 }
 
