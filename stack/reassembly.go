@@ -1,7 +1,7 @@
 package stack
 
 import (
-	"sort"
+	"math/bits"
 
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/packet"
@@ -10,16 +10,20 @@ import (
 
 // An assembly is what has come so far of a datagram that was fragmented.
 type assembly struct {
-	key    assemblyKey
-	runs   []fragmentRun // by rising offset; no two overlap
-	end    int           // the payload's length, as far as is known
-	last   bool          // the last fragment has come: the end will not move
-	have   int           // bytes of payload in the runs
-	count  int           // fragments in them
-	size   int           // what it is charged
-	ecn    ecnSet        // the marks that the fragments carry
-	source *fragmentSource
-	seen   uint32 // the source's count when the last fragment came
+	key         assemblyKey
+	first, last *packet.Buffer // the fragments, linked in the order in which they came
+	head        *packet.Buffer // of them, the one that the payload begins with; or nil
+	covered     []uint64       // a bit for each eight bytes that have come
+	begins      []uint64       // of them, those with which fragments in a row begin
+	high        int            // the end of what has come
+	end         int            // the payload's length, as far as is known
+	ended       bool           // the last fragment has come: the end will not move
+	have        int            // bytes of payload that have come
+	count       int            // fragments
+	size        int            // what it is charged
+	ecn         ecnSet         // the marks that the fragments carry
+	source      *fragmentSource
+	seen        uint32 // the source's count when the last fragment came
 
 	deadline     instant
 	older, newer *assembly // in the table's order of age
@@ -32,12 +36,6 @@ type assemblyKey struct {
 	src, dst address
 	id       uint32
 	protocol wire.Protocol // 0 for IPv6
-}
-
-// A fragmentRun is fragments that came one behind the other, linked.
-type fragmentRun struct {
-	at, end     int
-	first, last *packet.Buffer
 }
 
 // ecnSet is a set of the four values of ECN, each as the bit 1<<value.
@@ -77,14 +75,14 @@ type fragment struct {
 func (a *assembly) add(f fragment) drop.Reason {
 	end := f.at + f.b.TransportLen()
 	if !f.more {
-		if end < a.end || a.last && end != a.end {
+		if end < a.end || a.ended && end != a.end {
 			return drop.ReassemblyMalformed
 		}
-		a.last, a.end = true, end
+		a.ended, a.end = true, end
 	} else {
 		end &^= 7 // only the last may end elsewhere
 		if end > a.end {
-			if a.last {
+			if a.ended {
 				return drop.ReassemblyMalformed
 			}
 			a.end = end
@@ -93,54 +91,82 @@ func (a *assembly) add(f fragment) drop.Reason {
 	if end <= f.at {
 		return drop.ReassemblyMalformed // it would never come to an end
 	}
-	// The first run that does not lie before the fragment.
-	k := sort.Search(len(a.runs), func(i int) bool { return a.runs[i].end > f.at })
-	if k < len(a.runs) && a.runs[k].at < end {
-		if r := &a.runs[k]; r.at <= f.at && end <= r.end {
+	from, to := f.at/8, (end+7)/8
+	if n := countBits(a.covered, from, to); n > 0 {
+		if n == to-from && countBits(a.begins, from+1, to) == 0 {
 			return drop.ReassemblyDuplicate
 		}
 		return drop.ReassemblyOverlap
 	}
+	a.cover(from, to, f.at != a.high || f.at == 0)
 	if over := f.at + f.b.TransportLen() - end; over > 0 {
 		f.b.TrimTo(f.b.Len() - over)
 	}
-	if k > 0 && k == len(a.runs) && a.runs[k-1].end == f.at {
-		r := &a.runs[k-1]
-		r.last.SetNext(f.b)
-		r.last, r.end = f.b, end
+	if a.first == nil {
+		a.first = f.b
 	} else {
-		a.runs = append(a.runs, fragmentRun{})
-		copy(a.runs[k+1:], a.runs[k:])
-		a.runs[k] = fragmentRun{f.at, end, f.b, f.b}
+		a.last.SetNext(f.b)
 	}
+	a.last = f.b
+	if f.at == 0 {
+		a.head = f.b
+	}
+	a.high = max(a.high, end)
 	a.have += end - f.at
 	a.count++
+	a.size += f.b.TrueSize()
 	a.ecn |= 1 << (f.ecn & 3)
 	return drop.None
 }
 
-// complete reports whether nothing is missing.
-func (a *assembly) complete() bool { return a.last && a.have == a.end }
-
-// first returns the fragment that the payload begins with, or nil.
-func (a *assembly) first() *packet.Buffer {
-	if len(a.runs) == 0 || a.runs[0].at != 0 {
-		return nil
+// cover notes that the eight bytes from one number up to another have come, and
+// whether a row begins with them.
+func (a *assembly) cover(from, to int, begins bool) {
+	if words := len(a.covered); to > 64*words {
+		words = max(words, 1)
+		for to > 64*words {
+			words *= 2
+		}
+		a.size += 16 * (words - len(a.covered))
+		a.covered = append(make([]uint64, 0, words), a.covered...)[:words]
+		a.begins = append(make([]uint64, 0, words), a.begins...)[:words]
 	}
-	return a.runs[0].first
+	if begins {
+		a.begins[from/64] |= 1 << (from % 64)
+	}
+	for from < to {
+		n := min(64-from%64, to-from)
+		a.covered[from/64] |= bitsOf(from, n)
+		from += n
+	}
 }
 
-// each takes the fragments out, in order, and hands them to f.
-func (a *assembly) each(f func(*packet.Buffer)) {
-	for _, r := range a.runs {
-		for b := r.first; b != nil; {
-			next := b.Next()
-			b.SetNext(nil)
-			f(b)
-			b = next
-		}
+// countBits returns how many bits are set from one number up to another. Those
+// beyond the end are not.
+func countBits(m []uint64, from, to int) (count int) {
+	for to = min(to, 64*len(m)); from < to; {
+		n := min(64-from%64, to-from)
+		count += bits.OnesCount64(m[from/64] & bitsOf(from, n))
+		from += n
 	}
-	a.runs, a.have, a.count = nil, 0, 0
+	return count
+}
+
+// bitsOf returns n bits, from that of number from on, all in one word.
+func bitsOf(from, n int) uint64 { return (^uint64(0) >> (64 - n)) << (from % 64) }
+
+// complete reports whether nothing is missing.
+func (a *assembly) complete() bool { return a.ended && a.have == a.end }
+
+// each takes the fragments out and hands them to f.
+func (a *assembly) each(f func(*packet.Buffer)) {
+	for b := a.first; b != nil; {
+		next := b.Next()
+		b.SetNext(nil)
+		f(b)
+		b = next
+	}
+	a.first, a.last, a.head = nil, nil, nil
 }
 
 // whole makes one packet of an assembly that is complete, whose IP header begins
@@ -152,27 +178,25 @@ func (a *assembly) whole(prefix int) (*packet.Buffer, drop.Reason) {
 	if !ok {
 		return nil, drop.ReassemblyECN
 	}
-	first := a.first()
-	n := first.Len() - len(first.NetworkBytes()) // of the link's header
-	headers := len(first.NetworkBytes()) - first.TransportLen()
+	n := a.head.Len() - len(a.head.NetworkBytes()) // of the link's header
+	headers := len(a.head.NetworkBytes()) - a.head.TransportLen()
 	if headers+a.end > maxPacket {
 		return nil, drop.ReassemblyTooLong
 	}
 	b := packet.New(prefix + headers + a.end)
-	b.Marks, b.Mark = first.Marks, first.Mark
+	b.Marks, b.Mark = a.head.Marks, a.head.Mark
 	b.Flags &= packet.LinkBroadcast | packet.LinkMulticast | looped
 	clear(b.Append(prefix))
 	if prefix == n {
-		copy(b.Bytes(), first.Bytes())
+		copy(b.Bytes(), a.head.Bytes())
 	}
 	b.SetNetwork(prefix)
 	b.SetTransport(prefix + headers)
 	ip := b.Append(headers)
-	copy(ip, first.NetworkBytes())
-	for _, r := range a.runs {
-		for f := r.first; f != nil; f = f.Next() {
-			copy(b.Append(f.TransportLen()), f.TransportBytes())
-		}
+	copy(ip, a.head.NetworkBytes())
+	payload := b.Append(a.end)
+	for f := a.first; f != nil; f = f.Next() {
+		copy(payload[(*wire.IPv4Header)(f.NetworkBytes()).FragmentOffset():], f.TransportBytes())
 	}
 	h := (*wire.IPv4Header)(ip)
 	h.SetTotalLength(uint16(headers + a.end))

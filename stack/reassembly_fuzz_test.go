@@ -40,6 +40,17 @@ type slowAssembly struct {
 func (t *slowTable) used() (n int) {
 	for _, a := range t.order {
 		n += assemblyBytes
+		if len(a.bytes) > 0 {
+			most := 0
+			for k := range a.bytes {
+				most = max(most, k+1)
+			}
+			words := 1
+			for words*64*8 < most {
+				words *= 2
+			}
+			n += 2 * 8 * words
+		}
 		for _, size := range a.sizes {
 			n += size
 		}
@@ -94,7 +105,7 @@ func (t *slowTable) add(source string, b []byte) {
 	if err != nil {
 		panic(err)
 	}
-	size := packet.TrueSizeFor(wire.EthernetHeaderLen+len(b)) + fragmentBytes
+	size := packet.TrueSizeFor(wire.EthernetHeaderLen + len(b))
 	var a *slowAssembly
 	for _, x := range t.order {
 		if x.source == source && x.id == h.ID() {

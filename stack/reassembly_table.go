@@ -21,10 +21,9 @@ const (
 	// out again, and the old fragments belong to another datagram
 	// (net.ipv4.ipfrag_max_dist).
 	reassemblyDistance = 64
-	// assemblyBytes is what an assembly is charged besides its fragments, and
-	// each of them besides its buffer.
+	// assemblyBytes is what an assembly is charged besides its fragments and
+	// the bits that say what has come.
 	assemblyBytes = int(unsafe.Sizeof(assembly{})+unsafe.Sizeof(fragmentSource{})+unsafe.Sizeof(assemblyKey{})) + 64
-	fragmentBytes = int(unsafe.Sizeof(fragmentRun{}))
 )
 
 // reassemblyTable is the datagrams whose fragments are waited for. It is bounded by
@@ -115,7 +114,7 @@ func (t *reassemblyTable) add(key assemblyKey, f fragment) (done, gone *lost) {
 		t.renew(a)
 	}
 	a.seen = a.source.fragments
-	size := f.b.TrueSize() + fragmentBytes
+	before := a.size
 	if reason := a.add(f); reason != drop.None {
 		gone = &lost{reason: reason, a: only(f.b), more: gone}
 		if reason != drop.ReassemblyDuplicate {
@@ -124,8 +123,7 @@ func (t *reassemblyTable) add(key assemblyKey, f fragment) (done, gone *lost) {
 		return nil, gone
 	}
 	t.held++
-	t.used += size
-	a.size += size
+	t.used += a.size - before
 	if a.complete() {
 		return t.remove(a, drop.None, nil), gone
 	}
@@ -155,7 +153,7 @@ func (s *Stack) merge(done *lost, at int) *packet.Buffer {
 }
 
 // only returns an assembly of one fragment, to be given up.
-func only(b *packet.Buffer) assembly { return assembly{runs: []fragmentRun{{first: b, last: b}}} }
+func only(b *packet.Buffer) assembly { return assembly{first: b, last: b} }
 
 // make adds an assembly. The caller holds t.mu.
 func (t *reassemblyTable) make(key assemblyKey) *assembly {
@@ -220,8 +218,10 @@ func (t *reassemblyTable) empty(a *assembly, reason drop.Reason, gone *lost) *lo
 	if a.count > 0 {
 		gone = &lost{reason: reason, a: *a, more: gone}
 	}
-	a.size = assemblyBytes
-	a.runs, a.end, a.last, a.have, a.count, a.ecn = nil, 0, false, 0, 0, 0
+	*a = assembly{
+		key: a.key, size: assemblyBytes, source: a.source, seen: a.seen,
+		deadline: a.deadline, older: a.older, newer: a.newer,
+	}
 	return gone
 }
 
@@ -273,7 +273,7 @@ func (t *reassemblyTable) expire(now instant) {
 
 	s, st := t.stack, t.stack.state.Load()
 	for gone := due.reversed(); gone != nil; gone = gone.more {
-		if b := gone.a.first(); b != nil {
+		if b := gone.a.head; b != nil {
 			s.sendError(st, b, (*wire.IPv4Header)(b.NetworkBytes()),
 				icmpError{t: wire.ICMPTimeExceeded, code: wire.ICMPReassemblyTimeExceeded})
 		}

@@ -388,6 +388,30 @@ func TestFragmentsOfAnEarlierRound(t *testing.T) {
 	}
 }
 
+// What is in the middle of rows, at their ends, and across words of bits.
+func TestCountBits(t *testing.T) {
+	var a assembly
+	a.cover(3, 5, true)
+	a.cover(60, 70, true)
+	a.cover(127, 129, true)
+	a.cover(400, 401, true)
+	set := func(k int) bool { return k >= 3 && k < 5 || k >= 60 && k < 70 || k >= 127 && k < 129 || k == 400 }
+	for from := range 600 {
+		want := 0
+		for to := from; to < 600; to++ {
+			if got := countBits(a.covered, from, to); got != want {
+				t.Fatalf("from %d to %d there are %d, want %d", from, to, got, want)
+			}
+			if set(to) {
+				want++
+			}
+		}
+	}
+	if n := len(a.covered); n != 8 || a.size != 2*8*n {
+		t.Errorf("%d words, %d bytes are charged", n, a.size)
+	}
+}
+
 func TestReassembledEchoRequest(t *testing.T) {
 	h, l := known(t, Config{})
 	body := []byte(letters(5000))
@@ -422,6 +446,36 @@ func TestReassembledBroadcast(t *testing.T) {
 	deliverPieces(l, datagram{payload: letters(100), to: wire.Broadcast, dst: "10.0.0.2:99"}, 2, piece{48, 108, true}, piece{0, 48, false})
 	l.expect(t, "to a closed port, in a broadcast frame")
 	nothingHeld(t, h)
+}
+
+// The worst that fragments of one datagram can be: eight bytes each, from the end to
+// the beginning. It takes no longer than in order.
+func BenchmarkWorstFragments(b *testing.B) {
+	for _, backwards := range []bool{false, true} {
+		b.Run(fmt.Sprint("backwards=", backwards), func(b *testing.B) {
+			l := newCable()
+			h := newHost(b, Config{Limits: Limits{ReassemblyMemory: 1 << 24}}, l, "10.0.0.2/24")
+			var frames [][]byte
+			const n = 8000
+			for k := range n {
+				at := 8 * k
+				if backwards {
+					at = 8 * (n - 1 - k)
+				}
+				frames = append(frames, pieceOf(datagram{protocol: 253}, 1, piece{at, at + 8, at == 8*(n-1)}))
+			}
+			for b.Loop() {
+				for _, f := range frames {
+					l.deliver(f)
+				}
+			}
+			if h.reassembly.held != 0 {
+				b.Errorf("%d fragments are held", h.reassembly.held)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/fragment")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
 
 // A whole is queued in its turn: before what came after its last fragment, behind
