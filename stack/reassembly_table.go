@@ -1,12 +1,12 @@
 package stack
 
 import (
-	"fmt"
 	"sync"
 	"time"
 	"unsafe"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
@@ -147,7 +147,7 @@ func (s *Stack) merge(done *lost, at int) *packet.Buffer {
 	s.own.merged.Add(uint64(n - 1))
 	done.a.each(func(b *packet.Buffer) { b.Release() })
 	if s.cfg.Tracer != nil {
-		s.trace(trace.Merge, s.interfaceOf(whole), whole, fmt.Sprintf("of %d fragments", n))
+		s.trace(trace.Merge, s.interfaceOf(whole), whole, text.Sprintf("of %d fragments", n))
 	}
 	return whole
 }
