@@ -17,9 +17,9 @@ const identifierBuckets = 512
 // Sixteen random bits would repeat after 300 packets on average. So there are
 // counters, of which a pair of hosts and a protocol use one, found by a secret hash;
 // and what is sent is not the count but what a permutation, which the same hash
-// chooses, makes of it. An identification then comes back after 65,536 packets, as
-// late as sixteen bits allow, or never sooner than the packets that share the
-// counter take; and two receivers on one counter see nothing of each other.
+// chooses, makes of it. An identification then comes back after 65,536 packets by its
+// counter and not before, and two receivers on one counter see nothing of each other.
+// The datagrams of a train that is cut are numbered in a row from what was drawn.
 //
 // Packets that may not be fragmented, which are nearly all, have the identification
 // 0 and cost nothing.
