@@ -67,11 +67,12 @@ func sumUDP(b []byte) {
 
 // bothWays sends a frame both ways and compares. It reports whether the short
 // way took it.
-func bothWays(t *testing.T, l *lane, frame []byte) bool {
+func bothWays(t *testing.T, l *lane, frame []byte, flags packet.Flags) bool {
 	t.Helper()
 	mk := func() *packet.Buffer {
 		b := packet.New(len(frame))
 		copy(b.Append(len(frame)), frame)
+		b.Flags = flags
 		return b
 	}
 	short := mk()
@@ -155,7 +156,12 @@ func TestShortWayEqualsLongWay(t *testing.T) {
 		if r.IntN(10) == 0 {
 			frame = frame[:r.IntN(len(frame))]
 		}
-		if bothWays(t, l, frame) {
+		flags := packet.Flags(0)
+		if r.IntN(2) == 0 {
+			// What a link may say of a frame.
+			flags = packet.Flags(r.IntN(1<<4)) & (packet.ChecksumValid | packet.ChecksumPartial | packet.LinkBroadcast)
+		}
+		if bothWays(t, l, frame, flags) {
 			taken++
 		} else {
 			refused++
@@ -167,14 +173,14 @@ func TestShortWayEqualsLongWay(t *testing.T) {
 }
 
 func FuzzShortWay(f *testing.F) {
-	f.Add(plainFrame(0))
-	f.Add(plainFrame(5))
-	f.Fuzz(func(t *testing.T, frame []byte) {
+	f.Add(plainFrame(0), uint8(0))
+	f.Add(plainFrame(5), uint8(packet.ChecksumValid))
+	f.Fuzz(func(t *testing.T, frame []byte, flags uint8) {
 		if len(frame) > 2000 {
 			return
 		}
 		l := fastHost(t)
-		bothWays(t, l, frame)
+		bothWays(t, l, frame, packet.Flags(flags)&(packet.ChecksumValid|packet.ChecksumPartial|packet.LinkBroadcast|packet.LinkMulticast))
 	})
 }
 

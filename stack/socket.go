@@ -80,7 +80,7 @@ type match struct {
 var anything match
 
 func newSocket(st *Stack) *Socket {
-	s := &Socket{stack: st, flow: uint32(st.random.uint64())}
+	s := &Socket{stack: st, flow: st.newFlow()}
 	s.opts = defaultOptions
 	s.sendLimit.Store(int32(st.cfg.SendBuffer))
 	s.queue.limit = st.cfg.ReceiveBuffer

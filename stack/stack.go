@@ -39,6 +39,7 @@ type Stack struct {
 	identifiers identifiers
 	reassembly  reassemblyTable
 
+	flows   atomic.Uint32 // sockets opened
 	drops   drop.Counters
 	own     ownCounters
 	sockets socketSet
