@@ -118,10 +118,17 @@ func (s *Socket) setRank() {
 
 // publish makes what incoming datagrams are matched against.
 func (s *Socket) publish() {
-	m := match{device: int32(s.opts.device), reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort}
+	m := match{
+		device: int32(s.opts.device), reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort,
+		quiet: !s.opts.multicastAll, groups: s.match.Load().groups,
+	}
 	if s.peer.IsValid() {
 		m.peer, m.peerPort = ipv4Of(s.peer.Addr()), s.peer.Port()
 	}
+	s.setMatch(m)
+}
+
+func (s *Socket) setMatch(m match) {
 	if m == anything {
 		s.match.Store(&anything)
 	} else {

@@ -58,6 +58,7 @@ type lane struct {
 	to    *Socket          // for this socket,
 	flow  flow             // found by this
 	woken []*Socket        // sockets at which somebody waits
+	many  []*Socket        // room for the receivers of one datagram
 
 	// Of the short way, by the state.
 	short bool   // there is one

@@ -85,6 +85,11 @@ func (s *Socket) SetOption(opt socket.Option, value int) error {
 	} else {
 		s.opts = next
 	}
+	if opt == socket.MulticastAll {
+		m := *s.match.Load()
+		m.quiet = !next.multicastAll
+		s.setMatch(m)
+	}
 	s.path.forget()
 	return nil
 }

@@ -68,18 +68,26 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 func (l *lane) udpToMany(b *packet.Buffer, f flow) {
 	st := l.iface.stack
 	l.flush()
-	var found []*Socket
-	var few [8]*Socket
-	found = few[:0]
+	found, reason := l.many[:0], drop.NoPort
+	src, dst, group := f.src.address(), f.dst.address(), f.dst.isMulticast()
 	for _, k := range f.keys() {
 		for _, s := range st.ports.all(&k) {
-			if s.match.Load().accepts(f) {
+			m := s.match.Load()
+			if m == &anything {
+				found = append(found, s)
+				continue
+			}
+			switch {
+			case !m.accepts(f):
+			case group && !m.hears(dst, src, f.device):
+				reason = drop.SourceFiltered
+			default:
 				found = append(found, s)
 			}
 		}
 	}
 	if len(found) == 0 {
-		l.drop(b, drop.NoPort)
+		l.drop(b, reason)
 		return
 	}
 	for _, s := range found {
@@ -93,6 +101,8 @@ func (l *lane) udpToMany(b *packet.Buffer, f flow) {
 	for _, s := range found {
 		l.enqueue(s, b.Single())
 	}
+	clear(found)
+	l.many = found
 }
 
 // wantsTime reports whether datagrams are to be stamped.
