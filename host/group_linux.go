@@ -42,11 +42,12 @@ func (s *Socket) ChangeGroup(change socket.GroupChange, g socket.Group) error {
 		return syscall.EAFNOSUPPORT
 	}
 	if g.Interface == 0 && g.Address.Is4() {
-		index, err := groupInterface(g)
-		if err != nil {
+		if err := s.changeByAddress(change, g); err != nil {
 			return err
 		}
-		g.Interface = index
+		g.Interface, _ = groupInterface(g)
+		s.note(g)
+		return nil
 	}
 	level := unix.SOL_IP
 	if g.Address.Is6() {
@@ -72,6 +73,12 @@ func (s *Socket) ChangeGroup(change socket.GroupChange, g socket.Group) error {
 	if err != nil {
 		return err
 	}
+	s.note(g)
+	return nil
+}
+
+// note takes note of a change of a group, if the kernel knows it by that interface.
+func (s *Socket) note(g socket.Group) {
 	k := joined{g.Address.WithZone(""), g.Interface}
 	s.groups.Lock()
 	defer s.groups.Unlock()
@@ -82,7 +89,38 @@ func (s *Socket) ChangeGroup(change socket.GroupChange, g socket.Group) error {
 	case err != nil && at >= 0:
 		s.groups.list = slices.Delete(s.groups.list, at, at+1)
 	}
-	return nil
+}
+
+// addressOptions are the names of the changes by which the kernel finds the interface
+// by an address, or by the route.
+var addressOptions = [...]int{
+	socket.JoinGroup: unix.IP_ADD_MEMBERSHIP, socket.LeaveGroup: unix.IP_DROP_MEMBERSHIP,
+	socket.JoinSource: unix.IP_ADD_SOURCE_MEMBERSHIP, socket.LeaveSource: unix.IP_DROP_SOURCE_MEMBERSHIP,
+	socket.BlockSource: unix.IP_BLOCK_SOURCE, socket.UnblockSource: unix.IP_UNBLOCK_SOURCE,
+}
+
+// changeByAddress is ChangeGroup without an index.
+func (s *Socket) changeByAddress(change socket.GroupChange, g socket.Group) error {
+	// struct ip_mreq and ip_mreq_source: group, interface, source.
+	group := g.Address.As4()
+	req := group[:]
+	var local [4]byte
+	if g.Local.IsValid() {
+		if !g.Local.Is4() {
+			return syscall.EAFNOSUPPORT
+		}
+		local = g.Local.As4()
+	}
+	req = append(req, local[:]...)
+	if change.OfSource() {
+		source := g.Source.As4()
+		req = append(req, source[:]...)
+	}
+	return s.control(func(fd uintptr) syscall.Errno {
+		_, _, e := unix.Syscall6(unix.SYS_SETSOCKOPT, fd, unix.SOL_IP, uintptr(addressOptions[change]),
+			uintptr(unsafe.Pointer(&req[0])), uintptr(len(req)), 0)
+		return e
+	})
 }
 
 // groupInterface finds an interface by its address, or by the route to the group.
