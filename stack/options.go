@@ -104,7 +104,12 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 		}
 		return false, s.setDevice(&next.device, value, syscall.ENODEV)
 	case socket.MulticastInterface:
-		return false, s.setDevice(&next.multicastDevice, value, syscall.EADDRNOTAVAIL)
+		if err := s.setDevice(&next.multicastDevice, value, syscall.EADDRNOTAVAIL); err != nil {
+			return true, err
+		}
+		if value != 0 && next.device != 0 && value != next.device {
+			return true, syscall.EINVAL
+		}
 	case socket.ReceiveBuffer:
 		s.queue.mu.Lock()
 		s.queue.limit = doubled(value, s.stack.cfg.MaxReceiveBuffer, minReceiveBuffer)

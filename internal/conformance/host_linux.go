@@ -45,6 +45,11 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	ns := namespace{netns.New(tb)}
 	m.Network = namespacedNetwork{host.Network{}, ns}
 	ns.Sysctl(tb, "ipv6/conf/all/disable_ipv6", "1")
+	m.setUp = func(tb testing.TB, name string, up bool) {
+		tb.Helper()
+		state := map[bool]string{true: "up", false: "down"}[up]
+		ns.ip(tb, fmt.Sprintf("link set %s %s\n", name, state))
+	}
 	// Linux as it comes, whatever the machine's administrator prefers.
 	for path, value := range map[string]string{
 		"ipv4/conf/all/rp_filter":          "0",

@@ -136,11 +136,18 @@ type Machine struct {
 	PathLife time.Duration
 
 	elapse func(d time.Duration)
+	setUp  func(tb testing.TB, name string, up bool)
 	check  func() error
 }
 
 // Elapse lets time pass for the machine: on the host by sleeping.
 func (m *Machine) Elapse(d time.Duration) { m.elapse(d) }
+
+// SetUp takes the interface of that name down or brings it up again.
+func (m *Machine) SetUp(tb testing.TB, name string, up bool) {
+	tb.Helper()
+	m.setUp(tb, name, up)
+}
 
 // Check returns an error if the machine's own accounts do not agree: the stack's
 // ledger. The host keeps none.

@@ -49,6 +49,8 @@ var table = slices.Concat(
 	seamCases,
 	fragmentCases,
 	ipOptionCases,
+	groupCases,
+	groupReportCases,
 )
 
 // missing counts the cases that should have run as /host and could not.
