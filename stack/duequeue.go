@@ -5,64 +5,81 @@ import "container/heap"
 // due is when something is to be done about a group. The zero due is not in a queue.
 type due struct {
 	at    instant
-	place int // in the queue, counted from 1; 0: in none
+	seq   uint64 // among equal times the first set comes first
+	place int    // in the queue, counted from 1; 0: in none
 	group *group
 }
 
 // dueQueue holds groups by the time when something is to be done about them.
-type dueQueue []*due
+type dueQueue struct {
+	heap dueHeap
+	seq  uint64
+}
 
 // set puts d into the queue, or moves it.
 func (q *dueQueue) set(d *due, g *group, at instant) {
-	d.at, d.group = at, g
+	q.seq++
+	d.at, d.seq, d.group = at, q.seq, g
 	if d.place == 0 {
-		heap.Push(q, d)
+		heap.Push(&q.heap, d)
 	} else {
-		heap.Fix(q, d.place-1)
+		heap.Fix(&q.heap, d.place-1)
 	}
 }
 
 // cancel takes d out, if it is in the queue.
 func (q *dueQueue) cancel(d *due) {
 	if d.place != 0 {
-		heap.Remove(q, d.place-1)
+		heap.Remove(&q.heap, d.place-1)
 	}
 }
 
 // next returns the earliest time; never if there is none.
-func (q dueQueue) next() instant {
-	if len(q) == 0 {
+func (q *dueQueue) next() instant {
+	if len(q.heap) == 0 {
 		return never
 	}
-	return q[0].at
+	return q.heap[0].at
+}
+
+// first returns the group whose time comes first; nil if there is none.
+func (q *dueQueue) first() *group {
+	if len(q.heap) == 0 {
+		return nil
+	}
+	return q.heap[0].group
 }
 
 // take returns the groups whose time has come, in its order, and takes them out.
 func (q *dueQueue) take(now instant) (list []*group) {
-	for q.next() <= now {
-		list = append(list, heap.Pop(q).(*due).group)
+	for len(q.heap) > 0 && q.heap[0].at <= now {
+		list = append(list, heap.Pop(&q.heap).(*due).group)
 	}
 	return list
 }
 
-func (q dueQueue) Len() int           { return len(q) }
-func (q dueQueue) Less(i, j int) bool { return q[i].at < q[j].at }
-func (q dueQueue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i+1, j+1
+type dueHeap []*due
+
+func (h dueHeap) Len() int { return len(h) }
+func (h dueHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
+}
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i+1, j+1
 }
 
-func (q *dueQueue) Push(x any) {
+func (h *dueHeap) Push(x any) {
 	d := x.(*due)
-	*q = append(*q, d)
-	d.place = len(*q)
+	*h = append(*h, d)
+	d.place = len(*h)
 }
 
-func (q *dueQueue) Pop() any {
-	last := len(*q) - 1
-	d := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	d := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
 	d.place = 0
 	return d
 }

@@ -150,11 +150,10 @@ func (r *reporter) speak(now instant) {
 // cancel forgets everything that was to be sent.
 func (r *reporter) cancel() {
 	r.general = never
-	for len(r.responses) > 0 {
-		r.calm(r.responses[0].group)
+	for g := r.responses.first(); g != nil; g = r.responses.first() {
+		r.calm(g)
 	}
-	for len(r.changes) > 0 {
-		g := r.changes[0].group
+	for g := r.changes.first(); g != nil; g = r.changes.first() {
 		r.calm(g)
 		r.set.bury(g)
 	}
@@ -304,6 +303,7 @@ func (r *reporter) step(now instant) []outgoing {
 				w.state(g)
 			}
 		}
+		w.flush() // what is and what has changed are told apart
 	}
 	again := now + r.unsolicitedAfter()
 	for _, g := range r.changes.take(now) {
@@ -314,6 +314,7 @@ func (r *reporter) step(now instant) []outgoing {
 			r.told(g)
 		}
 	}
+	w.flush()
 	for _, g := range r.responses.take(now) {
 		w.answer(g)
 		g.v.report.queried = nil
