@@ -31,8 +31,8 @@ func (c *card) add(s *groupSet, m wire.MAC) { c.count(s, m, 1) }
 func (c *card) remove(s *groupSet, m wire.MAC) { c.count(s, m, -1) }
 
 func (c *card) count(s *groupSet, m wire.MAC, by int) {
-	if s.iface.kind != link.Ethernet {
-		return
+	if s.iface.kind != link.Ethernet || m == allHosts {
+		return // which is let in always
 	}
 	key := keyOfMAC(m)
 	e := c.macs.find(s.hash(key), key)
@@ -54,12 +54,6 @@ func (c *card) accepts(s *groupSet, m wire.MAC) bool {
 	}
 	key := keyOfMAC(m)
 	return c.macs.find(s.hash(key), key) != nil
-}
-
-// up reports whether the interface is up.
-func (s *groupSet) up() bool {
-	up, _ := s.state()
-	return up
 }
 
 // program tells the link what to let in, if that has changed. It is called with no
@@ -97,16 +91,11 @@ func (c *card) filter(s *groupSet) link.Filter {
 		f.Mode = link.AllMulticast
 		return f
 	}
-	if !s.up() {
-		return f
-	}
 	f.Groups = append(f.Groups, allHosts)
 	if slots := c.macs.slots.Load(); slots != nil {
 		for k := range *slots {
 			if e := (*slots)[k].Load(); e != nil && e.key != (address{}) {
-				if m := wordMAC(e.key.hi); m != allHosts {
-					f.Groups = append(f.Groups, m)
-				}
+				f.Groups = append(f.Groups, wordMAC(e.key.hi))
 			}
 		}
 	}

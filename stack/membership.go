@@ -38,6 +38,9 @@ func (m *match) hears(group, source address, device int32) bool {
 		list := m.groups.list
 		for k := range list {
 			if g := &list[k]; g.group == group && g.device == device {
+				if len(g.heard.list) == 0 {
+					return !g.heard.only
+				}
 				_, listed := slices.BinarySearchFunc(g.heard.list, source, address.compare)
 				return listed == g.heard.only
 			}

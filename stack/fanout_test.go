@@ -1,0 +1,135 @@
+package stack
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// listeners returns n sockets on port 7 that hear the group, each among others.
+func listeners(t testing.TB, h *host, n, groups int) []*Socket {
+	t.Helper()
+	list := make([]*Socket, n)
+	for k := range list {
+		s := h.open(t, "")
+		setOption(t, s, socket.ReuseAddr, 1)
+		if err := s.Bind(netip.MustParseAddrPort("0.0.0.0:7")); err != nil {
+			t.Fatal(err)
+		}
+		for g := range groups {
+			if err := s.ChangeGroup(socket.JoinGroup, groupOn(fmt.Sprintf("239.1.2.%d", 3+g), h.eth0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list[k] = s
+	}
+	h.clock.Advance(time.Minute)
+	return list
+}
+
+func groupFrame(to, payload string) []byte {
+	return datagram{dst: to + ":7", ttl: 1, to: wire.MulticastMAC(groupAddr(to)), payload: payload}.frame()
+}
+
+// A datagram to a group is one buffer, whatever the number of its receivers, and costs
+// no allocation.
+func TestFanOutDoesNotAllocate(t *testing.T) {
+	if packet.Checking {
+		t.Skip("the race detector makes sync.Pool drop buffers at random")
+	}
+	for _, n := range []int{1, 10, 1000} {
+		h, l := onCable(t, Config{})
+		list := listeners(t, h, n, 3)
+		l.take()
+		frame := groupFrame(g1, "x")
+		in := []socket.Message{{Buf: make([]byte, 64)}}
+		bs := make([]*packet.Buffer, 1)
+		sink := l.sink
+		pin(t, fmt.Sprint(n, " receivers"), func() {
+			bs[0] = newBuffer(frame)
+			sink.Deliver(0, bs)
+			for _, s := range list {
+				if _, err := s.TryRecv(in); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		checkLedger(t, h)
+	}
+}
+
+// BenchmarkFanOut is a datagram that comes in to a group, for each of its receivers, who
+// do not read it: what is queued is dropped in between.
+func BenchmarkFanOut(b *testing.B) {
+	for _, n := range []int{1, 10, 1000} {
+		for _, groups := range []int{0, 1, 20} {
+			b.Run(fmt.Sprintf("receivers=%d/groups=%d", n, groups), func(b *testing.B) {
+				h, l := onCable(b, Config{})
+				list := listeners(b, h, n, groups)
+				if groups == 0 {
+					listeners(b, h, 1, 1)
+				}
+				frame := groupFrame(g1, "x")
+				bs := make([]*packet.Buffer, 1)
+				in := []socket.Message{{Buf: make([]byte, 64)}}
+				const burst = 100
+				b.ResetTimer()
+				for k := 0; k < b.N; k++ {
+					bs[0] = newBuffer(frame)
+					l.sink.Deliver(0, bs)
+					if k%burst == burst-1 {
+						b.StopTimer()
+						for _, s := range list {
+							for _, err := s.TryRecv(in); err == nil; _, err = s.TryRecv(in) {
+							}
+						}
+						b.StartTimer()
+					}
+				}
+				b.StopTimer()
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(max(n, 1)), "ns/receiver")
+			})
+		}
+	}
+}
+
+// BenchmarkJoin is one of many sockets joining 20 groups with 10 sources each, all of
+// them the same groups and other sources, when so many have done it already.
+func BenchmarkJoin(b *testing.B) {
+	for _, before := range []int{0, 1000, 10000} {
+		b.Run(fmt.Sprintf("sockets=%d", before), func(b *testing.B) {
+			h, _ := onCable(b, Config{})
+			n := 0
+			join := func(s *Socket) {
+				n++
+				for g := range 20 {
+					for k := range 10 {
+						r := groupOn(fmt.Sprintf("232.1.2.%d", g), h.eth0)
+						r.Source = netip.AddrFrom4([4]byte{10, byte(n >> 12), byte(n >> 4), byte(n<<4 | k)})
+						if err := s.ChangeGroup(socket.JoinSource, r); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+			}
+			for range before {
+				join(h.open(b, ""))
+			}
+			h.clock.Advance(time.Minute)
+			b.ResetTimer()
+			for range b.N {
+				s := h.open(b, "")
+				join(s)
+				b.StopTimer()
+				h.clock.Advance(time.Minute)
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/200, "ns/change")
+		})
+	}
+}
