@@ -133,3 +133,39 @@ func BenchmarkJoin(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkUnicastBesideGroups is unicast to a host where 10,000 sockets have joined 20
+// groups each, with 10 sources a group, and to one where there are as many sockets
+// that have joined none.
+func BenchmarkUnicastBesideGroups(b *testing.B) {
+	for _, groups := range []int{0, 20} {
+		b.Run(fmt.Sprintf("groups=%d", groups), func(b *testing.B) {
+			ha, hb := pair(b)
+			server := hb.open(b, "10.0.0.2:7")
+			client := ha.connected(b, "10.0.0.1:8", "10.0.0.2:7")
+			for n := range 10000 {
+				s := hb.open(b, fmt.Sprintf("10.0.0.2:%d", 1000+n))
+				for g := range groups {
+					for k := range 10 {
+						r := groupOn(fmt.Sprintf("232.1.%d.%d", n%256, g), hb.eth0)
+						r.Source = netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), byte(k)})
+						if err := s.ChangeGroup(socket.JoinSource, r); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+			}
+			hb.clock.Advance(time.Minute)
+			out, in := []socket.Message{{Buf: make([]byte, 64)}}, []socket.Message{{Buf: make([]byte, 64)}}
+			b.ResetTimer()
+			for range b.N {
+				if n, err := client.TrySend(out); n != 1 {
+					b.Fatal(err)
+				}
+				if n, err := server.TryRecv(in); n != 1 {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -152,9 +152,14 @@ func (m *member) query(q wire.IGMPQuery, sources ...string) {
 	for _, s := range sources {
 		q.Sources = q.Sources.Append(netip.MustParseAddr("10.0.0." + s))
 	}
+	m.cable.deliver(igmpFrame(to, queryBody(q)))
+}
+
+// queryBody is a query as a message with its checksum.
+func queryBody(q wire.IGMPQuery) []byte {
 	body := q.AppendTo(nil)
 	wire.UpdateIGMPChecksum(body)
-	m.cable.deliver(igmpFrame(to, body))
+	return body
 }
 
 func groupAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
