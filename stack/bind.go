@@ -118,9 +118,10 @@ func (s *Socket) setRank() {
 
 // publish makes what incoming datagrams are matched against.
 func (s *Socket) publish() {
+	old := s.match.Load()
 	m := match{
 		device: int32(s.opts.device), reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort,
-		quiet: !s.opts.multicastAll, groups: s.match.Load().groups,
+		quiet: !s.opts.multicastAll, groups: old.groups, sketch: old.sketch,
 	}
 	if s.peer.IsValid() {
 		m.peer, m.peerPort = ipv4Of(s.peer.Addr()), s.peer.Port()

@@ -67,7 +67,5 @@
 // IPv4 only, so far: opening an IPv6 socket is EAFNOSUPPORT. Groups are heard and
 // sent to, and not forwarded. As on Linux, groups of 232/8 may be joined without a
 // source and are reported to older queriers as well, which RFC 4604 advises against,
-// and a query is believed whatever its TTL. Among sockets on one port, those without
-// MulticastAll are asked one by one whether they have joined. There is no TCP, by
-// intent.
+// and a query is believed whatever its TTL. There is no TCP, by intent.
 package stack

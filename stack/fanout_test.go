@@ -2,7 +2,9 @@ package stack
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,6 +65,58 @@ func TestFanOutDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// What a lane remembers of receivers is what it would find, whatever sockets do.
+func TestRememberedReceiversAreThoseThatAreFound(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		h, _ := onCable(t, Config{})
+		var sockets []*Socket
+		lane := &h.eth0.lanes[0]
+		lane.begin()
+		hits := 0
+		for range 2000 {
+			if len(sockets) < 12 {
+				s := h.open(t, "")
+				setOption(t, s, socket.ReuseAddr, 1)
+				sockets = append(sockets, s)
+			}
+			k := rng.IntN(len(sockets))
+			s, group := sockets[k], []string{g1, g2}[rng.IntN(2)]
+			switch rng.IntN(16) {
+			case 0:
+				s.Close()
+				sockets = slices.Delete(sockets, k, k+1)
+			case 1, 2:
+				s.Bind(netip.MustParseAddrPort([]string{"0.0.0.0:7", group + ":7", "10.0.0.2:7"}[rng.IntN(3)]))
+			case 3, 4, 5:
+				s.ChangeGroup(socket.GroupChange(1+rng.IntN(6)), groupOn(group, h.eth0, fmt.Sprint(8+rng.IntN(2))))
+			case 6:
+				s.SetOption(socket.MulticastAll, rng.IntN(2))
+			case 7:
+				s.Connect([]netip.AddrPort{{}, netip.MustParseAddrPort("10.0.0.8:9")}[rng.IntN(2)])
+			case 8:
+				s.SetOption(socket.BindInterface, rng.IntN(3))
+			}
+			for range 3 {
+				f := flow{
+					src: ipv4Of(groupAddr(fmt.Sprint("10.0.0.", 8+rng.IntN(2)))), dst: ipv4Of(groupAddr(group)),
+					ports: portPair(7, 9), device: int32(h.eth0.index),
+				}
+				got, why := lane.receivers(f)
+				got = slices.Clone(got)
+				want, reason := lane.findReceivers(f)
+				if !slices.Equal(got, want) || why != reason {
+					t.Fatalf("seed %d: remembered %d, %v; there are %d, %v", seed, len(got), why, len(want), reason)
+				}
+				hits += len(want)
+			}
+		}
+		if hits == 0 {
+			t.Fatal("nobody ever received")
+		}
+	}
+}
+
 // BenchmarkFanOut is a datagram that comes in to a group, for each of its receivers, who
 // do not read it: what is queued is dropped in between.
 func BenchmarkFanOut(b *testing.B) {
@@ -95,6 +149,41 @@ func BenchmarkFanOut(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(max(n, 1)), "ns/receiver")
 			})
 		}
+	}
+}
+
+// BenchmarkDeafCrowd is a datagram to a group that one of many sockets on its port has
+// joined; the others have joined 20 groups each, and hear nothing else.
+func BenchmarkDeafCrowd(b *testing.B) {
+	for _, n := range []int{10, 10000} {
+		b.Run(fmt.Sprintf("sockets=%d", n), func(b *testing.B) {
+			h, l := onCable(b, Config{})
+			for k := range n {
+				s := h.open(b, "")
+				setOption(b, s, socket.ReuseAddr, 1)
+				setOption(b, s, socket.MulticastAll, 0)
+				if err := s.Bind(netip.MustParseAddrPort("0.0.0.0:7")); err != nil {
+					b.Fatal(err)
+				}
+				for g := range 20 {
+					if err := s.ChangeGroup(socket.JoinGroup, groupOn(fmt.Sprintf("239.%d.%d.%d", 10+g, k/256, k%256), h.eth0)); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			s := listeners(b, h, 1, 1)[0]
+			frame := groupFrame(g1, "x")
+			bs := make([]*packet.Buffer, 1)
+			in := []socket.Message{{Buf: make([]byte, 64)}}
+			b.ResetTimer()
+			for range b.N {
+				bs[0] = newBuffer(frame)
+				l.sink.Deliver(0, bs)
+				if _, err := s.TryRecv(in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -31,10 +31,14 @@ type sources struct {
 // immutable once published.
 type memberships struct{ list []membership }
 
-// hears reports whether the socket wants what a source sends to a group that came in
-// by a device (Linux's ip_mc_sf_allow).
-func (m *match) hears(group, source address, device int32) bool {
-	if m.groups != nil {
+// groupBit is a group's bit in the sketches of memberships: if it is not set, the group
+// was not joined, and the list need not be looked at.
+func groupBit(group address) uint64 { return 1 << ((group.lo ^ group.hi) * 0x9e3779b97f4a7c15 >> 58) }
+
+// hears reports whether the socket wants what a source sends to a group, whose bit is
+// given, that came in by a device (Linux's ip_mc_sf_allow).
+func (m *match) hears(group, source address, bit uint64, device int32) bool {
+	if m.sketch&bit != 0 {
 		list := m.groups.list
 		for k := range list {
 			if g := &list[k]; g.group == group && g.device == device {
@@ -226,11 +230,15 @@ func (s *Socket) setSources(k int, i *Interface, next *sources) {
 // the port table goes. The caller holds s.mu.
 func (s *Socket) setMemberships(list []membership) {
 	m := *s.match.Load()
-	m.groups = nil
+	m.groups, m.sketch = nil, 0
 	if len(list) > 0 {
 		m.groups = &memberships{list}
 	}
+	for _, g := range list {
+		m.sketch |= groupBit(g.group)
+	}
 	s.setMatch(m)
+	s.stack.ports.joins.Add(1)
 }
 
 // leaveAll ends every membership, and returns the interfaces whose cards may have to

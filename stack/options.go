@@ -89,6 +89,7 @@ func (s *Socket) SetOption(opt socket.Option, value int) error {
 		m := *s.match.Load()
 		m.quiet = !next.multicastAll
 		s.setMatch(m)
+		s.stack.ports.joins.Add(1)
 	}
 	s.path.forget()
 	return nil

@@ -76,6 +76,7 @@ type match struct {
 	reuseAddr, reusePort bool
 	quiet                bool         // what the socket has not joined it does not hear (MulticastAll is off)
 	groups               *memberships // nil: none
+	sketch               uint64       // the bits of those groups
 }
 
 // anything is the match of sockets without wishes, which most are.

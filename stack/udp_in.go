@@ -63,48 +63,6 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 	return nil
 }
 
-// udpToMany gives a broadcast or group datagram to every socket that matches.
-// They share one buffer.
-func (l *lane) udpToMany(b *packet.Buffer, f flow) {
-	st := l.iface.stack
-	l.flush()
-	found, reason := l.many[:0], drop.NoPort
-	src, dst, group := f.src.address(), f.dst.address(), f.dst.isMulticast()
-	for _, k := range f.keys() {
-		for _, s := range st.ports.all(&k) {
-			m := s.match.Load()
-			if m == &anything {
-				found = append(found, s)
-				continue
-			}
-			switch {
-			case !m.accepts(f):
-			case group && !m.hears(dst, src, f.device):
-				reason = drop.SourceFiltered
-			default:
-				found = append(found, s)
-			}
-		}
-	}
-	if len(found) == 0 {
-		l.drop(b, reason)
-		return
-	}
-	for _, s := range found {
-		if s.wantsTime() {
-			b.Arrival = st.cfg.Clock.Now()
-			break
-		}
-	}
-	b.Retain(len(found) - 1)
-	st.own.cloned.Add(uint64(len(found) - 1))
-	for _, s := range found {
-		l.enqueue(s, b.Single())
-	}
-	clear(found)
-	l.many = found
-}
-
 // wantsTime reports whether datagrams are to be stamped.
 func (s *Socket) wantsTime() bool {
 	return socket.Fields(s.reports.Load())&socket.FieldTime != 0
