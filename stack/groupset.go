@@ -105,8 +105,11 @@ func (s *groupSet) member(dst address) bool {
 func (s *groupSet) change(key address, from, to *sources) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.hash(key)
-	g := s.table.find(h, key)
+	if s.reportable(key) {
+		r := s.reporting()
+		r.speak(r.now())
+	}
+	g := s.table.find(s.hash(key), key)
 	if g == nil {
 		g = &group{key: key}
 		s.table.insert(g, s.hash)
@@ -156,7 +159,7 @@ func (s *groupSet) change(key address, from, to *sources) {
 		}
 	}
 	if s.reportable(key) && (excluded != u.exclude() || len(changed) > 0 || (users == 0) != (u.users == 0)) {
-		s.reporting().changed(g, users, excluded != u.exclude(), changed)
+		s.reporter.changed(g, users, excluded != u.exclude(), changed)
 	}
 	s.bury(g)
 }

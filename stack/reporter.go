@@ -201,10 +201,10 @@ func (r *reporter) announce() {
 }
 
 // changed takes note of a change of what is heard of a group: before it had so many
-// members; whether the filter has changed sides, and else which sources have.
+// members; whether the filter has changed sides, and else which sources have. The
+// generation was found before, since finding it may forget groups.
 func (r *reporter) changed(g *group, before int, sides bool, sources []address) {
 	now := r.now()
-	r.speak(now)
 	switch {
 	case !r.ready:
 	case r.current == generation3:
