@@ -193,6 +193,10 @@ func (s *fakeSocket) TryPeek(*socket.Message) error { return syscall.EAGAIN }
 
 func (s *fakeSocket) TryRecvError(*socket.ErrorMessage) error { return syscall.EAGAIN }
 
+func (s *fakeSocket) ChangeGroup(socket.GroupChange, socket.Group) error { return syscall.ENOPROTOOPT }
+
+func (s *fakeSocket) Memberships() []socket.Membership { return nil }
+
 func (s *fakeSocket) TrySend(ms []socket.Message) (int, error) {
 	s.net.mu.Lock()
 	defer s.net.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -40,6 +41,11 @@ type Socket struct {
 	port          atomic.Uint32 // its own port; 0: not asked for yet
 
 	notes notifications
+
+	groups struct {
+		sync.Mutex
+		list []joined // in the order of joining
+	}
 
 	// What receiving changes, and what sending does, are apart: counters are
 	// padded.

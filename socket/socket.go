@@ -114,6 +114,21 @@ type Socket interface {
 	SetOption(o Option, value int) error
 	Option(o Option) (int, error)
 
+	// ChangeGroup changes what the socket hears of a group. Memberships end
+	// with the socket. An interface that goes down and comes up again joins
+	// anew.
+	//
+	// EINVAL: not a group's address, or a change that contradicts what the
+	// socket has of the group. ENODEV: there is no such interface, or no
+	// route. EADDRINUSE: joined already. EADDRNOTAVAIL: not joined, or a
+	// source that is blocked or heard already. ENOBUFS: the socket has as
+	// many groups, or as many sources of one, as the network allows.
+	// EAFNOSUPPORT, ENOPROTOOPT: an address of the other family.
+	ChangeGroup(change GroupChange, g Group) error
+
+	// Memberships lists what ChangeGroup has joined, in the order of joining.
+	Memberships() []Membership
+
 	// Stats returns the socket's counters. They survive Close.
 	Stats() Stats
 

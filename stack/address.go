@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 )
@@ -44,6 +45,14 @@ func (a address) ipv4() ipv4 { return ipv4(a.lo) }
 func addressOf(a netip.Addr) address {
 	b := a.As16()
 	return address{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+// compare orders addresses by their bits.
+func (a address) compare(b address) int {
+	if c := cmp.Compare(a.hi, b.hi); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.lo, b.lo)
 }
 
 // netip returns the address; an IPv4 one in its short form.

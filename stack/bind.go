@@ -118,10 +118,18 @@ func (s *Socket) setRank() {
 
 // publish makes what incoming datagrams are matched against.
 func (s *Socket) publish() {
-	m := match{device: int32(s.opts.device), reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort}
+	old := s.match.Load()
+	m := match{
+		device: int32(s.opts.device), reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort,
+		quiet: !s.opts.multicastAll, groups: old.groups, sketch: old.sketch,
+	}
 	if s.peer.IsValid() {
 		m.peer, m.peerPort = ipv4Of(s.peer.Addr()), s.peer.Port()
 	}
+	s.setMatch(m)
+}
+
+func (s *Socket) setMatch(m match) {
 	if m == anything {
 		s.match.Store(&anything)
 	} else {

@@ -53,6 +53,11 @@ type Config struct {
 	ReceiveBuffer, SendBuffer       int
 	MaxReceiveBuffer, MaxSendBuffer int
 
+	// JoinSetsInterface makes joining a group on an interface that is named also set
+	// the one by which the socket sends to groups (MulticastInterface), as some
+	// textbooks have it. On Linux the two are apart.
+	JoinSetsInterface bool
+
 	// Limits bound the stack's tables and queues.
 	Limits Limits
 }
@@ -84,6 +89,13 @@ type Limits struct {
 	// datagrams are not complete; then the oldest datagram is given up. If
 	// zero, 4 MiB, as on Linux.
 	ReassemblyMemory int
+	// SocketGroups is the number of groups that a socket can join, GroupSources the
+	// number of sources in its list for one of them. If zero, 20 and 10, as on Linux.
+	SocketGroups, GroupSources int
+	// CardGroups is the number of hardware addresses of groups that a card is
+	// programmed for; beyond it the card lets all groups in, and the stack alone
+	// decides. If zero, 256.
+	CardGroups int
 }
 
 // Linux's defaults.
@@ -131,6 +143,9 @@ func (c Config) withDefaults() (Config, error) {
 		{"Limits.PathMTUs", &c.Limits.PathMTUs, 4096},
 		{"Limits.EchoPorts", &c.Limits.EchoPorts, 256},
 		{"Limits.ReassemblyMemory", &c.Limits.ReassemblyMemory, 4 << 20},
+		{"Limits.SocketGroups", &c.Limits.SocketGroups, 20},
+		{"Limits.GroupSources", &c.Limits.GroupSources, 10},
+		{"Limits.CardGroups", &c.Limits.CardGroups, 256},
 	} {
 		if *f.n < 0 {
 			return c, text.Errorf("stack: %s is %d; it cannot be negative", f.name, *f.n)

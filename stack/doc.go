@@ -44,6 +44,12 @@
 // Interfaces, addresses and routes are immutable once published: a change makes
 // a new snapshot and a new generation. The port table is read without locks.
 //
+// Groups: what sockets join is merged, for each interface, into what it hears of each
+// group (groupSet). From that follow the hardware addresses that its card is programmed
+// for, what is let in, what is looped back of the host's own, and what routers are told
+// by IGMP, which is one more state machine (reporter) with one deadline an interface. A
+// datagram to a group is one buffer, whatever the number of its receivers.
+//
 // No recursion: a frame that arrives on a lane of an interface that is
 // delivering already goes to the lane's bounded ring, which whoever delivers
 // there drains; a full ring is the drop BacklogFull.
@@ -70,8 +76,9 @@
 //
 // In the order in which they may be taken: Stack.mu (configuration), the set of
 // open sockets, Socket.mu (a socket's state and its sending side), the port
-// table's, the neighbour table's, the path MTUs', the reassembly's, the receive
-// queue's (of a socket before those that were accepted from it), the waiters', the
+// table's, an interface's groups', the neighbour table's, the path MTUs', the
+// reassembly's, the receive queue's (of a socket before those that were accepted
+// from it), the waiters', the
 // timers'. The mutexes of lanes' rings, of the error limiter, of echo ports and
 // of the random source are taken last and hold nothing else. None is held across
 // a call into a link, a notification, a Hook, a Handler or another stack; a Tracer is
@@ -82,8 +89,10 @@
 // Close closes the links, which wait for the goroutines of their drivers: it must
 // not be called from inside a notification on a device's stack.
 //
-// IPv4 only, so far: opening an IPv6 socket is EAFNOSUPPORT. Groups are missing,
-// other than what a broadcast shows. There is no TCP, by intent.
+// IPv4 only, so far: opening an IPv6 socket is EAFNOSUPPORT. Groups are heard and
+// sent to, and not forwarded. As on Linux, groups of 232/8 may be joined without a
+// source and are reported to older queriers as well, which RFC 4604 advises against,
+// and a query is believed whatever its TTL. There is no TCP, by intent.
 //
 // A route has no MTU of its own. A change of the configuration forgets what was
 // learned of paths. As by Linux, a router's claim that quotes a socket's datagram is

@@ -68,7 +68,10 @@ func (l *lane) wanted(b *packet.Buffer, dst wire.MAC) bool {
 	switch {
 	case dst.IsBroadcast():
 		b.Flags |= packet.LinkBroadcast
-	case dst == allHosts:
+	case dst.IsMulticast():
+		if g := &l.iface.groups; b.Flags&looped == 0 && !g.card.accepts(g, dst) {
+			return false
+		}
 		b.Flags |= packet.LinkMulticast
 	case b.Flags&looped == 0:
 		return false

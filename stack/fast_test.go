@@ -21,6 +21,7 @@ func (nowhere) MTU() int                        { return 1500 }
 func (nowhere) Address() wire.MAC               { return wire.MAC{2, 0, 0, 0, 0, 1} }
 func (nowhere) Capabilities() link.Capabilities { return 0 }
 func (nowhere) Queues() int                     { return 1 }
+func (nowhere) SetFilter(link.Filter) error     { return nil }
 func (nowhere) Attach(link.Sink) error          { return nil }
 func (nowhere) Close() error                    { return nil }
 func (nowhere) Write(frames []*packet.Buffer) (int, error) {

@@ -50,6 +50,15 @@ func newTarget(t testing.TB, tracer trace.Tracer) *target {
 	add("10.0.0.2:7", "10.0.0.9:9", 0)
 	add("10.0.0.255:7", "", 0)
 	add("127.0.0.1:7", "", 0)
+	for _, c := range []struct {
+		change socket.GroupChange
+		group  string
+	}{{socket.JoinGroup, g1}, {socket.BlockSource, g1}, {socket.JoinSource, g3}} {
+		if err := g.sockets[0].ChangeGroup(c.change, groupOn(c.group, h.eth0, "8")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setOption(t, g.sockets[1], socket.MulticastAll, 0)
 	if _, err := h.OpenEcho(func(e Echo) { g.log += fmt.Sprintln("echo", e) }); err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +124,12 @@ func frameSeeds() map[string][]byte {
 		"broadcast":               datagram{dst: "10.0.0.255:7", to: wire.Broadcast}.frame(),
 		"limited broadcast":       datagram{src: "0.0.0.0:68", dst: "255.255.255.255:7", to: wire.Broadcast}.frame(),
 		"to all hosts":            datagram{dst: "224.0.0.1:7", to: allHosts}.frame(),
+		"to a group":              groupFrame(g1, "hello"),
+		"to a group, blocked":     datagram{src: "10.0.0.8:9", dst: g1 + ":7", to: wire.MulticastMAC(groupAddr(g1))}.frame(),
+		"to a group, one source":  datagram{src: "10.0.0.8:9", dst: g3 + ":7", to: wire.MulticastMAC(groupAddr(g3))}.frame(),
+		"a query":                 igmpFrame("224.0.0.1", queryBody(wire.IGMPQuery{Version: 3, MaxResponse: time.Second})),
+		"a query of version 2":    igmpFrame("224.0.0.1", queryBody(wire.IGMPQuery{Version: 2, MaxResponse: time.Second})),
+		"a query of sources":      igmpFrame(g3, queryBody(wire.IGMPQuery{Group: groupAddr(g3), Sources: wire.NewAddrList(groupAddr("10.0.0.8"))})),
 		"forwarded":               datagram{dst: "10.1.0.9:7", payload: "x"}.frame(),
 		"forwarded by a gateway":  datagram{dst: "192.0.2.1:7", payload: "x"}.frame(),
 		"to an unknown neighbour": datagram{dst: "10.1.0.77:7", payload: "x"}.frame(),
@@ -251,6 +266,10 @@ func mend(frame []byte) {
 	case wire.ProtocolUDP:
 		if u, data, err := wire.ParseUDP(payload); err == nil {
 			u.UpdateChecksum(h.PseudoSum(u.Length()), data)
+		}
+	case wire.ProtocolIGMP:
+		if len(payload) >= wire.IGMPHeaderLen {
+			wire.UpdateIGMPChecksum(payload)
 		}
 	case wire.ProtocolICMP:
 		if m, body, err := wire.ParseICMP(payload); err == nil {

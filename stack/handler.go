@@ -147,7 +147,7 @@ func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
 	if !s.letOut(&p, b) {
 		return nil, syscall.EPERM
 	}
-	if (p.broadcast || p.multicast) && p.iface.kind != link.Loopback {
+	if (p.broadcast || p.multicast && p.iface.hears(p.dst, p.src)) && p.iface.kind != link.Loopback {
 		p.iface.loopBack(b)
 	}
 	s.sendBy(p.iface, p.neighbor, b)

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
@@ -112,6 +113,9 @@ func (l *lane) admit(b *packet.Buffer) bool {
 	return reason == drop.None
 }
 
+// letPass is the hook of those who need one and have nothing against anything.
+func letPass(*Packet) drop.Reason { return drop.None }
+
 // errHooked is what ready returns with a path, and before the checks that come
 // after finding one, when an output hook is to be asked. No socket keeps such a
 // path: each datagram finds it anew.
@@ -144,6 +148,9 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 		frames = append(frames, b)
 	}
 	hook := p.hook
+	// With a TTL of 0 a datagram to a group does not leave the host. As on Linux
+	// that is looked at only where the host itself hears the group.
+	stays := p.multicast && p.ip1>>56 == 0 && p.iface.hears(p.dst, p.src) && p.iface.kind != link.Loopback
 	iface, neighbor, at, mtu, again := p.iface, p.neighbor, p.linkLen(), p.mtu, s.loopsBack(p)
 	s.mu.Unlock()
 
@@ -159,6 +166,10 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 		bytes += length
 		if again {
 			iface.loopBack(b)
+		}
+		if stays {
+			iface.drop(b, drop.TTLExpired)
+			continue
 		}
 		if b.Len()-at > mtu {
 			s.stack.sendFragments(iface, neighbor, b, mtu)

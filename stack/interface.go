@@ -33,7 +33,8 @@ type Interface struct {
 
 	mtu atomic.Int32 // set by SetMTU; 0: the link's
 
-	lanes []lane
+	lanes  []lane
+	groups groupSet
 
 	configMu sync.Mutex // serialises SetUp, which calls the link
 
@@ -70,6 +71,7 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 		kind: l.Kind(), mac: l.Address(), caps: l.Capabilities(),
 	}
 	i.macWord = macWord(i.mac)
+	i.groups.iface, i.groups.card.stale = i, true
 	if i.kind == link.Ethernet && (i.mac.IsZero() || i.mac.IsMulticast()) {
 		return nil, text.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac)
 	}
@@ -98,6 +100,7 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 		s.detach(i)
 		return nil, text.Errorf("stack: attaching interface %q: %w", name, err)
 	}
+	i.groups.program()
 	return i, nil
 }
 
@@ -138,6 +141,7 @@ func (s *Stack) RemoveInterface(name string) error {
 	}
 	s.detach(n.Interface)
 	s.neighbors.flush(n.Interface)
+	n.groups.configured()
 	return n.link.Close()
 }
 
@@ -211,6 +215,7 @@ func (i *Interface) AddAddress(p netip.Prefix) error {
 	if b, ok := a.broadcast(); a.addr == unspecified4 || a.addr.isMulticast() || ok && a.addr == b || a.addr == broadcast4 {
 		return text.Errorf("stack: %v cannot be an interface's address", p)
 	}
+	defer i.groups.configured()
 	return i.change(func(st *state, n *netif) error {
 		for _, o := range st.interfaces {
 			if o.has(a.addr) {
@@ -230,6 +235,7 @@ func (i *Interface) RemoveAddress(p netip.Prefix) error {
 		return text.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
 	}
 	a := ifaddr{ipv4Of(p.Addr()), p.Bits()}
+	defer i.groups.configured()
 	return i.change(func(st *state, n *netif) error {
 		for k, o := range n.addresses {
 			if o == a {
@@ -255,6 +261,7 @@ func (i *Interface) SetUp(up bool) error {
 	if err == nil && !up {
 		i.stack.neighbors.flush(i)
 	}
+	i.groups.configured()
 	return err
 }
 

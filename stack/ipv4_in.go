@@ -38,6 +38,9 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 
 	src, dst := ipv4OfBytes(h.Source4()), ipv4OfBytes(h.Destination4())
 	to, reason := l.classify(src, dst, b.Flags)
+	if to == toGroup {
+		reason = l.admitGroup(h.Protocol(), src, dst)
+	}
 	if reason != drop.None {
 		l.drop(b, reason)
 		return nil
@@ -67,6 +70,8 @@ func (l *lane) transport(b *packet.Buffer, h *wire.IPv4Header, payload []byte, s
 		return l.udp(b, h, payload, src, dst, to)
 	case wire.ProtocolICMP:
 		l.icmp(b, h, src, dst, to)
+	case wire.ProtocolIGMP:
+		l.igmp(b)
 	default:
 		if handler := l.state.handlers[h.Protocol()]; handler != nil {
 			l.toHandler(b, handler)
@@ -85,7 +90,7 @@ func (l *lane) transport(b *packet.Buffer, h *wire.IPv4Header, payload []byte, s
 func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 	n := l.netif
 	if src.isMulticast() || src == broadcast4 || l.state.broadcasts(src) != nil ||
-		src == unspecified4 && dst != broadcast4 {
+		src == unspecified4 && dst != broadcast4 && !dst.isMulticast() {
 		return 0, drop.MartianSource
 	}
 	if flags&looped == 0 && n.kind != link.Loopback {
@@ -102,10 +107,7 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 	case dst == broadcast4 || n.isBroadcast(dst):
 		return toBroadcast, drop.None
 	case dst.isMulticast():
-		if dst != ipv4(224<<24|1) && flags&looped == 0 {
-			return 0, drop.NotAMember
-		}
-		return toGroup, drop.None
+		return toGroup, drop.None // of which admitGroup says more
 	case dst == unspecified4:
 		return 0, drop.MartianDestination
 	case l.state.local(dst) != nil:
@@ -118,6 +120,25 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 		return toHost, drop.None
 	}
 	return toOther, drop.None
+}
+
+// admitGroup says why a packet to a group is not for this host, if it is not. IGMP is
+// heard from every source, and from hosts that have no address yet (Linux's
+// ip_check_mc_rcu and ip_mc_validate_source).
+func (l *lane) admitGroup(proto wire.Protocol, src, dst ipv4) drop.Reason {
+	const linkLocal = 224 << 16 // 224.0.0.0/24, which no router forwards
+	igmp := proto == wire.ProtocolIGMP
+	if src == unspecified4 && dst>>8 != linkLocal && !igmp {
+		return drop.MartianSource
+	}
+	s := &l.iface.groups
+	if igmp {
+		if !s.member(dst.address()) {
+			return drop.NotAMember
+		}
+		return drop.None
+	}
+	return s.hears(dst.address(), src.address())
 }
 
 // unknownProtocol drops a packet of a protocol that nobody handles, and says so

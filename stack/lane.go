@@ -58,6 +58,8 @@ type lane struct {
 	to    *Socket          // for this socket,
 	flow  flow             // found by this
 	woken []*Socket        // sockets at which somebody waits
+	many  []*Socket        // room for the receivers of one datagram
+	fans  *[maxFans]fan    // nil until there is one to many
 
 	// Of the short way, by the state.
 	short bool   // there is one

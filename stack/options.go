@@ -85,6 +85,12 @@ func (s *Socket) SetOption(opt socket.Option, value int) error {
 	} else {
 		s.opts = next
 	}
+	if opt == socket.MulticastAll {
+		m := *s.match.Load()
+		m.quiet = !next.multicastAll
+		s.setMatch(m)
+		s.stack.ports.joins.Add(1)
+	}
 	s.path.forget()
 	return nil
 }
@@ -99,7 +105,12 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 		}
 		return false, s.setDevice(&next.device, value, syscall.ENODEV)
 	case socket.MulticastInterface:
-		return false, s.setDevice(&next.multicastDevice, value, syscall.EADDRNOTAVAIL)
+		if err := s.setDevice(&next.multicastDevice, value, syscall.EADDRNOTAVAIL); err != nil {
+			return true, err
+		}
+		if value != 0 && next.device != 0 && value != next.device {
+			return true, syscall.EINVAL
+		}
 	case socket.ReceiveBuffer:
 		s.queue.mu.Lock()
 		s.queue.limit = doubled(value, s.stack.cfg.MaxReceiveBuffer, minReceiveBuffer)

@@ -158,6 +158,9 @@ func (s *Stack) routeInto(p *path, q query) error {
 	}
 	p.prepare(&q)
 	p.hook = st.hooks.Output
+	if p.multicast && q.ttl == 0 && p.hook == nil {
+		p.hook = letPass // it takes the way on which it is looked at
+	}
 	p.state = st
 	return nil
 }

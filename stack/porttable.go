@@ -38,6 +38,9 @@ type portTable struct {
 	// changes counts what was changed, so that what was found can be remembered.
 	changes atomic.Uint64
 
+	// joins counts changes of what bound sockets hear of groups, likewise.
+	joins atomic.Uint64
+
 	uses usage  // what is bound, for the conflicts of bind
 	rank uint64 // the last one given to a socket
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
@@ -149,7 +150,12 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 // loopsBack reports whether the host gets a copy of its own of what goes to
 // many. The loopback interface brings it anyway.
 func (s *Socket) loopsBack(p *path) bool {
-	return (p.broadcast || p.multicast && s.opts.multicastLoop) && p.iface.kind != link.Loopback
+	return (p.broadcast || p.multicast && s.opts.multicastLoop && p.iface.hears(p.dst, p.src)) && p.iface.kind != link.Loopback
+}
+
+// hears reports whether the interface hears what the host itself sends to a group.
+func (i *Interface) hears(group, src ipv4) bool {
+	return i.groups.hears(group.address(), src.address()) == drop.None
 }
 
 // untroubled is what ready finds when there is nothing to say and p still leads

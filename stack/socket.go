@@ -74,6 +74,9 @@ type match struct {
 	device               int32 // 0: any
 	peerPort             uint16
 	reuseAddr, reusePort bool
+	quiet                bool         // what the socket has not joined it does not hear (MulticastAll is off)
+	groups               *memberships // nil: none
+	sketch               uint64       // the bits of those groups
 }
 
 // anything is the match of sockets without wishes, which most are.
@@ -158,11 +161,15 @@ func (s *Socket) Close() error {
 		return net.ErrClosed
 	}
 	s.closed.Store(true)
+	left := s.leaveAll()
 	addr, port := s.bound.addr, s.bound.port
 	s.release()
 	s.bound.addr, s.bound.port = addr, port // for LocalAddr
 	s.setPath(nil)
 	s.mu.Unlock()
+	for _, i := range left {
+		i.groups.program()
+	}
 
 	s.queue.mu.Lock()
 	s.queue.state = queueClosed

@@ -63,38 +63,6 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 	return nil
 }
 
-// udpToMany gives a broadcast or group datagram to every socket that matches.
-// They share one buffer.
-func (l *lane) udpToMany(b *packet.Buffer, f flow) {
-	st := l.iface.stack
-	l.flush()
-	var found []*Socket
-	var few [8]*Socket
-	found = few[:0]
-	for _, k := range f.keys() {
-		for _, s := range st.ports.all(&k) {
-			if s.match.Load().accepts(f) {
-				found = append(found, s)
-			}
-		}
-	}
-	if len(found) == 0 {
-		l.drop(b, drop.NoPort)
-		return
-	}
-	for _, s := range found {
-		if s.wantsTime() {
-			b.Arrival = st.cfg.Clock.Now()
-			break
-		}
-	}
-	b.Retain(len(found) - 1)
-	st.own.cloned.Add(uint64(len(found) - 1))
-	for _, s := range found {
-		l.enqueue(s, b.Single())
-	}
-}
-
 // wantsTime reports whether datagrams are to be stamped.
 func (s *Socket) wantsTime() bool {
 	return socket.Fields(s.reports.Load())&socket.FieldTime != 0

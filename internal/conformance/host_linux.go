@@ -46,6 +46,11 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	m.Network = namespacedNetwork{host.Network{}, ns}
 	m.forget = func() { ns.Sysctl(tb, "ipv4/route/flush", "-1") }
 	ns.Sysctl(tb, "ipv6/conf/all/disable_ipv6", "1")
+	m.setUp = func(tb testing.TB, name string, up bool) {
+		tb.Helper()
+		state := map[bool]string{true: "up", false: "down"}[up]
+		ns.ip(tb, fmt.Sprintf("link set %s %s\n", name, state))
+	}
 	// Linux as it comes, whatever the machine's administrator prefers.
 	for path, value := range map[string]string{
 		"ipv4/conf/all/rp_filter":          "0",

@@ -149,6 +149,7 @@ type Machine struct {
 
 	elapse func(d time.Duration)
 	forget func()
+	setUp  func(tb testing.TB, name string, up bool)
 	check  func() error
 }
 
@@ -160,6 +161,12 @@ func (m *Machine) ForgetPaths() {
 	if m.forget != nil {
 		m.forget()
 	}
+}
+
+// SetUp takes the interface of that name down or brings it up again.
+func (m *Machine) SetUp(tb testing.TB, name string, up bool) {
+	tb.Helper()
+	m.setUp(tb, name, up)
 }
 
 // Check returns an error if the machine's own accounts do not agree: the stack's

@@ -38,6 +38,12 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 	}
 	m := &Machine{Network: s, Kind: Stack, Patience: stackPatience, PathLife: 10 * time.Minute}
 	m.elapse = func(d time.Duration) { now.elapse(s, d) }
+	m.setUp = func(tb testing.TB, name string, up bool) {
+		tb.Helper()
+		if err := s.Interface(name).SetUp(up); err != nil {
+			tb.Fatal(err)
+		}
+	}
 	m.check = func() error {
 		if l := s.Ledger(); !l.Balanced() {
 			return fmt.Errorf("the ledger does not balance: %+v, drops %v", l, s.Drops().Map())

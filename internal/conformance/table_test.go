@@ -51,6 +51,8 @@ var table = slices.Concat(
 	ipOptionCases,
 	routerCases,
 	transparentCases,
+	groupCases,
+	groupReportCases,
 )
 
 // missing counts the cases that should have run as /host and could not.

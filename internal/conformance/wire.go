@@ -23,6 +23,7 @@ type Wire struct {
 	patience time.Duration
 
 	packets  chan *Packet  // IPv4, in the order of sending
+	reports  chan *Packet  // IGMP
 	requests chan *Request // ARP requests and replies that the machine sent
 
 	mu     sync.Mutex
@@ -71,6 +72,7 @@ func newWire(tb testing.TB, name string, mac wire.MAC, patience time.Duration) *
 	return &Wire{
 		Name: name, MAC: mac, tb: tb, patience: patience,
 		packets:  make(chan *Packet, 4096),
+		reports:  make(chan *Packet, 4096),
 		requests: make(chan *Request, 4096),
 	}
 }
@@ -129,7 +131,9 @@ func (w *Wire) receive(frame []byte) {
 			w.tb.Errorf("%s: the machine sent a packet that is not well formed: %v\n%s", w.Name, err, hex.Dump(frame))
 			return
 		}
-		if p.IP.Protocol() != wire.ProtocolIGMP {
+		if p.IP.Protocol() == wire.ProtocolIGMP {
+			w.reports <- p
+		} else {
 			w.packets <- p
 		}
 	}
@@ -168,6 +172,14 @@ func parsePacket(eth *wire.EthernetHeader, b []byte) (*Packet, error) {
 		}
 		if !p.ICMP.ChecksumOK(p.Data) {
 			return nil, fmt.Errorf("the ICMP checksum %#04x is wrong", p.ICMP.Checksum())
+		}
+	case wire.ProtocolIGMP:
+		h, body, err := wire.ParseIGMP(payload)
+		if err != nil {
+			return nil, err
+		}
+		if !h.ChecksumOK(body) {
+			return nil, fmt.Errorf("the IGMP checksum %#04x is wrong", h.Checksum())
 		}
 	}
 	return p, nil

@@ -1,0 +1,463 @@
+package stack
+
+import (
+	"slices"
+	"time"
+
+	"github.com/castnet-go/castnet/wire"
+)
+
+// A reporter tells the routers on an interface's link which groups the host hears: the
+// host's part of IGMP (RFC 1112, 2236, 9776). It is a state machine: what happens is
+// told to it with the groupSet's mutex held, and what is to be sent comes out of step,
+// when the one timer it has of the stack fires.
+//
+// It knows generations of the protocol, not versions: that of IGMPv1, in which nothing
+// is told of leaving; that of IGMPv2 and MLDv1; and that of IGMPv3 and MLDv2, which
+// knows sources. It speaks the oldest that a querier on the link needs.
+type reporter struct {
+	set *groupSet
+
+	up    bool // the interface is up,
+	ready bool // and has an address to send from
+
+	forced  uint8      // the newest generation that may be spoken; 0: all
+	current uint8      // the one spoken
+	older   [3]instant // by generation: until when such a querier is taken to be there
+
+	// What the querier has said of itself, or the defaults.
+	robustness uint8
+	interval   time.Duration
+
+	general   instant  // when everything is to be told; never: not asked
+	changes   dueQueue // groups whose changes are to be told, or told again
+	responses dueQueue // groups that were asked about; before the third generation, whose report is due
+	left      int      // groups in changes that nobody hears any more
+
+	wake  timer
+	armed instant
+}
+
+// The generations.
+const (
+	generation1 = 1 + iota
+	generation2
+	generation3
+)
+
+// The protocol's constants (RFC 2236, 8, and RFC 9776, 8).
+const (
+	defaultRobustness    = 2
+	defaultQueryInterval = 125 * time.Second
+	queryResponse        = 10 * time.Second
+	unsolicitedInterval  = 10 * time.Second // before the third generation
+	changeInterval       = 1 * time.Second  // in it
+	version1Present      = 400 * time.Second
+)
+
+// Bounds of what others can make a reporter remember: the sources that queries ask
+// about, beyond which the whole group is told of, and the groups that were left and not
+// told of often enough, beyond which one is not told of at all.
+const (
+	maxQueried = 1024
+	maxLeft    = 4096
+)
+
+// reportState is what the reporter knows of a group.
+type reportState struct {
+	change  due
+	respond due
+
+	// The third generation's: how many of the next reports carry the filter's mode, and
+	// a change of each source.
+	mode    uint8
+	sources map[address]uint8
+	queried []address // sources that were asked about; nil: the group was
+
+	// The older ones': how many reports are to be sent unasked, and whether no other
+	// host has reported the group since.
+	unsolicited uint8
+	reported    bool
+
+	left bool // it is counted in the reporter's left
+}
+
+// pending reports whether something of the group is to be told that its members
+// cannot be asked about any more.
+func (s *reportState) pending() bool { return s.change.place != 0 }
+
+// An outgoing message is one that a reporter wants sent.
+type outgoing struct {
+	to      ipv4
+	message []byte
+	alert   bool // routers are to look into it (RFC 2113)
+}
+
+func newReporter(s *groupSet) *reporter {
+	r := &reporter{set: s, general: never, armed: never, current: generation3}
+	r.wake.fire = r.fire
+	r.reset()
+	r.up, r.ready = s.state()
+	return r
+}
+
+// reset forgets the queriers.
+func (r *reporter) reset() {
+	r.older = [3]instant{}
+	r.robustness, r.interval = defaultRobustness, defaultQueryInterval
+}
+
+// state says whether the interface is up, and ready to send.
+func (s *groupSet) state() (up, ready bool) {
+	n := s.iface.stack.state.Load().byIndex(s.iface.index)
+	up = n != nil && n.up
+	return up, up && len(n.addresses) > 0
+}
+
+func (r *reporter) now() instant { return r.set.iface.stack.timers.now() }
+
+// delay draws a time above zero and up to most.
+func (r *reporter) delay(most time.Duration) time.Duration {
+	if most <= 1 {
+		return most
+	}
+	return 1 + time.Duration(r.set.iface.stack.random.uint64()%uint64(most))
+}
+
+// unsolicitedAfter is how long to wait before something is told once more.
+func (r *reporter) unsolicitedAfter() time.Duration {
+	if r.current == generation3 {
+		return r.delay(changeInterval)
+	}
+	return r.delay(unsolicitedInterval)
+}
+
+// speak finds the generation to speak. When it has changed, all that was to be sent is
+// forgotten (RFC 9776, 7.2.1).
+func (r *reporter) speak(now instant) {
+	next := uint8(generation3)
+	for _, g := range []uint8{generation2, generation1} {
+		if r.forced == g || now < r.older[g] {
+			next = g
+		}
+	}
+	if next != r.current {
+		r.cancel()
+		r.current = next
+	}
+}
+
+// cancel forgets everything that was to be sent.
+func (r *reporter) cancel() {
+	r.general = never
+	for g := r.responses.first(); g != nil; g = r.responses.first() {
+		r.calm(g)
+	}
+	for g := r.changes.first(); g != nil; g = r.changes.first() {
+		r.calm(g)
+		r.set.bury(g)
+	}
+}
+
+// calm forgets what was to be sent of a group.
+func (r *reporter) calm(g *group) {
+	s := &g.v.report
+	r.responses.cancel(&s.respond)
+	r.changes.cancel(&s.change)
+	s.mode, s.sources, s.queried, s.unsolicited = 0, nil, nil, 0
+	r.count(g)
+}
+
+// configured takes note of how the interface is now. When it comes up, or gets its
+// first address, all groups are told of as if they had just been joined; going down it
+// says nothing, as on Linux, and forgets its queriers.
+func (r *reporter) configured() {
+	wasReady := r.ready
+	r.up, r.ready = r.set.state()
+	if !r.up {
+		r.reset()
+	}
+	if !r.ready {
+		r.cancel()
+	} else if !wasReady {
+		r.announce()
+	}
+	r.arm()
+}
+
+// announce tells of all groups.
+func (r *reporter) announce() {
+	now := r.now()
+	r.speak(now)
+	for g := r.set.first; g != nil; g = g.v.next {
+		if r.set.reportable(g.key) && g.v.users > 0 {
+			var list []address
+			if !g.v.exclude() {
+				list = g.v.included()
+			}
+			r.tell(g, now, g.v.exclude(), list)
+		}
+	}
+}
+
+// changed takes note of a change of what is heard of a group: before it had so many
+// members; whether the filter has changed sides, and else which sources have. The
+// generation was found before, since finding it may forget groups.
+func (r *reporter) changed(g *group, before int, sides bool, sources []address) {
+	now := r.now()
+	switch {
+	case !r.ready:
+	case r.current == generation3:
+		if sides || len(sources) > 0 {
+			r.tell(g, now, sides, sources)
+		}
+	case before == 0:
+		r.tell(g, now, false, nil)
+	case g.v.users == 0:
+		said := g.v.report.reported
+		r.calm(g)
+		if r.current == generation2 && said {
+			r.changes.set(&g.v.report.change, g, now)
+		}
+	}
+	if r.count(g); r.left > maxLeft {
+		r.calm(g)
+	}
+	r.arm()
+}
+
+// count notes whether a group is only there to be told of.
+func (r *reporter) count(g *group) {
+	s := &g.v.report
+	if left := g.v.users == 0 && s.pending(); left != s.left {
+		if s.left = left; left {
+			r.left++
+		} else {
+			r.left--
+		}
+	}
+}
+
+// tell has a change told now, and again as often as the robustness says.
+func (r *reporter) tell(g *group, now instant, sides bool, sources []address) {
+	s := &g.v.report
+	if r.current != generation3 {
+		r.calm(g) // a leave that was not told of yet
+		s.unsolicited = r.robustness
+		r.responses.set(&s.respond, g, now)
+		return
+	}
+	if sides {
+		s.mode = r.robustness
+	}
+	for _, a := range sources {
+		if s.sources == nil {
+			s.sources = make(map[address]uint8)
+		}
+		s.sources[a] = r.robustness
+	}
+	r.changes.set(&s.change, g, now)
+}
+
+// arm sets the timer for the earliest thing to be done.
+func (r *reporter) arm() {
+	at := min(r.general, r.changes.next(), r.responses.next())
+	if at == r.armed {
+		return
+	}
+	t := &r.set.iface.stack.timers
+	if r.armed = at; at == never {
+		t.disarm(&r.wake)
+	} else {
+		t.arm(&r.wake, at)
+	}
+}
+
+// fire is what the timer calls.
+func (r *reporter) fire(now instant) {
+	s := r.set
+	s.mu.Lock()
+	r.armed = never
+	messages := r.step(now)
+	r.arm()
+	s.mu.Unlock()
+	for _, m := range messages {
+		s.iface.sendReport(m)
+	}
+}
+
+// step does what is due and returns what is to be sent.
+func (r *reporter) step(now instant) []outgoing {
+	r.speak(now)
+	if !r.ready {
+		return nil
+	}
+	if r.current != generation3 {
+		return r.stepOld(now)
+	}
+	w := r.writer()
+	if r.general <= now {
+		r.general = never
+		for g := r.set.first; g != nil; g = g.v.next {
+			if r.set.reportable(g.key) && g.v.users > 0 {
+				w.state(g)
+			}
+		}
+		w.flush() // what is and what has changed are told apart
+	}
+	again := now + r.unsolicitedAfter()
+	for _, g := range r.changes.take(now) {
+		w.change(g)
+		if s := &g.v.report; s.mode > 0 || len(s.sources) > 0 {
+			r.changes.set(&s.change, g, again)
+		} else {
+			r.told(g)
+		}
+	}
+	w.flush()
+	for _, g := range r.responses.take(now) {
+		w.answer(g)
+		g.v.report.queried = nil
+	}
+	return w.done()
+}
+
+// told forgets a group that was left and told of often enough.
+func (r *reporter) told(g *group) {
+	if r.count(g); g.v.users == 0 {
+		r.set.bury(g)
+	}
+}
+
+// stepOld is step before the third generation: each group has a report of its own.
+func (r *reporter) stepOld(now instant) (list []outgoing) {
+	for _, g := range r.changes.take(now) {
+		list = append(list, leaveMessage(g.key.ipv4()))
+		g.v.report.reported = false
+		r.told(g)
+	}
+	for _, g := range r.responses.take(now) {
+		list = append(list, reportMessage(g.key.ipv4(), r.current))
+		s := &g.v.report
+		s.reported = true
+		if s.unsolicited > 0 {
+			s.unsolicited--
+		}
+		if s.unsolicited > 0 {
+			r.responses.set(&s.respond, g, now+r.unsolicitedAfter())
+		}
+	}
+	return list
+}
+
+// query takes note of a query: how routers want to be told, and of what.
+func (r *reporter) query(q *wire.IGMPQuery) {
+	now := r.now()
+	if q.Version < generation3 {
+		r.older[q.Version] = now + r.olderPresent(q.Version)
+	}
+	r.speak(now)
+	r.respond(q, now)
+	r.arm()
+}
+
+// olderPresent is for how long an older querier is taken to be there after it was
+// heard (RFC 9776, 8.12; RFC 2236, 8.11), with its last known interval.
+func (r *reporter) olderPresent(version int) time.Duration {
+	if version == generation1 && r.forced == generation2 {
+		return version1Present
+	}
+	return time.Duration(r.robustness)*r.interval + min(queryResponse, r.interval-time.Second)
+}
+
+// respond schedules what a query asks for.
+func (r *reporter) respond(q *wire.IGMPQuery, now instant) {
+	most, asked := q.MaxResponse, addressOf(q.Group)
+	if r.current == generation3 {
+		// What it says of itself replaces what was known, and zero the default
+		// (RFC 9776, 4.1.6 and 4.1.7).
+		r.robustness, r.interval = q.Robustness, q.Interval
+		if r.robustness == 0 {
+			r.robustness = defaultRobustness
+		}
+		if r.interval == 0 {
+			r.interval = defaultQueryInterval
+		}
+		r.respondNew(q, asked, now+r.delay(most), now)
+		return
+	}
+	all := q.IsGeneral() || q.Version == generation1
+	if q.Version == generation3 && r.current == generation1 {
+		most, all = wire.IGMPv1MaxResponse, true
+	}
+	if !r.ready {
+		return
+	}
+	if !all {
+		if g := r.set.table.find(r.set.hash(asked), asked); g != nil {
+			r.respondOld(g, now, most)
+		}
+		return
+	}
+	for g := r.set.first; g != nil; g = g.v.next {
+		r.respondOld(g, now, most)
+	}
+}
+
+// respondOld schedules a group's report, unless it is to be sent soon enough already
+// (RFC 2236, 3).
+func (r *reporter) respondOld(g *group, now instant, most time.Duration) {
+	s := &g.v.report
+	if !r.set.reportable(g.key) || g.v.users == 0 || s.respond.place != 0 && s.respond.at < now+most {
+		return
+	}
+	s.unsolicited = 0
+	r.responses.set(&s.respond, g, now+r.delay(most))
+}
+
+// respondNew schedules the answer to a query of the third generation at an instant, by
+// the five rules of RFC 9776, 5.2.
+func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at, now instant) {
+	sources := q.Sources.Count()
+	if !r.ready || r.general <= at {
+		return // everything is told sooner
+	}
+	if q.IsGeneral() {
+		if sources == 0 {
+			r.general = at
+		}
+		return
+	}
+	g := r.set.table.find(r.set.hash(asked), asked)
+	if g == nil || g.v.users == 0 || !r.set.reportable(asked) {
+		return
+	}
+	s := &g.v.report
+	pending := s.respond.place != 0
+	switch {
+	case sources == 0, pending && s.queried == nil, len(s.queried)+sources > maxQueried:
+		s.queried = nil
+	default:
+		for a := range q.Sources.All() {
+			s.queried = append(s.queried, addressOf(a))
+		}
+		slices.SortFunc(s.queried, address.compare)
+		s.queried = slices.Compact(s.queried)
+	}
+	if pending {
+		at = min(at, s.respond.at)
+	}
+	r.responses.set(&s.respond, g, at)
+}
+
+// heard takes note of another host's report of a group, which makes our own needless
+// before the third generation (RFC 2236, 3). The third knows every host.
+func (r *reporter) heard(key address) {
+	r.speak(r.now())
+	if g := r.set.table.find(r.set.hash(key), key); g != nil && r.current != generation3 {
+		s := &g.v.report
+		r.responses.cancel(&s.respond)
+		s.unsolicited, s.reported = 0, false
+	}
+	r.arm()
+}
