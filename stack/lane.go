@@ -94,8 +94,11 @@ func (l *lane) received() (packets, bytes uint64) {
 		if l.enter(0) {
 			l.bytesSeen.Store(l.bytes)
 			l.word.Store(l.word.Load() &^ 1)
-			if l.waiting.Load() > waiting {
+			switch now, t := l.waiting.Load(), &l.iface.stack.timers; {
+			case now > waiting:
 				l.help() // who came meanwhile found the lane taken
+			case now != 0 && !t.arm(&l.resume, t.now()):
+				l.help() // or somebody else who looked, and left it to us
 			}
 			break
 		}

@@ -453,3 +453,20 @@ func TestOwnBroadcastsFromInsideADelivery(t *testing.T) {
 	}
 	checkLedger(t, h)
 }
+
+// Two who look at the counters at once leave nothing in a lane's ring.
+func TestCountersLeaveNothingWaiting(t *testing.T) {
+	h, l := onCable(t, Config{})
+	s := h.open(t, "0.0.0.0:7")
+	n := h.eth0.lane(0)
+	// As if the frame had come while somebody looked, and who looks now had
+	// seen it waiting before the other one was done.
+	b := newBuffer(datagram{to: l.mac, src: "10.0.0.9:9", dst: "10.0.0.2:7", payload: "x"}.frame())
+	n.wait(b.Single())
+	h.eth0.Stats()
+	h.clock.Advance(0)
+	if got := payloads(t, s); len(got) != 1 {
+		t.Errorf("received %q, with %d waiting", got, n.waiting.Load())
+	}
+	checkLedger(t, h)
+}
