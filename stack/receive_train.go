@@ -72,8 +72,9 @@ func (s *Socket) receiveTrain(m *socket.Message) bool {
 	joined := 0
 	if size := to - from; segment == 0 && s.wantsTrains() && size > 0 {
 		// Datagrams that came in one by one are joined here, where it costs
-		// least: those of one flow and size that fit, and one shorter.
-		segment = size
+		// least: those of one flow and size that fit, and one shorter. As
+		// many are joined as can be sent on as one train.
+		segment, room = size, min(room, maxPayload)
 		for total := size; joined < runLength && q.count > 0; {
 			next := q.first()
 			k := payloadLen(next)
@@ -122,12 +123,12 @@ func (s *Socket) markTrain(m *socket.Message, segment int) {
 	m.SegmentSize = uint16(segment)
 }
 
-// alike reports whether two plain datagrams have the same source, destination and
-// IP header, but for what numbers them: then one Message can tell of both.
+// alike reports whether two plain datagrams have the same source, destination, mark
+// and IP header, but for what numbers them: then one Message can tell of both.
 func alike(a, b *packet.Buffer) bool {
 	x, y := a.NetworkBytes(), b.NetworkBytes()
 	const addresses = 12
-	return b.SegmentSize == 0 && a.Interface == b.Interface &&
+	return b.SegmentSize == 0 && a.Interface == b.Interface && a.Mark == b.Mark &&
 		x[1] == y[1] && x[8] == y[8] && // TOS, TTL
 		bytes.Equal(x[addresses:addresses+8], y[addresses:addresses+8]) &&
 		bytes.Equal(a.TransportBytes()[:4], b.TransportBytes()[:4])

@@ -274,3 +274,32 @@ func TestTrainClaims(t *testing.T) {
 	}
 	checkLedger(t, h)
 }
+
+// What is joined has one mark, and can be sent on as one train.
+func TestJoinedReadsAreTrains(t *testing.T) {
+	a, b := pairOn(t, mem.Config{MTU: 9000})
+	s, r := a.connected(t, "", "10.0.0.2:7"), b.open(t, "0.0.0.0:7")
+	setOption(t, r, socket.Report, int(socket.FieldSegmentSize|socket.FieldMark))
+	setOption(t, r, socket.ReceiveBuffer, 1<<20)
+	for range 31 {
+		send(t, s, letters(2184), "")
+	}
+	for _, want := range []int{29 * 2184, 2 * 2184} {
+		if m := receive(t, r); len(m.Buf) != want || m.SegmentSize != 2184 {
+			t.Errorf("%d bytes by %d, want %d by 2184", len(m.Buf), m.SegmentSize, want)
+		}
+	}
+	setHooks(t, b, Hooks{Input: func(p *Packet) drop.Reason {
+		p.Mark = uint32(p.Payload[0])
+		return drop.None
+	}})
+	for _, p := range []string{"a1", "a2", "b1", "b2"} {
+		send(t, s, p, "")
+	}
+	for _, want := range []string{"a1a2", "b1b2"} {
+		if m := receive(t, r); string(m.Buf) != want || m.Mark != uint32(want[0]) {
+			t.Errorf("read %q with mark %d, want %q", m.Buf, m.Mark, want)
+		}
+	}
+	checkLedger(t, a, b)
+}
