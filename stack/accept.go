@@ -105,6 +105,9 @@ func (s *Socket) accept(n *Socket, f flow, peer netip.AddrPort) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.closed.Load() {
+		return net.ErrClosed // with the stack
+	}
 	t, q := &s.stack.ports, &s.queue
 	t.mu.Lock()
 	defer t.mu.Unlock()

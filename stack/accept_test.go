@@ -424,3 +424,23 @@ func BenchmarkAccept(b *testing.B) {
 		})
 	}
 }
+
+// The stack may be closed just as a socket is being accepted.
+func TestAcceptIntoAClosedSocket(t *testing.T) {
+	a, b := pair(t)
+	s := b.open(t, "0.0.0.0:7")
+	send(t, a.open(t, "10.0.0.1:9"), "x", "10.0.0.2:7")
+	f, ok := s.firstFlow()
+	if !ok {
+		t.Fatal("nothing has come")
+	}
+	n := b.open(t, "")
+	n.Close()
+	if err := s.accept(n, f, netip.MustParseAddrPort("10.0.0.1:9")); err != net.ErrClosed {
+		t.Errorf("accept: %v, want %v", err, net.ErrClosed)
+	}
+	if got := payloads(t, s); len(got) != 1 {
+		t.Errorf("%q is queued", got)
+	}
+	checkLedger(t, a, b)
+}
