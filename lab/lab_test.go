@@ -297,3 +297,41 @@ func TestAttachRefuses(t *testing.T) {
 	}
 	run(t, l, time.Second)
 }
+
+// What a host marks its packets with, others do not see.
+func TestMarksEndWithTheHost(t *testing.T) {
+	l := lab.New(lab.Config{Seed: 1})
+	defer l.Close()
+	cable := l.AddCable("cable")
+	ann, bob := l.AddHost("ann"), l.AddHost("bob")
+	attach(t, ann, cable, "10.0.0.1/24", lab.Faults{})
+	attach(t, bob, cable, "10.0.0.2/24", lab.Faults{})
+	bob.Go("listen", func(ctx context.Context) error {
+		c, err := listen(ctx, bob, ":7")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.SetReport(castnet.FieldMark); err != nil {
+			return err
+		}
+		ms := []castnet.Message{{Buf: make([]byte, 16)}}
+		if _, err := c.ReadBatch(ms); err != nil {
+			return err
+		}
+		if ms[0].Mark != 0 {
+			t.Errorf("bob sees the mark %d", ms[0].Mark)
+		}
+		return nil
+	})
+	ann.Go("send", func(ctx context.Context) error {
+		c, err := (&castnet.Config{On: ann, Mark: 5}).Dial(ctx, "udp4", "bob:7")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.Write([]byte("hello"))
+		return err
+	})
+	run(t, l, time.Second)
+}

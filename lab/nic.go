@@ -112,6 +112,7 @@ func (n *nic) write(b *packet.Buffer) error {
 		return link.ErrTooBig
 	}
 	n.note(noteSend, uint64(b.Len()))
+	b.Mark = 0 // it is the sender's own
 	if n.capture != nil {
 		n.lab.capture.hold()
 		n.lab.capture.add(n, b, pcapng.Outbound)

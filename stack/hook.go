@@ -143,7 +143,6 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 		if p.tooLong(k) {
 			s.stack.allowFragments(b, p.linkLen())
 		}
-		b.Mark = s.opts.mark
 		rest = rest[k:]
 		frames = append(frames, b)
 	}
@@ -154,11 +153,12 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 	iface, neighbor, at, mtu, again := p.iface, p.neighbor, p.linkLen(), p.mtu, s.loopsBack(p)
 	s.mu.Unlock()
 
+	// They are the stack's account, as the hook may close the socket.
+	s.stack.own.generated.Add(uint64(count))
 	passed, bytes := 0, 0
 	for _, b := range frames {
 		length := b.Len() - at - wire.IPv4HeaderLen - wire.UDPHeaderLen
 		if reason := hook.ask(b, at, 0, iface.index); reason != drop.None {
-			s.stack.own.generated.Add(1)
 			iface.drop(b, reason)
 			continue
 		}
@@ -181,6 +181,7 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 	if passed > 0 {
 		s.sent++
 		s.splits += uint64(passed - 1)
+		s.hooked += uint64(passed)
 		s.bytes += uint64(bytes)
 	}
 	s.mu.Unlock()

@@ -324,3 +324,50 @@ func TestHooksDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations a packet", n)
 	}
 }
+
+// A socket's mark goes with what it sends whether there is an output hook or not,
+// and ends with the host.
+func TestMarksStayInTheHost(t *testing.T) {
+	a, b := pair(t)
+	for _, hook := range []Hook{nil, func(*Packet) drop.Reason { return drop.None }} {
+		setHooks(t, a, Hooks{Output: hook})
+		s, own, other := a.open(t, ""), a.open(t, "127.0.0.1:7"), b.open(t, "0.0.0.0:7")
+		setOption(t, s, socket.Mark, 5)
+		for _, c := range []struct {
+			to   string
+			r    *Socket
+			want uint32
+		}{{"127.0.0.1:7", own, 5}, {"10.0.0.2:7", other, 0}} {
+			setOption(t, c.r, socket.Report, int(socket.FieldMark))
+			send(t, s, "x", c.to)
+			if m := receive(t, c.r); m.Mark != c.want {
+				t.Errorf("hook %t, to %s: Mark = %d, want %d", hook != nil, c.to, m.Mark, c.want)
+			}
+			ms := []socket.Message{message("one", c.to), message("two", c.to)}
+			if n, err := s.TrySend(ms); n != 2 || err != nil {
+				t.Fatal(n, err)
+			}
+			for range ms {
+				if m := receive(t, c.r); m.Mark != c.want {
+					t.Errorf("hook %t, a batch to %s: Mark = %d, want %d", hook != nil, c.to, m.Mark, c.want)
+				}
+			}
+			c.r.Close()
+		}
+	}
+}
+
+// A hook may close the socket whose packet it is asked about.
+func TestHookMayClose(t *testing.T) {
+	for _, verdict := range []drop.Reason{drop.None, drop.Filtered} {
+		a, b := pair(t)
+		b.open(t, "0.0.0.0:7")
+		s := a.connected(t, "", "10.0.0.2:7")
+		send(t, s, "before", "")
+		setHooks(t, a, Hooks{Output: func(*Packet) drop.Reason { s.Close(); return verdict }})
+		m := socket.Message{Buf: []byte("a train"), Set: socket.FieldSegmentSize, SegmentSize: 2}
+		s.TrySend([]socket.Message{m})
+		setHooks(t, a, Hooks{})
+		checkLedger(t, a, b)
+	}
+}

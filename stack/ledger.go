@@ -36,7 +36,7 @@ type socketTotals struct{ sent, splits, merged, received, queued uint64 }
 
 func (t *socketTotals) add(s *Socket) {
 	s.mu.Lock()
-	t.sent += s.sent
+	t.sent += s.sent - s.hooked
 	t.splits += s.splits
 	if s.path != nil {
 		t.merged += s.path.merged

@@ -485,7 +485,7 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 // build makes the packet of one datagram in an empty buffer. The caller holds
 // s.mu.
 func (s *Socket) build(p *path, b *packet.Buffer, payload []byte) {
-	b.Flow = s.flow
+	b.Flow, b.Mark = s.flow, s.opts.mark
 	b.SetOwner(s)
 	p.wrap(b, payload, s.stack)
 	if s.stack.cfg.Tracer != nil {

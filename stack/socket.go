@@ -38,6 +38,7 @@ type Socket struct {
 	sent   uint64
 	bytes  uint64
 	splits uint64 // datagrams beyond the first of each train
+	hooked uint64 // of all those, what the stack has counted itself
 
 	// binds is what incoming datagrams are matched against.
 	match atomic.Pointer[match]

@@ -51,7 +51,7 @@ func coupled(ms []socket.Message) int {
 // buildTrain makes one packet of the payloads of several messages, in an empty
 // buffer. The caller holds s.mu.
 func (s *Socket) buildTrain(p *path, b *packet.Buffer, ms []socket.Message, segment int) {
-	b.Flow = s.flow
+	b.Flow, b.Mark = s.flow, s.opts.mark
 	b.SetOwner(s)
 	for i := range ms {
 		copy(b.Append(len(ms[i].Buf)), ms[i].Buf)
