@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"net/netip"
+	"sort"
 )
 
 // address is an IP address of either family as a hash key: 128 bits, IPv4 in
@@ -53,6 +54,11 @@ func (a address) compare(b address) int {
 		return c
 	}
 	return cmp.Compare(a.lo, b.lo)
+}
+
+// sortAddresses sorts a list as compare does.
+func sortAddresses(list []address) {
+	sort.Slice(list, func(i, j int) bool { return list[i].compare(list[j]) < 0 })
 }
 
 // netip returns the address; an IPv4 one in its short form.

@@ -263,7 +263,7 @@ func (u *groupState) included() (list []address) {
 			list = append(list, a)
 		}
 	}
-	slices.SortFunc(list, address.compare)
+	sortAddresses(list)
 	return list
 }
 

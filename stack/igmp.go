@@ -198,8 +198,8 @@ func (w *reportWriter) change(g *group) {
 			block = append(block, a)
 		}
 	}
-	slices.SortFunc(allow, address.compare)
-	slices.SortFunc(block, address.compare)
+	sortAddresses(allow)
+	sortAddresses(block)
 	if len(allow) > 0 {
 		w.add(wire.AllowNewSources, g.key, allow)
 	}

@@ -3,7 +3,6 @@ package stack
 import (
 	"errors"
 	"net/netip"
-	"sort"
 	"sync"
 	"sync/atomic"
 	"unicode"
@@ -381,12 +380,14 @@ func (i *Interface) drop(b *packet.Buffer, reason drop.Reason) {
 }
 
 // sortRoutes puts routes into the order in which they are looked at: longest
-// prefix first, then lowest metric, then the oldest.
+// prefix first, then lowest metric, then the oldest. All but the last are in it
+// already.
 func sortRoutes(routes []route) {
-	sort.SliceStable(routes, func(a, b int) bool {
-		if routes[a].bits != routes[b].bits {
-			return routes[a].bits > routes[b].bits
+	for i := len(routes) - 1; i > 0; i-- {
+		a, b := &routes[i-1], &routes[i]
+		if a.bits > b.bits || a.bits == b.bits && a.metric <= b.metric {
+			break
 		}
-		return routes[a].metric < routes[b].metric
-	})
+		*a, *b = *b, *a
+	}
 }

@@ -441,7 +441,7 @@ func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at, now instant)
 		for a := range q.Sources.All() {
 			s.queried = append(s.queried, addressOf(a))
 		}
-		slices.SortFunc(s.queried, address.compare)
+		sortAddresses(s.queried)
 		s.queried = slices.Compact(s.queried)
 	}
 	if pending {
