@@ -23,7 +23,8 @@ type Buffer struct {
 	class      class
 	held       bool // the owner is charged
 	// Mark is a number that a program gives a packet: a stack's hooks, a
-	// socket, a link. It travels with the buffer as the other marks do.
+	// socket, a link. It travels with the buffer as the other marks do, but no
+	// further than the host: a link in memory clears it.
 	Mark   uint32
 	owner  Owner
 	parent *Buffer // of a clone: whose storage this is
