@@ -124,7 +124,7 @@ func (l *lane) deliver(frames []*packet.Buffer) {
 	}
 	l.begin()
 	if len(frames) == 1 {
-		l.handleOne(frames)
+		l.handleOne(frames[0])
 	} else {
 		l.handle(frames)
 	}
@@ -248,10 +248,17 @@ func (l *lane) handle(frames []*packet.Buffer) {
 	l.flush()
 }
 
-// handleOne is handle for a single frame.
-func (l *lane) handleOne(frames []*packet.Buffer) {
-	if s := l.way(frames[0]); s != nil {
-		l.enqueue(s, frames)
+// handleOne is handle for a single frame that has just come in.
+func (l *lane) handleOne(b *packet.Buffer) {
+	l.bytes += uint64(b.Len())
+	s := l.plain(b)
+	if s == nil {
+		if s = l.frame(b); s == nil {
+			return
+		}
+	}
+	if s.enqueueOne(l.iface, b) {
+		l.woken = append(l.woken, s)
 	}
 }
 

@@ -134,23 +134,6 @@ func (q *receiveQueue) take() (b *packet.Buffer, lost uint32) {
 	return b, lost
 }
 
-// takeOne is take for a plain datagram before which none was lost; it returns nil
-// if the first is not one.
-func (q *receiveQueue) takeOne() *packet.Buffer {
-	at := q.head & uint32(len(q.ring)-1)
-	b := q.ring[at]
-	if q.gaps != nil || b.SegmentSize != 0 {
-		return nil
-	}
-	q.ring[at] = nil
-	q.head++
-	q.count--
-	q.used -= b.TrueSize()
-	q.received++
-	q.bytes += uint64(payloadLen(b))
-	return b
-}
-
 // takeMany is take for a number of packets that there are, none of which was lost
 // before; it stops before a train, and returns how many it took.
 func (q *receiveQueue) takeMany(to []*packet.Buffer) (n int) {
@@ -226,6 +209,25 @@ func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 	}
 	q.mu.Unlock()
 	return s.waits.wanted(readable)
+}
+
+// enqueueOne is enqueue for a single datagram.
+func (s *Socket) enqueueOne(i *Interface, b *packet.Buffer) (waiting bool) {
+	q := &s.queue
+	if s.wantsTime() || s.stack.cfg.Tracer != nil {
+		return s.enqueue(i, b.Single())
+	}
+	q.mu.Lock()
+	if used := q.used + b.TrueSize(); q.state == queueOpen && q.overrun == q.marked && int(q.count) < len(q.ring) && used <= q.limit {
+		q.ring[(q.head+q.count)&uint32(len(q.ring)-1)] = b
+		q.count++
+		q.used = used
+		q.queued++
+		q.mu.Unlock()
+		return s.waits.wanted(readable)
+	}
+	q.mu.Unlock()
+	return s.enqueue(i, b.Single()) // where there is more to say
 }
 
 // dropped drops what was on its way to the socket, and remembers that.

@@ -99,7 +99,7 @@ func (s *Socket) sendMany(ms []socket.Message) (int, error) {
 func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	s.mu.Lock()
 	p := s.path
-	if !m.Addr.Addr().IsValid() && m.Addr.Port() == 0 && p != nil && p.forPeer && m.Set == 0 && s.untroubled(p) {
+	if m.Set == 0 && m.Addr.Port() == 0 && !m.Addr.Addr().IsValid() && p != nil && p.forPeer && s.untroubled(p) {
 		// Connected, and nothing has changed since the last datagram.
 	} else {
 		var err error
