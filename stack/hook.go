@@ -18,7 +18,8 @@ import (
 // program's own (drop.Register).
 //
 // It is called on the goroutine that delivers or sends the packet, by several at
-// once, with no lock held. It must not block. It may open sockets and send
+// once, with no lock held. It must neither block nor panic: who recovers from a panic
+// in it has an interface that waits for the delivery to end. It may open sockets and send
 // packets, but the order of those beside the packets under way is not defined.
 type Hook func(p *Packet) drop.Reason
 
