@@ -36,19 +36,66 @@ func (s *Socket) part(b *packet.Buffer, room int) (from, to int) {
 // receiveTrains is TryRecv where a train may be at the queue's front, or where
 // datagrams in a row are to be read as one.
 func (s *Socket) receiveTrains(ms []socket.Message) (int, error) {
-	for n := range ms {
-		if !s.receiveTrain(&ms[n]) {
-			if n == 0 {
-				return 0, s.nothing()
-			}
-			return n, nil
+	done := 0
+	for done < len(ms) {
+		n := 0
+		if !s.wantsTrains() {
+			n = s.receiveParts(ms[done:])
+		} else if s.receiveTrain(&ms[done]) {
+			n = 1
 		}
+		if n == 0 {
+			break
+		}
+		done += n
 	}
-	return len(ms), nil
+	if done == 0 {
+		return 0, s.nothing()
+	}
+	return done, nil
 }
 
-// receiveTrain fills one Message with what one read takes. It reports whether
-// there was anything.
+// receiveParts fills Messages with the datagrams of the packet at the queue's front,
+// as many as there are places for. It returns how many there were.
+func (s *Socket) receiveParts(ms []socket.Message) (n int) {
+	q := &s.queue
+	q.mu.Lock()
+	if q.count == 0 {
+		q.mu.Unlock()
+		return 0
+	}
+	b := q.first()
+	segment, end := int(b.SegmentSize), payloadLen(b)
+	from, to := int(q.begun), end
+	if segment != 0 {
+		to = min(from+len(ms)*segment, end)
+	} else {
+		segment = end // or an empty datagram's, 0
+	}
+	var lost uint32
+	if to < end {
+		lost = q.takePart(b, to-from, segment)
+	} else {
+		lost = q.takeRest(to-from, int(b.SegmentSize))
+	}
+	q.mu.Unlock()
+
+	payload := b.TransportBytes()[wire.UDPHeaderLen:]
+	for n == 0 || from < to {
+		next := min(from+segment, to)
+		s.fill(&ms[n], b, payload[from:next], lost)
+		from, lost = next, 0
+		n++
+	}
+	if d := b.Datagrams(); to == end && d > 1 {
+		s.stack.own.split.Add(uint64(d - 1))
+	}
+	b.Release()
+	return n
+}
+
+// receiveTrain fills one Message with what one read takes, where trains are
+// wanted. It reports whether there was anything.
 func (s *Socket) receiveTrain(m *socket.Message) bool {
 	q := &s.queue
 	q.mu.Lock()
