@@ -24,7 +24,9 @@
 // size class, in chains: [ReleaseAll] gives a batch back in one operation and
 // [NewBatch] takes one out, so a batch costs the pool about what a single
 // buffer does, and traffic in one direction cannot drain one pool and fill
-// another.
+// another. Who takes or releases small buffers one at a time under a lock of its
+// own keeps a few, in a [Stash] or a [Spent], and so goes to the pool once for
+// all of them.
 //
 // A buffer may have an [Owner], the socket that sent it. Who keeps a frame
 // waiting (a queue for an unresolved neighbour, a link with a rate) calls

@@ -62,6 +62,8 @@ type path struct {
 
 	to netip.AddrPort // what was asked for; zero: do not use again
 
+	stash packet.Stash // of sendOne
+
 	// What has left by this path, not yet added to the interface's counters.
 	packets, bytes uint64
 	merged         uint64 // datagrams beyond the first of trains that left whole

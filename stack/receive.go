@@ -32,7 +32,11 @@ func (s *Socket) TryRecv(ms []socket.Message) (int, error) {
 			return 0, err
 		}
 	}
-	if len(ms) == 1 && socket.Fields(s.reports.Load())&socket.FieldSegmentSize == 0 {
+	reports := socket.Fields(s.reports.Load())
+	if len(ms) == 1 && reports&socket.FieldSegmentSize == 0 {
+		if reports == 0 && s.stack.cfg.Tracer == nil && s.receiveSmall(&ms[0]) {
+			return 1, nil
+		}
 		b, lost := s.pop()
 		if b == nil {
 			return s.receiveTrains(ms)
@@ -103,6 +107,35 @@ func (s *Socket) TryPeek(m *socket.Message) error {
 	return nil
 }
 
+// receiveSmall fills m with the first datagram, if that is so small that it can be
+// copied with the queue's mutex held, and its buffer be kept with others.
+func (s *Socket) receiveSmall(m *socket.Message) bool {
+	q := &s.queue
+	q.mu.Lock()
+	if q.count == 0 || q.gaps != nil {
+		q.mu.Unlock()
+		return false
+	}
+	at := q.head & uint32(len(q.ring)-1)
+	b := q.ring[at]
+	if !b.Small() || b.SegmentSize != 0 {
+		q.mu.Unlock()
+		return false
+	}
+	payload := b.TransportBytes()[wire.UDPHeaderLen:]
+	// The same as take, in one go.
+	q.ring[at] = nil
+	q.head++
+	q.count--
+	q.used -= b.TrueSize()
+	q.received++
+	q.bytes += uint64(len(payload))
+	s.fill(m, b, payload, 0)
+	q.spent.Release(b)
+	q.mu.Unlock()
+	return true
+}
+
 // pop takes the first datagram out of the queue and counts it as read. It
 // returns nil if there is none, or a train, and how many were lost since the last
 // read.
@@ -113,15 +146,8 @@ func (s *Socket) pop() (b *packet.Buffer, lost uint32) {
 		at := q.head & uint32(len(q.ring)-1)
 		if b = q.ring[at]; b.SegmentSize != 0 {
 			b = nil
-		} else if q.gaps != nil {
+		} else {
 			b, lost = q.take()
-		} else { // the same as take, in one go
-			q.ring[at] = nil
-			q.head++
-			q.count--
-			q.used -= b.TrueSize()
-			q.received++
-			q.bytes += uint64(payloadLen(b))
 		}
 	}
 	q.mu.Unlock()

@@ -18,11 +18,12 @@ type receiveQueue struct {
 	used  int // bytes of true size
 	limit int // SO_RCVBUF
 	state queueState
+	spent packet.Spent // small buffers that were read
 
 	queued   uint64 // packets ever accepted
 	received uint64 // datagrams read
-	begun    uint32 // how much of the first packet's payload was read, if that is a train
 	bytes    uint64 // their payload
+	begun    uint32 // how much of the first packet's payload was read, if that is a train
 	overrun  uint32 // datagrams lost for want of room
 	reported uint32 // of them, how many a Message has told of
 	marked   uint32 // of them, how many gaps know of

@@ -114,7 +114,7 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 	if p.tooLong(len(m.Buf)) {
 		return s.sendLong(p, m)
 	}
-	b := packet.New(len(m.Buf))
+	b := p.stash.New(len(m.Buf))
 	s.build(p, b, m.Buf)
 	s.sent++
 	s.bytes += uint64(len(m.Buf))
