@@ -41,7 +41,7 @@ type groupState struct {
 	excluded  []address   // who is not heard, sorted; while there are excluders
 	counts    map[address]sourceCount
 
-	prev, next *group // among the interface's
+	prev, next *entry[groupState] // among the interface's; by its name Go 1.25 does not find the type
 	report     reportState
 }
 
