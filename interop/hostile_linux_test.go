@@ -20,6 +20,7 @@ import (
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/clock"
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/stack"
@@ -157,6 +158,11 @@ func TestHostileFrames(t *testing.T) {
 	}
 	w.open(gateway)
 	goroutines, heap := runtime.NumGoroutine(), heapInUse()
+	// Every frame is to come up, also those that a card in its usual mode, which the
+	// kernel plays, would not let in.
+	if err := w.iface.SetMode(link.Promiscuous); err != nil {
+		t.Fatal(err)
+	}
 	// Who can be believed is told beforehand, since anybody may claim by ARP to
 	// be the peer.
 	if err := w.iface.AddNeighbor(kernel, w.kernelMAC()); err != nil {
