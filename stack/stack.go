@@ -21,6 +21,7 @@ import (
 // New; all methods may be called from any goroutine.
 type Stack struct {
 	cfg Config
+	six *version6 // nil: a stack without IPv6
 
 	// state is the configuration that packets are handled by.
 	state atomic.Pointer[state]
@@ -55,6 +56,7 @@ type state struct {
 	interfaces []*netif // by rising index
 	locals     localSet // all their addresses
 	routes     []route  // in the order in which they are looked at
+	routes6    []route  // those of IPv6, likewise
 	handlers   map[wire.Protocol]Handler
 	hooks      Hooks
 	closed     bool
@@ -64,6 +66,7 @@ type state struct {
 type netif struct {
 	*Interface
 	addresses   []ifaddr
+	addresses6  []ifaddr6
 	transparent []ifaddr // ranges of foreign addresses that are for this host
 	up          bool
 }
@@ -88,7 +91,14 @@ func (a ifaddr) contains(x ipv4) bool { return (a.addr^x)&mask4(a.bits) == 0 }
 func (a ifaddr) prefix() netip.Prefix { return netip.PrefixFrom(a.addr.netip(), a.bits) }
 
 // New makes a stack with a loopback interface.
-func New(c Config) (*Stack, error) {
+func New(c Config) (*Stack, error) { return newStack(c, ipv6) }
+
+// NewIPv4 makes a stack without IPv6, for programs that are to be small: one that
+// makes no other does not carry the code of IPv6. Sockets of that family are
+// EAFNOSUPPORT then, its addresses are refused, and its frames UnknownEtherType.
+func NewIPv4(c Config) (*Stack, error) { return newStack(c, nil) }
+
+func newStack(c Config, six *version6) (*Stack, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
@@ -97,7 +107,7 @@ func New(c Config) (*Stack, error) {
 	if seed == ([32]byte{}) {
 		seed = entropy.Seed()
 	}
-	s := &Stack{cfg: c}
+	s := &Stack{cfg: c, six: six}
 	s.random.src = rand.NewChaCha8(seed)
 	s.timers.init(c.Clock)
 	s.ports.init(s)
@@ -214,6 +224,7 @@ func (s *Stack) update(change func(*state) error) error {
 	next := &state{
 		interfaces: append([]*netif(nil), old.interfaces...),
 		routes:     append([]route(nil), old.routes...),
+		routes6:    append([]route(nil), old.routes6...),
 		locals:     old.locals, // for change to ask
 		handlers:   old.handlers,
 		hooks:      old.hooks,

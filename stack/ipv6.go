@@ -1,0 +1,44 @@
+package stack
+
+import (
+	"net/netip"
+
+	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// version6 is the code that only IPv6 needs, as far as code that is for both families
+// calls it. A stack of NewIPv4 has none, and then the linker leaves all of it out of a
+// program that makes no other.
+type version6 struct {
+	// input is the way in for a packet whose IPv6 header begins at the offset.
+	input func(l *lane, b *packet.Buffer, at int) *Socket
+
+	// solicit asks for a neighbour's address: the station to, or, if that is zero, the
+	// target's solicited-node group; on behalf of a packet from source.
+	solicit func(i *Interface, target address, to wire.MAC, source address)
+	// unreachable ends a packet whose next hop did not answer.
+	unreachable func(s *Stack, i *Interface, b *packet.Buffer)
+	// neighbor checks that an address can be a neighbour's, and returns it.
+	addAddress, removeAddress func(i *Interface, p netip.Prefix) error
+	// down and up take note that the interface has changed; removed, that it is gone.
+	down, up, removed func(i *Interface)
+}
+
+// ipv6 is what stacks of New have.
+var ipv6 = &version6{
+	input:         (*lane).ipv6,
+	solicit:       (*Interface).solicit,
+	unreachable:   (*Stack).unreachable6,
+	addAddress:    (*Interface).addAddress6,
+	removeAddress: (*Interface).removeAddress6,
+	down:          (*Interface).down6,
+	up:            (*Interface).up6,
+	removed:       (*Interface).removed6,
+}
+
+// ifaddr6 is an address of IPv6 of an interface.
+type ifaddr6 struct {
+	addr address
+	bits int
+}
