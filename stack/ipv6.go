@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -23,6 +24,10 @@ type version6 struct {
 	addAddress, removeAddress func(i *Interface, p netip.Prefix) error
 	// down and up take note that the interface has changed; removed, that it is gone.
 	down, up, removed func(i *Interface)
+	// groups is the host's part of MLD.
+	groups *groupProtocol
+	// changeGroup is a Socket's ChangeGroup for a group of IPv6.
+	changeGroup func(s *Socket, change socket.GroupChange, g socket.Group) (*Interface, error)
 }
 
 // ipv6 is what stacks of New have.
@@ -35,10 +40,6 @@ var ipv6 = &version6{
 	down:          (*Interface).down6,
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,
-}
-
-// ifaddr6 is an address of IPv6 of an interface.
-type ifaddr6 struct {
-	addr address
-	bits int
+	groups:        &mld,
+	changeGroup:   (*Socket).change6,
 }
