@@ -24,6 +24,8 @@ type version6 struct {
 	addAddress, removeAddress func(i *Interface, p netip.Prefix) error
 	// down and up take note that the interface has changed; removed, that it is gone.
 	down, up, removed func(i *Interface)
+	// sendError sends an ICMPv6 error message about a packet.
+	sendError func(s *Stack, st *state, b *packet.Buffer, e icmpError6)
 	// groups is the host's part of MLD.
 	groups *groupProtocol
 	// changeGroup is a Socket's ChangeGroup for a group of IPv6.
@@ -40,6 +42,7 @@ var ipv6 = &version6{
 	down:          (*Interface).down6,
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,
+	sendError:     (*Stack).sendError6,
 	groups:        &mld,
 	changeGroup:   (*Socket).change6,
 }
