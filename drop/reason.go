@@ -49,6 +49,7 @@ const (
 	UnknownProtocol     // no handler for its IP protocol
 	ICMPUnmatched       // an ICMP error that quotes nothing of ours
 	ICMPUnsupported     // an ICMP message of a type that is not answered
+	NDPInvalid          // a neighbour discovery message that cannot be (RFC 4861, 6.1 and 7.1)
 	DatagramMalformed   // a UDP or ICMP length that contradicts the packet
 
 	// The way out.
@@ -112,6 +113,7 @@ var names = [reasonCount]string{
 	UnknownProtocol:     "UnknownProtocol",
 	ICMPUnmatched:       "ICMPUnmatched",
 	ICMPUnsupported:     "ICMPUnsupported",
+	NDPInvalid:          "NDPInvalid",
 	DatagramMalformed:   "DatagramMalformed",
 	TTLExpired:          "TTLExpired",
 	NoRoute:             "NoRoute",

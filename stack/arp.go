@@ -44,7 +44,7 @@ func (l *lane) arp(b *packet.Buffer) {
 		if sender != unspecified4 {
 			// Who asks for us will be talked to. Other announcements
 			// only change what is known (arp_accept 0).
-			i.stack.neighbors.learn(i, sender, mac, ours && sender != target, false)
+			i.stack.neighbors.learn(i, sender.address(), mac, ours && sender != target, false)
 		}
 		if ours {
 			i.sendARP(wire.ARPReply, target, mac, sender, mac)
@@ -52,7 +52,7 @@ func (l *lane) arp(b *packet.Buffer) {
 	case wire.ARPReply:
 		// A reply that was asked for is addressed to us.
 		solicited := l.state.local(target) != nil && p.TargetMAC() == i.mac && b.Flags&packet.LinkBroadcast == 0
-		i.stack.neighbors.learn(i, sender, mac, false, solicited)
+		i.stack.neighbors.learn(i, sender.address(), mac, false, solicited)
 	default:
 		l.drop(b, drop.PacketMalformed)
 		return

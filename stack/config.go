@@ -58,6 +58,23 @@ type Config struct {
 	// textbooks have it. On Linux the two are apart.
 	JoinSetsInterface bool
 
+	// DADTransmits is how often others on the link are asked whether they have an IPv6
+	// address before it is used, a second apart after a random time of up to a second
+	// (RFC 4862, 5.4). If zero, 1, as on Linux. If negative, none are asked, and
+	// addresses are used at once.
+	DADTransmits int
+
+	// AcceptRA says whether what routers advertise is heeded: default routes, prefixes,
+	// addresses made of them, hop limit and MTU. If zero, it is unless the stack forwards;
+	// if positive, even then; if negative, it is not (Linux's accept_ra).
+	AcceptRA int
+
+	// EUI64 makes IPv6 addresses that the stack forms itself have the interface's
+	// hardware address in them (RFC 4291, appendix A), by which others can tell. If not
+	// set, they are made of the Seed, the prefix and the interface's name (RFC 7217), and
+	// so remain the same only if a Seed is given.
+	EUI64 bool
+
 	// Limits bound the stack's tables and queues.
 	Limits Limits
 }
@@ -92,6 +109,10 @@ type Limits struct {
 	// SocketGroups is the number of groups that a socket can join, GroupSources the
 	// number of sources in its list for one of them. If zero, 20 and 10, as on Linux.
 	SocketGroups, GroupSources int
+	// Routers, Prefixes and AutoAddresses are the numbers of default routers, of
+	// prefixes that are on the link, and of addresses made of prefixes that an interface
+	// remembers of what routers advertise; more are not heeded. If zero, 16, 64 and 16.
+	Routers, Prefixes, AutoAddresses int
 	// CardGroups is the number of hardware addresses of groups that a card is
 	// programmed for; beyond it the card lets all groups in, and the stack alone
 	// decides. If zero, 256.
@@ -137,6 +158,9 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxReceiveBuffer", &c.MaxReceiveBuffer, defaultBuffer},
 		{"MaxSendBuffer", &c.MaxSendBuffer, defaultBuffer},
 		{"Limits.Neighbors", &c.Limits.Neighbors, 1024},
+		{"Limits.Routers", &c.Limits.Routers, 16},
+		{"Limits.Prefixes", &c.Limits.Prefixes, 64},
+		{"Limits.AutoAddresses", &c.Limits.AutoAddresses, 16},
 		{"Limits.NeighborQueue", &c.Limits.NeighborQueue, 101},
 		{"Limits.Backlog", &c.Limits.Backlog, 1024},
 		{"Limits.ErrorDestinations", &c.Limits.ErrorDestinations, 1024},

@@ -71,8 +71,8 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	}
 	ip.DecrementTTL()
 	hop := dst
-	if r.gateway != 0 {
-		hop = r.gateway
+	if r.gateway != none {
+		hop = r.gateway.ipv4()
 	}
 	if len(options) > 0 {
 		w := optionWriter{
@@ -106,7 +106,7 @@ func (s *Stack) frameFor(out *Interface, hop ipv4, b *packet.Buffer) *neighbor {
 	e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
 	e.SetSource(out.mac)
 	e.SetType(wire.EtherTypeIPv4)
-	return s.neighbors.get(out, hop)
+	return s.neighbors.get(out, hop.address())
 }
 
 // unreachable ends a packet whose next hop did not answer, and tells its sender (RFC

@@ -35,7 +35,8 @@ type Interface struct {
 	lanes  []lane
 	groups groupSet
 
-	configMu sync.Mutex // serialises SetUp, which calls the link
+	configMu sync.Mutex                 // serialises SetUp, which calls the link
+	ip6      atomic.Pointer[interface6] // nil: it does not speak IPv6
 
 	drops drop.Counters
 	sent  sentCounters
@@ -140,6 +141,9 @@ func (s *Stack) RemoveInterface(name string) error {
 	}
 	s.detach(n.Interface)
 	s.neighbors.flush(n.Interface)
+	if n.ip6.Load() != nil {
+		s.six.removed(n.Interface)
+	}
 	n.groups.configured()
 	return n.link.Close()
 }
@@ -153,15 +157,20 @@ func (s *Stack) detach(i *Interface) {
 				break
 			}
 		}
-		kept := st.routes[:0]
-		for _, r := range st.routes {
-			if r.out != i {
-				kept = append(kept, r)
-			}
-		}
-		st.routes = kept
+		st.routes, st.routes6 = without(st.routes, i), without(st.routes6, i)
 		return nil
 	})
+}
+
+// without returns the routes that do not leave by an interface, in place.
+func without(routes []route, i *Interface) []route {
+	kept := routes[:0]
+	for _, r := range routes {
+		if r.out != i {
+			kept = append(kept, r)
+		}
+	}
+	return kept
 }
 
 // Interface returns the interface of that name, or nil.
@@ -177,7 +186,8 @@ func (i *Interface) Name() string  { return i.name }
 func (i *Interface) Index() int    { return i.index }
 func (i *Interface) Stack() *Stack { return i.stack }
 
-// Addresses returns the interface's addresses in the order of adding.
+// Addresses returns the interface's addresses in the order of adding, first those of
+// IPv4. Addresses6 tells also of those of IPv6 that are not to be used.
 func (i *Interface) Addresses() []netip.Prefix {
 	n := i.stack.state.Load().byIndex(i.index)
 	if n == nil {
@@ -187,9 +197,14 @@ func (i *Interface) Addresses() []netip.Prefix {
 }
 
 func (n *netif) prefixes() []netip.Prefix {
-	list := make([]netip.Prefix, 0, len(n.addresses))
+	list := make([]netip.Prefix, 0, len(n.addresses)+len(n.addresses6))
 	for _, a := range n.addresses {
 		list = append(list, a.prefix())
+	}
+	for k := range n.addresses6 {
+		if a := &n.addresses6[k]; a.usable() {
+			list = append(list, a.prefix())
+		}
 	}
 	return list
 }
@@ -206,7 +221,14 @@ func (n *netif) describe() socket.Interface {
 // AddAddress gives the interface an address and a route to its subnet. The
 // first address of a subnet is the source of what is sent there. It refuses an
 // address that the host has already.
+//
+// With its first IPv6 address the interface begins to speak IPv6, as by EnableIPv6. An
+// IPv6 address is not used until others have been asked whether they have it: see
+// Config.DADTransmits and Addresses6.
 func (i *Interface) AddAddress(p netip.Prefix) error {
+	if p.IsValid() && p.Addr().Is6() && !p.Addr().Is4In6() && i.stack.six != nil {
+		return i.stack.six.addAddress(i, p)
+	}
 	if !p.IsValid() || !p.Addr().Is4() {
 		return text.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
 	}
@@ -230,6 +252,9 @@ func (i *Interface) AddAddress(p netip.Prefix) error {
 // RemoveAddress takes an address away, and the route to its subnet if it was
 // the last one in it. Sockets that are bound to it stay bound and hear nothing.
 func (i *Interface) RemoveAddress(p netip.Prefix) error {
+	if p.IsValid() && p.Addr().Is6() && !p.Addr().Is4In6() && i.stack.six != nil {
+		return i.stack.six.removeAddress(i, p)
+	}
 	if !p.IsValid() || !p.Addr().Is4() {
 		return text.Errorf("stack: %v is not an IPv4 address with a prefix length", p)
 	}
@@ -249,16 +274,29 @@ func (i *Interface) RemoveAddress(p netip.Prefix) error {
 }
 
 // SetUp takes the interface down or brings it up again. Down, it neither sends
-// nor receives, its routes are not used, and its addresses stay local.
+// nor receives, its routes are not used, and its IPv4 addresses stay local.
+//
+// Of IPv6 it forgets what routers have told it, addresses made from their prefixes
+// included. Those given by AddAddress stay, as with Linux's keep_addr_on_down, and so
+// does the link-local one: when it comes up again, others are asked anew whether they
+// have them, and until then they are tentative.
 func (i *Interface) SetUp(up bool) error {
 	i.configMu.Lock()
 	defer i.configMu.Unlock()
+	before := i.stack.state.Load().byIndex(i.index)
 	err := i.change(func(_ *state, n *netif) error {
 		n.up = up
 		return nil
 	})
 	if err == nil && !up {
 		i.stack.neighbors.flush(i)
+	}
+	if err == nil && i.ip6.Load() != nil && before.up != up {
+		if up {
+			i.stack.six.up(i)
+		} else {
+			i.stack.six.down(i)
+		}
 	}
 	i.groups.configured()
 	return err
@@ -278,6 +316,9 @@ func (i *Interface) MTU() int {
 func (i *Interface) SetMTU(mtu int) error {
 	if most := i.link.MTU(); mtu != 0 && (mtu < minMTU || mtu > most) {
 		return text.Errorf("stack: interface %q cannot have an MTU of %d: IPv4 needs %d, and its link carries %d", i.name, mtu, minMTU, most)
+	}
+	if mtu != 0 && mtu < wire.IPv6MinMTU && i.ip6.Load() != nil {
+		return text.Errorf("stack: interface %q cannot have an MTU of %d: it speaks IPv6, which needs %d (RFC 8200)", i.name, mtu, wire.IPv6MinMTU)
 	}
 	return i.change(func(*state, *netif) error {
 		i.mtu.Store(int32(mtu))
@@ -379,13 +420,37 @@ func (i *Interface) drop(b *packet.Buffer, reason drop.Reason) {
 	b.Release()
 }
 
+// preferred reports whether of two routes, of which routers have told both, this one
+// goes before the other: by preference (RFC 4191), and then by interface, so that
+// their order does not depend on who said it last.
+func (r *route) preferred(before *route) bool {
+	if !r.connected || !before.connected || r.dst.is4() || r.dst != before.dst {
+		return false
+	}
+	if a, b := rank(r.preference), rank(before.preference); a != b {
+		return a > b
+	}
+	return r.out.index < before.out.index
+}
+
+// rank orders preferences by how much they say.
+func rank(p wire.RouterPreference) int {
+	switch p {
+	case wire.PreferenceHigh:
+		return 1
+	case wire.PreferenceLow:
+		return -1
+	}
+	return 0
+}
+
 // sortRoutes puts routes into the order in which they are looked at: longest
-// prefix first, then lowest metric, then the oldest. All but the last are in it
-// already.
+// prefix first, then lowest metric, then the preferred, then the oldest. All but the
+// last are in it already.
 func sortRoutes(routes []route) {
 	for i := len(routes) - 1; i > 0; i-- {
 		a, b := &routes[i-1], &routes[i]
-		if a.bits > b.bits || a.bits == b.bits && a.metric <= b.metric {
+		if a.bits > b.bits || a.bits == b.bits && (a.metric < b.metric || a.metric == b.metric && !b.preferred(a)) {
 			break
 		}
 		*a, *b = *b, *a

@@ -20,8 +20,10 @@ type version6 struct {
 	solicit func(i *Interface, target address, to wire.MAC, source address)
 	// unreachable ends a packet whose next hop did not answer.
 	unreachable func(s *Stack, i *Interface, b *packet.Buffer)
-	// neighbor checks that an address can be a neighbour's, and returns it.
+	// addAddress and removeAddress are the Interface's methods, for IPv6.
 	addAddress, removeAddress func(i *Interface, p netip.Prefix) error
+	// parseRoute checks a route to r, of which n is known already.
+	parseRoute func(st *state, r Route, n route) (route, error)
 	// down and up take note that the interface has changed; removed, that it is gone.
 	down, up, removed func(i *Interface)
 	// sendError sends an ICMPv6 error message about a packet.
@@ -39,6 +41,7 @@ var ipv6 = &version6{
 	unreachable:   (*Stack).unreachable6,
 	addAddress:    (*Interface).addAddress6,
 	removeAddress: (*Interface).removeAddress6,
+	parseRoute:    (*state).parseRoute6,
 	down:          (*Interface).down6,
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,

@@ -49,6 +49,7 @@ type Neighbor struct {
 	Addr      netip.Addr
 	MAC       wire.MAC // zero while it is not known
 	State     NeighborState
+	Router    bool // of IPv6: it says that it is a router
 }
 
 // neighbor is a next hop on a link.
@@ -58,13 +59,14 @@ type neighbor struct {
 	word atomic.Uint64
 
 	iface *Interface
-	addr  ipv4
+	addr  address
 	next  atomic.Pointer[neighbor] // in its slot of the table
 
 	// Guarded by the table's mutex.
 	state    NeighborState
 	mac      wire.MAC
 	probes   int
+	router   bool     // it says that it is one (RFC 4861, 5.1)
 	dead     bool     // out of the table
 	rank     *recency // the order of use that it is in; nil: none
 	older    *neighbor
@@ -189,28 +191,53 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 		n.probes = 1
 		n.rank.touch(n)
 		t.setState(n, NeighborIncomplete)
-		t.stack.timers.arm(&n.timer, t.stack.timers.now()+probeInterval)
+		t.stack.timers.arm(&n.timer, t.stack.timers.now()+n.retransmission())
 	}
 	t.mu.Unlock()
 	if full != nil {
 		n.iface.drop(full, drop.NeighborQueueFull)
 	}
 	if ask {
-		n.iface.askARP(n.addr, wire.Broadcast, source)
+		n.ask(wire.MAC{}, source)
 	}
 }
 
-// sourceWaiting returns the source of the packet that has begun to wait last; 0
-// if none waits. The caller holds the table's mutex.
-func (n *neighbor) sourceWaiting() ipv4 {
+// sourceWaiting returns the source of the packet that has begun to wait last; the
+// unspecified address if none waits. The caller holds the table's mutex.
+func (n *neighbor) sourceWaiting() address {
 	if n.last == nil {
-		return 0
+		return n.addr.any()
 	}
-	h, _, _, err := wire.ParseIPv4(n.last.Bytes()[n.iface.headerLen():])
+	data := n.last.Bytes()[n.iface.headerLen():]
+	if !n.addr.is4() {
+		return addressOf16((*wire.IPv6Header)(data).Source16())
+	}
+	h, _, _, err := wire.ParseIPv4(data)
 	if err != nil {
-		return 0
+		return n.addr.any()
 	}
-	return ipv4OfBytes(h.Source4())
+	return ipv4OfBytes(h.Source4()).address()
+}
+
+// ask asks the station to for the neighbour's address, or, if that is zero, all that
+// may know it, on behalf of a packet from source.
+func (n *neighbor) ask(to wire.MAC, source address) {
+	switch {
+	case !n.addr.is4():
+		n.iface.stack.six.solicit(n.iface, n.addr, to, source)
+	case to.IsZero():
+		n.iface.askARP(n.addr.ipv4(), wire.Broadcast, source.ipv4())
+	default:
+		n.iface.askARP(n.addr.ipv4(), to, source.ipv4())
+	}
+}
+
+// retransmission returns how long an answer is waited for.
+func (n *neighbor) retransmission() time.Duration {
+	if n.addr.is4() {
+		return probeInterval
+	}
+	return n.iface.retransTimer()
 }
 
 // sendTo sends a packet whose header lacks only the destination, and counts it.
@@ -229,7 +256,7 @@ func (t *neighborTable) expire(n *neighbor, now instant) {
 		return
 	}
 	var failed []*packet.Buffer
-	ask, to, source := false, wire.Broadcast, n.sourceWaiting()
+	ask, to, source := false, wire.MAC{}, n.sourceWaiting()
 	switch n.state {
 	case NeighborReachable:
 		t.setState(n, NeighborStale)
@@ -244,7 +271,7 @@ func (t *neighborTable) expire(n *neighbor, now instant) {
 		if n.probes < maxProbes {
 			n.probes++
 			ask = true
-			t.stack.timers.arm(&n.timer, now+probeInterval)
+			t.stack.timers.arm(&n.timer, now+n.retransmission())
 			break
 		}
 		t.setState(n, NeighborFailed)
@@ -252,17 +279,21 @@ func (t *neighborTable) expire(n *neighbor, now instant) {
 	}
 	t.mu.Unlock()
 	if ask {
-		n.iface.askARP(n.addr, to, source)
+		n.ask(to, source)
 	}
 	for _, b := range failed {
-		t.stack.unreachable(n.iface, b)
+		if n.addr.is4() {
+			t.stack.unreachable(n.iface, b)
+		} else {
+			t.stack.six.unreachable(t.stack, n.iface, b)
+		}
 	}
 }
 
 // learn takes note of what an ARP packet says: that addr is at mac. An answer
 // to a question of ours confirms; anything else only suggests. It makes a new
 // neighbour only if create is set.
-func (t *neighborTable) learn(i *Interface, addr ipv4, mac wire.MAC, create, confirmed bool) {
+func (t *neighborTable) learn(i *Interface, addr address, mac wire.MAC, create, confirmed bool) {
 	t.mu.Lock()
 	n := t.find(i, addr)
 	if n == nil && create && !t.closed {
@@ -278,7 +309,7 @@ func (t *neighborTable) learn(i *Interface, addr ipv4, mac wire.MAC, create, con
 	switch {
 	case confirmed && asked:
 		t.setState(n, NeighborReachable)
-		t.stack.timers.arm(&n.timer, t.stack.timers.now()+t.reachable())
+		t.stack.timers.arm(&n.timer, t.stack.timers.now()+t.reachable(n))
 	case n.state == NeighborIncomplete, n.state == NeighborFailed:
 		t.setState(n, NeighborStale)
 		t.stack.timers.disarm(&n.timer)
@@ -357,10 +388,15 @@ func sendAll(i *Interface, frames []*packet.Buffer, mac wire.MAC) {
 	i.transmit(frames)
 }
 
-// reachable returns how long an answer is trusted: between half and one and a
-// half times the base (RFC 4861, section 6.3.2), so that hosts do not ask in step.
-func (t *neighborTable) reachable() time.Duration {
-	return reachableTime/2 + time.Duration(t.stack.random.below(int(reachableTime/time.Millisecond)))*time.Millisecond
+// reachable returns how long a neighbour's answer is trusted: between half and one
+// and a half times the base (RFC 4861, section 6.3.2), so that hosts do not ask in
+// step. It is drawn anew for each answer.
+func (t *neighborTable) reachable(n *neighbor) time.Duration {
+	base := reachableTime
+	if !n.addr.is4() {
+		base = n.iface.baseReachableTime()
+	}
+	return base/2 + time.Duration(t.stack.random.below(int(base/time.Millisecond)))*time.Millisecond
 }
 
 // AddNeighbor sets the hardware address of a neighbour by hand. It is never
@@ -374,16 +410,24 @@ func (i *Interface) AddNeighbor(addr netip.Addr, mac wire.MAC) error {
 		return text.Errorf("stack: interface %q was removed", i.name)
 	case i.kind != link.Ethernet:
 		return text.Errorf("stack: interface %q has no neighbours with hardware addresses", i.name)
+	case addr.Is6():
+		if i.ip6.Load() == nil {
+			return text.Errorf("stack: interface %q does not speak IPv6, and has no neighbour %v: EnableIPv6 makes it", i.name, addr)
+		}
+		if err := n.checkNeighbor6(addr); err != nil {
+			return err
+		}
 	case !addr.Is4() || addr.IsMulticast() || addr.IsUnspecified() || addr == broadcast4.netip():
 		return errNotNeighbor(addr)
 	case st.local(ipv4Of(addr)) != nil || st.broadcasts(ipv4Of(addr)) != nil:
 		return errNotNeighbor(addr)
-	case mac.IsZero() || mac.IsMulticast():
+	}
+	if mac.IsZero() || mac.IsMulticast() {
 		return text.Errorf("stack: %v is no station's address, and cannot be that of neighbour %v", mac, addr)
 	}
 	t := &i.stack.neighbors
 	t.mu.Lock()
-	n := t.make(i, ipv4Of(addr))
+	n := t.make(i, addressOf(addr))
 	n.mac = mac
 	t.setState(n, NeighborPermanent)
 	t.stack.timers.disarm(&n.timer)
@@ -400,7 +444,7 @@ func (s *Stack) Neighbors() []Neighbor {
 	defer t.mu.Unlock()
 	var list []Neighbor
 	for _, n := range t.sorted(nil) {
-		x := Neighbor{Interface: n.iface.name, Addr: n.addr.netip(), State: n.state}
+		x := Neighbor{Interface: n.iface.name, Addr: n.addr.netip(), State: n.state, Router: n.router}
 		switch {
 		case n.known():
 			x.MAC = n.mac

@@ -32,13 +32,13 @@ func (t *neighborTable) init(s *Stack) {
 
 // slot returns where the chain of a next hop begins. The hash is the port
 // table's: its key is secret.
-func (t *neighborTable) slot(slots []atomic.Pointer[neighbor], i *Interface, addr ipv4) *atomic.Pointer[neighbor] {
-	return &slots[t.stack.ports.mix(uint64(i.index), uint64(addr))&uint64(len(slots)-1)]
+func (t *neighborTable) slot(slots []atomic.Pointer[neighbor], i *Interface, addr address) *atomic.Pointer[neighbor] {
+	return &slots[t.stack.ports.mix(uint64(i.index)^addr.hi, addr.lo)&uint64(len(slots)-1)]
 }
 
 // find returns the neighbour for a next hop, or nil. Without the lock it may
 // miss one while the table grows.
-func (t *neighborTable) find(i *Interface, addr ipv4) *neighbor {
+func (t *neighborTable) find(i *Interface, addr address) *neighbor {
 	for n := t.slot(*t.slots.Load(), i, addr).Load(); n != nil; n = n.next.Load() {
 		if n.addr == addr && n.iface == i {
 			return n
@@ -48,7 +48,7 @@ func (t *neighborTable) find(i *Interface, addr ipv4) *neighbor {
 }
 
 // get returns the neighbour for a next hop, making it if need be.
-func (t *neighborTable) get(i *Interface, addr ipv4) *neighbor {
+func (t *neighborTable) get(i *Interface, addr address) *neighbor {
 	if n := t.find(i, addr); n != nil {
 		return n
 	}
@@ -61,7 +61,7 @@ func (t *neighborTable) get(i *Interface, addr ipv4) *neighbor {
 // be, one makes room: one that did not answer before one that did, so that a
 // scan of a subnet does not push out who is there; then the one that has not
 // been used for the longest time. The caller holds t.mu.
-func (t *neighborTable) make(i *Interface, addr ipv4) *neighbor {
+func (t *neighborTable) make(i *Interface, addr address) *neighbor {
 	if n := t.find(i, addr); n != nil {
 		return n
 	}
@@ -149,7 +149,7 @@ func (t *neighborTable) sorted(i *Interface) []*neighbor {
 	}
 	sort.Slice(list, func(a, b int) bool {
 		x, y := list[a], list[b]
-		return x.iface.index < y.iface.index || x.iface.index == y.iface.index && x.addr < y.addr
+		return x.iface.index < y.iface.index || x.iface.index == y.iface.index && x.addr.compare(y.addr) < 0
 	})
 	return list
 }

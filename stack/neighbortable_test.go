@@ -20,13 +20,13 @@ func TestNeighborTableAgainstAList(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	type entry struct {
 		i    *Interface
-		addr ipv4
+		addr address
 		n    *neighbor
 	}
 	var list []entry // the one used last at its end
 	states := []NeighborState{NeighborIncomplete, NeighborReachable, NeighborStale, NeighborDelay, NeighborProbe, NeighborFailed, NeighborPermanent}
 	for step := range 20000 {
-		i, addr := interfaces[r.IntN(2)], ipv4(10<<24|3+r.IntN(60))
+		i, addr := interfaces[r.IntN(2)], ipv4(10<<24|3+r.IntN(60)).address()
 		at := slices.IndexFunc(list, func(e entry) bool { return e.i == i && e.addr == addr })
 		if at >= 0 != (nt.find(i, addr) != nil) || at >= 0 && nt.find(i, addr) != list[at].n {
 			t.Fatalf("step %d: find and the list differ", step)
@@ -104,7 +104,7 @@ func TestNeighborTableReadWhileItChanges(t *testing.T) {
 	nt := &h.neighbors
 	fixed := make([]*neighbor, 16)
 	for k := range fixed {
-		a := ipv4(10<<24 | 200 + k)
+		a := ipv4(10<<24 | 200 + k).address()
 		h.eth0.AddNeighbor(a.netip(), macPeer)
 		fixed[k] = nt.find(h.eth0, a)
 	}
@@ -124,7 +124,7 @@ func TestNeighborTableReadWhileItChanges(t *testing.T) {
 		writers.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(w), 1))
 			for n := range 4000 {
-				nt.get(h.eth0, ipv4(11<<24|r.IntN(1000)))
+				nt.get(h.eth0, ipv4(11<<24|r.IntN(1000)).address())
 				if n%1000 == 0 { // so that it grows again
 					nt.mu.Lock()
 					for _, x := range nt.sorted(nil) {
@@ -165,7 +165,7 @@ func BenchmarkManyNeighbors(b *testing.B) {
 	for b.Loop() {
 		h := newHost(b, Config{Limits: Limits{Neighbors: 10000}}, newCable(), "10.0.0.2/8")
 		for k := range 10000 {
-			h.neighbors.learn(h.eth0, ipv4(10<<24|3+k), wire.MAC{2, 0, 0, 0, byte(k >> 8), byte(k)}, true, false)
+			h.neighbors.learn(h.eth0, ipv4(10<<24|3+k).address(), wire.MAC{2, 0, 0, 0, byte(k >> 8), byte(k)}, true, false)
 		}
 		if n := len(h.Neighbors()); n != 10000 {
 			b.Fatal(n)

@@ -154,7 +154,7 @@ func (s *Stack) routeInto(p *path, q query) error {
 		case p.multicast:
 			p.link |= macWord(wire.MulticastMAC(q.dst.netip()))
 		default:
-			p.neighbor = s.neighbors.get(out.Interface, hop)
+			p.neighbor = s.neighbors.get(out.Interface, hop.address())
 			p.link = p.neighbor.word.Load()
 		}
 	}
@@ -212,8 +212,8 @@ func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4,
 			return nil, 0, err
 		}
 		out, hop = st.byIndex(r.out.index), q.dst
-		if r.gateway != 0 {
-			hop = r.gateway
+		if r.gateway != none {
+			hop = r.gateway.ipv4()
 		}
 	}
 	if q.src == 0 {

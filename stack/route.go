@@ -7,6 +7,7 @@ import (
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // RouteType says what becomes of packets that a route matches.
@@ -56,11 +57,13 @@ type Route struct {
 
 // route is a Route as the state keeps it.
 type route struct {
-	dst, gateway, source ipv4 // 0: none
-	bits, metric         int
-	kind                 RouteType
-	out                  *Interface // nil unless unicast
-	connected            bool       // made by AddAddress
+	dst             address
+	gateway, source address // zero: none
+	bits, metric    int
+	kind            RouteType
+	out             *Interface            // nil unless unicast
+	connected       bool                  // made by AddAddress, or by what a router advertises
+	preference      wire.RouterPreference // of the router (RFC 4191)
 }
 
 // maxRoutes bounds the routing table, which is searched from front to back.
@@ -70,20 +73,21 @@ const maxRoutes = 4096
 // second route to the same destination with the same metric is refused.
 func (s *Stack) AddRoute(r Route) error {
 	return s.update(func(st *state) error {
-		n, err := st.parseRoute(r)
+		n, err := s.parseRoute(st, r)
 		if err != nil {
 			return err
 		}
-		if len(st.routes) >= maxRoutes {
+		table := st.table(n.dst)
+		if len(*table) >= maxRoutes {
 			return text.Errorf("stack: the routing table is full: %d routes", maxRoutes)
 		}
-		for _, o := range st.routes {
-			if o.dst == n.dst && o.bits == n.bits && o.metric == n.metric {
+		for _, o := range *table {
+			if o.dst == n.dst && o.bits == n.bits && o.metric == n.metric && (n.dst.is4() || !o.connected && o.out == n.out) {
 				return text.Errorf("stack: there is a route to %v with metric %d already", o.destination(), o.metric)
 			}
 		}
-		st.routes = append(st.routes, n)
-		sortRoutes(st.routes)
+		*table = append(*table, n)
+		sortRoutes(*table)
 		return nil
 	})
 }
@@ -97,10 +101,11 @@ func (s *Stack) RemoveRoute(r Route) error {
 		if err != nil {
 			return err
 		}
-		for k, o := range st.routes {
+		table := st.table(n.dst)
+		for k, o := range *table {
 			n.connected, n.out = false, o.out
 			if o == n && (r.Interface == "" || o.out != nil && o.out.name == r.Interface) {
-				st.routes = append(st.routes[:k], st.routes[k+1:]...)
+				*table = append((*table)[:k], (*table)[k+1:]...)
 				return nil
 			}
 		}
@@ -109,52 +114,70 @@ func (s *Stack) RemoveRoute(r Route) error {
 }
 
 // Routes returns the routes in the order in which they are looked at, those
-// that AddAddress made included.
+// that AddAddress made included: first IPv4's, then IPv6's, with those that routers
+// have advertised, but for those to groups.
 func (s *Stack) Routes() []Route {
 	st := s.state.Load()
-	list := make([]Route, 0, len(st.routes))
-	for _, r := range st.routes {
-		x := Route{Destination: r.destination(), Metric: r.metric, Type: r.kind}
-		if r.gateway != 0 {
-			x.Gateway = r.gateway.netip()
+	list := make([]Route, 0, len(st.routes)+len(st.routes6))
+	for _, table := range [][]route{st.routes, st.routes6} {
+		for _, r := range table {
+			x := Route{Destination: r.destination(), Metric: r.metric, Type: r.kind}
+			if r.connected && r.dst.isMulticast() {
+				continue
+			}
+			if r.gateway != none {
+				x.Gateway = r.gateway.netip()
+			}
+			if r.source != none {
+				x.Source = r.source.netip()
+			}
+			if r.out != nil {
+				x.Interface = r.out.name
+			}
+			list = append(list, x)
 		}
-		if r.source != 0 {
-			x.Source = r.source.netip()
-		}
-		if r.out != nil {
-			x.Interface = r.out.name
-		}
-		list = append(list, x)
 	}
 	return list
+}
+
+// none is what a route has instead of an address that it does not have.
+var none address
+
+// table returns the routing table of an address's family.
+func (st *state) table(a address) *[]route {
+	if a.is4() {
+		return &st.routes
+	}
+	return &st.routes6
 }
 
 func (r route) destination() netip.Prefix { return netip.PrefixFrom(r.dst.netip(), r.bits) }
 
 // parse checks a Route by itself. What it returns lacks the way out.
 func (r Route) parse() (route, error) {
-	n := route{metric: r.Metric, kind: r.Type}
+	n := route{dst: unspecified4.address(), metric: r.Metric, kind: r.Type}
+	if r.Destination == (netip.Prefix{}) && (r.Gateway.Is6() || r.Source.Is6()) {
+		n.dst = unspecified6
+	}
 	if r.Destination != (netip.Prefix{}) {
-		if !r.Destination.IsValid() || !r.Destination.Addr().Is4() {
-			return n, text.Errorf("stack: the route's destination %v is not an IPv4 prefix", r.Destination)
+		if !r.Destination.IsValid() || r.Destination.Addr().Is4In6() {
+			return n, text.Errorf("stack: the route's destination %v is not a prefix", r.Destination)
 		}
 		p := r.Destination.Masked()
 		if p != r.Destination {
 			return n, text.Errorf("stack: the route's destination %v has bits beyond its prefix; did you mean %v?", r.Destination, p)
 		}
-		n.dst, n.bits = ipv4Of(p.Addr()), p.Bits()
+		n.dst, n.bits = addressOf(p.Addr()), p.Bits()
 	}
 	if r.Gateway.IsValid() {
-		if !r.Gateway.Is4() {
-			return n, text.Errorf("stack: the gateway %v is not IPv4", r.Gateway)
+		if n.gateway = addressOf(r.Gateway); n.gateway.is4() != n.dst.is4() || r.Gateway.Is4In6() {
+			return n, text.Errorf("stack: the gateway %v is not %s", r.Gateway, n.dst.family())
 		}
-		n.gateway = ipv4Of(r.Gateway)
 	}
 	if r.Source.IsValid() {
-		if !r.Source.Is4() {
-			return n, text.Errorf("stack: the route's source %v is not IPv4", r.Source)
+		if n.source = addressOf(r.Source); n.source.is4() != n.dst.is4() || r.Source.Is4In6() {
+			return n, text.Errorf("stack: the route's source %v is not %s", r.Source, n.dst.family())
 		}
-		n.source = ipv4Of(r.Source)
 	}
 	switch r.Type {
 	case RouteUnicast:
@@ -169,12 +192,18 @@ func (r Route) parse() (route, error) {
 }
 
 // parseRoute checks a Route against the state.
-func (st *state) parseRoute(r Route) (route, error) {
+func (s *Stack) parseRoute(st *state, r Route) (route, error) {
 	n, err := r.parse()
 	if err != nil {
 		return n, err
 	}
-	if n.source != 0 && st.local(n.source) == nil {
+	if !n.dst.is4() {
+		if s.six == nil {
+			return n, errIPv4Only
+		}
+		return s.six.parseRoute(st, r, n)
+	}
+	if n.source != none && st.local(n.source.ipv4()) == nil {
 		return n, text.Errorf("stack: the route's source %v is not an address of this host", r.Source)
 	}
 	if n.kind != RouteUnicast {
@@ -187,16 +216,17 @@ func (st *state) parseRoute(r Route) (route, error) {
 		}
 		n.out = i.Interface
 	}
-	if n.gateway == 0 {
+	if n.gateway == none {
 		if n.out == nil {
 			return n, text.Errorf("stack: the route to %v needs a gateway or an interface", n.destination())
 		}
 		return n, nil
 	}
+	gateway := n.gateway.ipv4()
 	switch {
-	case st.local(n.gateway) != nil:
+	case st.local(gateway) != nil:
 		return n, text.Errorf("stack: the gateway %v is this host itself", r.Gateway)
-	case n.gateway.isMulticast(), n.gateway == broadcast4, st.broadcasts(n.gateway) != nil:
+	case gateway.isMulticast(), gateway == broadcast4, st.broadcasts(gateway) != nil:
 		return n, text.Errorf("stack: the gateway %v is not the address of one host", r.Gateway)
 	}
 	for _, i := range st.interfaces {
@@ -204,7 +234,7 @@ func (st *state) parseRoute(r Route) (route, error) {
 			continue
 		}
 		for _, a := range i.addresses {
-			if a.contains(n.gateway) {
+			if a.contains(gateway) {
 				n.out = i.Interface
 				return n, nil
 			}
@@ -218,7 +248,7 @@ func (st *state) parseRoute(r Route) (route, error) {
 
 // addConnected adds the route to an address's subnet.
 func (st *state) addConnected(i *Interface, a ifaddr) {
-	r := route{dst: a.addr & mask4(a.bits), bits: a.bits, out: i, source: a.addr, connected: true}
+	r := route{dst: (a.addr & mask4(a.bits)).address(), bits: a.bits, out: i, source: a.addr.address(), connected: true}
 	for _, o := range st.routes {
 		if o.connected && o.dst == r.dst && o.bits == r.bits && o.out == i {
 			return // the subnet's first address is its source
@@ -233,18 +263,18 @@ func (st *state) addConnected(i *Interface, a ifaddr) {
 func (st *state) removeConnected(n *netif, a ifaddr) {
 	kept := st.routes[:0:0]
 	for _, r := range st.routes {
-		if r.source == a.addr {
+		if r.source == a.addr.address() {
 			if !r.connected || r.out != n.Interface {
 				continue
 			}
-			r.source = 0
+			r.source = none
 			for _, o := range n.addresses {
 				if o.bits == r.bits && o.contains(a.addr) {
-					r.source = o.addr
+					r.source = o.addr.address()
 					break
 				}
 			}
-			if r.source == 0 {
+			if r.source == none {
 				continue
 			}
 		}
@@ -258,7 +288,7 @@ func (st *state) removeConnected(n *netif, a ifaddr) {
 func (st *state) lookup(dst ipv4, out *Interface) *route {
 	for k := range st.routes {
 		r := &st.routes[k]
-		if (dst^r.dst)&mask4(r.bits) != 0 {
+		if (dst^r.dst.ipv4())&mask4(r.bits) != 0 {
 			continue
 		}
 		if out != nil && r.out != out {
@@ -290,8 +320,8 @@ func (t RouteType) refusal() (error, drop.Reason) {
 // towards the next hop: the route's own, else the interface's address in the
 // next hop's subnet, else its first, else any of the host's; 0 if it has none.
 func (st *state) sourceFor(r *route, n *netif, hop ipv4) ipv4 {
-	if r != nil && r.source != 0 {
-		return r.source
+	if r != nil && r.source != none {
+		return r.source.ipv4()
 	}
 	for _, a := range n.addresses {
 		if a.contains(hop) {

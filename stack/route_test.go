@@ -157,7 +157,8 @@ func TestRoutesThatAreRefused(t *testing.T) {
 		"gateway is a group":               {Gateway: netip.MustParseAddr("224.0.0.1"), Interface: "eth0"},
 		"gateway is IPv6":                  {Gateway: netip.MustParseAddr("fe80::1")},
 		"unknown interface":                {Interface: "eth7"},
-		"destination is IPv6":              {Destination: netip.MustParsePrefix("2001:db8::/32"), Interface: "eth0"},
+		"destination is v4-mapped":         {Destination: netip.MustParsePrefix("::ffff:192.0.2.0/120"), Interface: "eth0"},
+		"gateway of the other family":      {Destination: netip.MustParsePrefix("2001:db8::/32"), Gateway: netip.MustParseAddr("10.0.0.1")},
 		"destination is no prefix":         {Destination: invalid, Interface: "eth0"},
 		"bits beyond the prefix":           {Destination: netip.MustParsePrefix("192.0.2.1/24"), Interface: "eth0"},
 		"source is not local":              {Interface: "eth0", Source: netip.MustParseAddr("10.0.0.3")},
@@ -193,7 +194,7 @@ func TestRoutingTableIsBounded(t *testing.T) {
 	// Filled from within, since adding sorts each time.
 	h.update(func(st *state) error {
 		for k := len(st.routes); k < maxRoutes; k++ {
-			st.routes = append(st.routes, route{dst: ipv4(20<<24 | k<<4), bits: 28, kind: RouteBlackhole})
+			st.routes = append(st.routes, route{dst: ipv4(20<<24 | k<<4).address(), bits: 28, kind: RouteBlackhole})
 		}
 		return nil
 	})
@@ -327,7 +328,7 @@ func TestAnInterfaceWithoutAddressBorrowsOne(t *testing.T) {
 func TestAddressesThatAreRefused(t *testing.T) {
 	h, _ := onCable(t, Config{})
 	for _, a := range []string{
-		"10.0.0.2/24", "10.0.0.2/16", "127.0.0.1/32", "0.0.0.0/8", "224.0.0.5/24", "255.255.255.255/32", "10.7.0.255/24", "2001:db8::1/64",
+		"10.0.0.2/24", "10.0.0.2/16", "127.0.0.1/32", "0.0.0.0/8", "224.0.0.5/24", "255.255.255.255/32", "10.7.0.255/24", "::ffff:10.0.0.9/120", "::/64", "::1/128", "ff02::5/64",
 	} {
 		if err := h.eth0.AddAddress(netip.MustParsePrefix(a)); err == nil {
 			t.Errorf("%s was added", a)

@@ -20,8 +20,9 @@ import (
 // A Stack is one host's UDP/IP kernel. It is a socket.Network. Make it with
 // New; all methods may be called from any goroutine.
 type Stack struct {
-	cfg Config
-	six *version6 // nil: a stack without IPv6
+	cfg  Config
+	six  *version6 // nil: a stack without IPv6
+	seed [32]byte
 
 	// state is the configuration that packets are handled by.
 	state atomic.Pointer[state]
@@ -69,6 +70,8 @@ type netif struct {
 	addresses6  []ifaddr6
 	transparent []ifaddr // ranges of foreign addresses that are for this host
 	up          bool
+	hopLimit    uint8 // of IPv6, and its MTU, that routers advertise; 0: none
+	mtu6        int
 }
 
 // ifaddr is an address of an interface.
@@ -107,7 +110,7 @@ func newStack(c Config, six *version6) (*Stack, error) {
 	if seed == ([32]byte{}) {
 		seed = entropy.Seed()
 	}
-	s := &Stack{cfg: c, six: six}
+	s := &Stack{cfg: c, six: six, seed: seed}
 	s.random.src = rand.NewChaCha8(seed)
 	s.timers.init(c.Clock)
 	s.ports.init(s)
