@@ -229,7 +229,7 @@ func (s *reportState) countDown() {
 func (i *Interface) sendReport(m outgoing) {
 	s := i.stack
 	var p path
-	q := query{dst: m.to, device: i.index, ttl: 1, tos: controlTOS, fragment: fragmentNever}
+	q := query{dst: m.to.address(), device: i.index, ttl: 1, tos: controlTOS, fragment: fragmentNever}
 	if s.routeInto(&p, q) != nil {
 		return // the interface went away
 	}
@@ -243,7 +243,7 @@ func (i *Interface) sendReport(m outgoing) {
 	h.SetDontFragment(true)
 	h.SetTTL(1)
 	h.SetProtocol(wire.ProtocolIGMP)
-	h.SetSource4(p.src.bytes())
+	h.SetSource4(p.src.ipv4().bytes())
 	h.SetDestination4(m.to.bytes())
 	options := f[wire.IPv4HeaderLen:headerLen]
 	copy(options, wire.IPv4RouterAlertOption)
