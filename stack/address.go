@@ -29,6 +29,9 @@ func (a ipv4) isMulticast() bool  { return a>>28 == 0xe }
 func (a ipv4) bytes() (b [4]byte) { binary.BigEndian.PutUint32(b[:], uint32(a)); return b }
 func (a ipv4) netip() netip.Addr  { return netip.AddrFrom4(a.bytes()) }
 
+// mapped returns the address in its v4-mapped form.
+func (a ipv4) mapped() netip.Addr { return netip.AddrFrom16(a.address().bytes16()) }
+
 // ipv4Of returns the IPv4 address in a, v4-mapped or not; it must be one.
 func ipv4Of(a netip.Addr) ipv4 {
 	b := a.As4()

@@ -118,7 +118,7 @@ func leaveMessage(group address) outgoing {
 func (i *Interface) sendReport(m outgoing) {
 	s := i.stack
 	var p path
-	q := query{dst: m.to.ipv4(), device: i.index, ttl: 1, tos: controlTOS, fragment: fragmentNever}
+	q := query{dst: m.to, device: i.index, ttl: 1, tos: controlTOS, fragment: fragmentNever}
 	if s.routeInto(&p, q) != nil {
 		return // the interface went away
 	}
@@ -132,7 +132,7 @@ func (i *Interface) sendReport(m outgoing) {
 	h.SetDontFragment(true)
 	h.SetTTL(1)
 	h.SetProtocol(wire.ProtocolIGMP)
-	h.SetSource4(p.src.bytes())
+	h.SetSource4(p.src.ipv4().bytes())
 	h.SetDestination4(m.to.ipv4().bytes())
 	options := f[wire.IPv4HeaderLen:headerLen]
 	copy(options, wire.IPv4RouterAlertOption)

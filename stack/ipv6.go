@@ -15,6 +15,9 @@ type version6 struct {
 	// input is the way in for a packet whose IPv6 header begins at the offset.
 	input func(l *lane, b *packet.Buffer, at int) *Socket
 
+	// route is routeInto for a destination of IPv6.
+	route func(s *Stack, p *path, q query) error
+
 	// solicit asks for a neighbour's address: the station to, or, if that is zero, the
 	// target's solicited-node group; on behalf of a packet from source.
 	solicit func(i *Interface, target address, to wire.MAC, source address)
@@ -37,6 +40,7 @@ type version6 struct {
 // ipv6 is what stacks of New have.
 var ipv6 = &version6{
 	input:         (*lane).ipv6,
+	route:         (*Stack).routeInto6,
 	solicit:       (*Interface).solicit,
 	unreachable:   (*Stack).unreachable6,
 	addAddress:    (*Interface).addAddress6,
