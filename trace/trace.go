@@ -1,7 +1,7 @@
 package trace
 
 import (
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/castnet-go/castnet/drop"
@@ -81,21 +81,15 @@ const (
 
 // String returns the event on one line: "#7 h1 eth0 drop NoPort udp …".
 func (e *Event) String() string {
-	var b strings.Builder
-	b.WriteString(text.Sprintf("#%d %s", e.Packet, e.Node))
-	if e.Interface != "" {
-		b.WriteByte(' ')
-		b.WriteString(e.Interface)
-	}
-	b.WriteByte(' ')
-	b.WriteString(e.Step.String())
+	reason := ""
 	if e.Reason != drop.None {
-		b.WriteByte(' ')
-		b.WriteString(e.Reason.String())
+		reason = e.Reason.String()
 	}
-	if e.Detail != "" {
-		b.WriteByte(' ')
-		b.WriteString(e.Detail)
+	line := "#" + strconv.FormatUint(e.Packet, 10)
+	for _, word := range [...]string{e.Node, e.Interface, e.Step.String(), reason, e.Detail} {
+		if word != "" {
+			line += " " + word
+		}
 	}
-	return b.String()
+	return line
 }
