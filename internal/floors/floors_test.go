@@ -40,6 +40,7 @@ var order = []string{
 	"link/pcap",
 	"stack",
 	"host",
+	"loop",
 	".",
 	"flow",
 	"conntest",
