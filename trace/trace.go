@@ -30,6 +30,7 @@ const (
 	Resolve       // it waits for its next hop's address
 	Transmit      // it was handed to a link
 	Carry         // a link or a switch took it and will hand it on
+	Withhold      // a switch or a stack made no copy of it for somebody: a filter was against it
 	Receive       // it came in from a link
 	Collect       // a fragment waits for the others
 	Merge         // the fragments became this packet
@@ -41,7 +42,7 @@ const (
 )
 
 var stepNames = [...]string{
-	Send: "send", Generate: "generate", Fragment: "fragment", Resolve: "resolve", Transmit: "transmit", Carry: "carry",
+	Send: "send", Generate: "generate", Fragment: "fragment", Resolve: "resolve", Transmit: "transmit", Carry: "carry", Withhold: "withhold",
 	Receive: "receive", Collect: "collect", Merge: "merge", Forward: "forward", Consume: "consume", Queue: "queue", Read: "read", Drop: "drop",
 }
 
