@@ -48,6 +48,7 @@ func require(t *testing.T, programs ...string) {
 	packages := map[string]string{
 		"ip": "iproute2", "tshark": "tshark", "socat": "socat", "ping": "iputils-ping", "dig": "bind9-dnsutils",
 		"iperf": "iperf", "traceroute": "traceroute", "tracepath": "iputils-tracepath", "nft": "nftables", "conntrack": "conntrack",
+		"ssmping": "ssmping", "ssmpingd": "ssmping", "asmping": "ssmping", "avahi-daemon": "avahi-daemon", "uftp": "uftp", "uftpd": "uftp",
 	}
 	for _, name := range append([]string{"ip", "tshark"}, programs...) {
 		if _, err := exec.LookPath(name); err != nil {
@@ -75,6 +76,8 @@ type world struct {
 	mac wire.MAC
 	// config is what the stack is like that open makes, but for its name.
 	config stack.Config
+	// family is that of a test which is run for each.
+	family *family
 
 	stack *stack.Stack
 	iface *stack.Interface
@@ -118,7 +121,7 @@ func (w *world) stop() {
 func (w *world) ourFrames(filter string, fields ...string) [][]string {
 	w.t.Helper()
 	w.stop()
-	list, err := tshark(w.capture.path, w.services, fmt.Sprintf("eth.src==%v && (%s)", w.mac, filter), fields...)
+	list, err := tshark(w.capture.path, w.services, fmt.Sprintf("eth.src==%v && %s && (%s)", w.mac, cameIn, filter), fields...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -162,7 +165,13 @@ func (w *world) judge() {
 // ledger must balance.
 func (w *world) open(more string) *stack.Stack {
 	w.t.Helper()
-	s, err := netspec.Parse(spec + more)
+	return w.openOn(spec + more)
+}
+
+// openOn is open on another network, whose device is cn0.
+func (w *world) openOn(text string) *stack.Stack {
+	w.t.Helper()
+	s, err := netspec.Parse(text)
 	if err != nil {
 		w.t.Fatal(err)
 	}
