@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/castnet-go/castnet/internal/netns"
 )
 
 // A family is what a test that holds for IPv4 and for IPv6 has to know of the one it
@@ -26,12 +29,17 @@ type family struct {
 	// allHosts hears everybody without joining.
 	allHosts netip.Addr
 	udp      string // socat's name
+
+	newest        int    // version of the protocol that tells of groups
+	bridgeVersion string // a bridge's setting of it
+	bridgeQueries string // what a bridge counts
 }
 
 // families are those that a test of both is run with.
 var families = []*family{
 	{
 		name: "IPv4", network: "udp4", level: unix.IPPROTO_IP, bits: 24, udp: "UDP4",
+		newest: 3, bridgeVersion: "mcast_igmp_version", bridgeQueries: "igmp_queries",
 		ours: ours, second: netip.MustParseAddr("10.0.0.22"),
 		kernel:   addrs("10.0.0.1", "10.0.0.11", "10.0.0.12"),
 		remote:   netip.MustParseAddr("10.0.0.3"),
@@ -137,4 +145,62 @@ func (f *family) unspecified() netip.Addr {
 		return netip.IPv6Unspecified()
 	}
 	return netip.IPv4Unspecified()
+}
+
+// version returns which version of the protocol that tells of groups we speak.
+func (f *family) version(w *world) int { return w.iface.IGMPVersion() }
+
+// alsoHeard adds what every host tells of.
+func (f *family) alsoHeard(groups map[netip.Addr]portGroup) map[netip.Addr]portGroup { return groups }
+
+// olderReports is what TestBridgeSpeaksOlderVersion wants to be told.
+func (f *family) olderReports() []string {
+	return []string{
+		"0x16 239.1.2.4", "0x17 239.1.2.4",
+		"0x12 239.1.2.5",
+		"0x22 TO_EX 239.1.2.6", "0x22 TO_IN 239.1.2.6",
+	}
+}
+
+// askVersion1 asks everybody as a router of RFC 1112 does, from the remote host, until
+// stop is called.
+func (f *family) askVersion1(t *testing.T, ns *netns.Namespace) (stop func()) {
+	t.Helper()
+	var d int
+	var err error
+	ns.Do(func() { d, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_IGMP) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, unix.Bind(d, &unix.SockaddrInet4{Addr: f.remote.As4()}))
+	query := []byte{igmpQuery, 0, 0xff - igmpQuery, 0xff, 0, 0, 0, 0} // with its checksum
+	end, done := make(chan struct{}), make(chan error)
+	go func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if err := unix.Sendto(d, query, 0, &unix.SockaddrInet4{Addr: f.allHosts.As4()}); err != nil {
+				done <- err
+				return
+			}
+			select {
+			case <-end:
+				done <- nil
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	ended := false
+	stop = func() {
+		if ended {
+			return
+		}
+		ended = true
+		close(end)
+		must(t, <-done)
+		unix.Close(d)
+	}
+	t.Cleanup(stop)
+	return stop
 }

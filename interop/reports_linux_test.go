@@ -16,6 +16,9 @@ const (
 	igmpV2Report = 0x16
 	igmpV2Leave  = 0x17
 	igmpV3Report = 0x22
+
+	recordIsInclude = 1
+	recordIsExclude = 2
 )
 
 // A report is a message about groups in a capture; of one with several records, the
