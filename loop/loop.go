@@ -65,6 +65,7 @@ type Loop struct {
 	running bool
 	depth   int  // callbacks under way, the one inside the other
 	drains  bool // the queues are being drained
+	drained int  // what of, so far, plus one
 	stopped atomic.Bool
 	failure error
 	failed  bool
@@ -220,7 +221,7 @@ func (l *Loop) RunMode(mode Mode) (alive bool, err error) {
 // end is done whatever ends a run, a panic in a callback too.
 func (l *Loop) end() {
 	l.running = false
-	l.depth, l.drains = 0, false
+	l.depth, l.drains, l.drained = 0, false, 0
 	l.failed, l.failure = false, nil
 	l.stopped.Store(false)
 	l.rest()

@@ -19,6 +19,11 @@ func (l *Loop) NextTicker(t Ticker) { l.ticks.push(tick{t: t}) }
 // QueueMicrotask queues f, to be called when the queue of ticks is empty.
 func (l *Loop) QueueMicrotask(f func()) { l.microtasks.push(f) }
 
+// Drained returns how many ticks and microtasks have been run since the callback
+// under way has returned, 0 while it has not. Who queues a tick in every tick, for
+// ever, can see it and use the check phase for a change.
+func (l *Loop) Drained() int { return max(l.drained-1, 0) }
+
 // Do calls f as the loop calls a callback: afterwards the queues are drained, unless
 // Do is called by a callback, at whose end they will be. If Fail was called, f is
 // not.
@@ -50,6 +55,7 @@ func (l *Loop) done() {
 func (l *Loop) drain() {
 	l.drains = true
 	l.depth++
+	l.drained = 1
 	for {
 		for l.ticks.len() > 0 && !l.failed {
 			if t := l.ticks.pop(); t.f != nil {
@@ -57,9 +63,11 @@ func (l *Loop) drain() {
 			} else {
 				t.t.Tick()
 			}
+			l.drained++
 		}
 		for l.microtasks.len() > 0 && !l.failed {
 			l.microtasks.pop()()
+			l.drained++
 		}
 		if l.cfg.Microtasks != nil && !l.failed {
 			l.cfg.Microtasks()
@@ -69,5 +77,6 @@ func (l *Loop) drain() {
 		}
 	}
 	l.depth--
+	l.drained = 0
 	l.drains = false
 }

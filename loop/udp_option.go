@@ -119,6 +119,19 @@ func (u *UDP) SetSourceMembership(group, on, source netip.Addr, join bool) error
 	return u.changeGroup(change, socket.Group{Address: group, Source: source}, on)
 }
 
+// ChangeGroup is the socket's own, for who names interfaces by their index. The socket
+// is bound, with ReuseAddr, if there is none.
+func (u *UDP) ChangeGroup(change socket.GroupChange, g socket.Group) error {
+	f := familyOf(g.Address)
+	if f == 0 {
+		return syscall.EINVAL
+	}
+	if err := u.bindAny(f, ReuseAddr); err != nil {
+		return err
+	}
+	return errnoOf(u.sock.ChangeGroup(change, g))
+}
+
 func (u *UDP) changeGroup(change socket.GroupChange, g socket.Group, on netip.Addr) error {
 	f := familyOf(g.Address)
 	if f == 0 || on.IsValid() && familyOf(on) != f {

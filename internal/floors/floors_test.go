@@ -43,6 +43,7 @@ var order = []string{
 	"stack",
 	"host",
 	"loop",
+	"dgram",
 	".",
 	"flow",
 	"conntest",
