@@ -109,9 +109,7 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 		ttl: h.TTL(), tos: h.TOS(), offender: offender, local: ipv4OfBytes(h.Destination4()), iface: b.Interface,
 	}
 	if sk.wantsTime() {
-		if e.time = b.Arrival; e.time.IsZero() {
-			e.time = s.cfg.Clock.Now()
-		}
+		e.time = s.arrival(b)
 	}
 	sk.queueError(e, payload[min(wire.UDPHeaderLen, len(payload)):])
 	sk.fail(errno) // whether there was room in the queue or not
