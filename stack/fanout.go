@@ -17,7 +17,7 @@ func (l *lane) udpToMany(b *packet.Buffer, f flow) {
 	}
 	for _, s := range found {
 		if s.wantsTime() {
-			b.Arrival = st.cfg.Clock.Now()
+			b.Arrival = st.cfg.Clock.Now().UnixNano()
 			break
 		}
 	}

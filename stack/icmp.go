@@ -114,9 +114,7 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 // whether there was room in the queue or not.
 func (s *Socket) hear(b *packet.Buffer, e errorEntry, payload []byte) {
 	if s.wantsTime() {
-		if e.time = b.Arrival; e.time.IsZero() {
-			e.time = s.stack.cfg.Clock.Now()
-		}
+		e.time = s.stack.arrival(b)
 	}
 	s.queueError(e, payload)
 	s.fail(e.errno)

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"math/bits"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -201,7 +200,8 @@ func ranked(list []*Socket, s *Socket) []*Socket {
 	if at == len(list) {
 		return append(list, s)
 	}
-	return slices.Insert(slices.Clip(list), at, s)
+	next := append(make([]*Socket, 0, len(list)+1), list[:at]...)
+	return append(append(next, s), list[at:]...)
 }
 
 // refresh takes note that what a socket under the key wants has changed. The

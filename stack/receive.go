@@ -252,10 +252,7 @@ func (s *Socket) report(m *socket.Message, b *packet.Buffer, ip, udp []byte, los
 		}
 	}
 	if want&socket.FieldTime != 0 {
-		if m.Time = b.Arrival; m.Time.IsZero() {
-			// It came in before the socket wanted to know.
-			m.Time = s.stack.cfg.Clock.Now()
-		}
+		m.Time = s.stack.arrival(b)
 	}
 	if want&socket.FieldDrops != 0 {
 		m.Drops = lost
@@ -264,4 +261,12 @@ func (s *Socket) report(m *socket.Message, b *packet.Buffer, ip, udp []byte, los
 		m.Mark = b.Mark
 	}
 	m.Set = want &^ socket.FieldSegmentSize // which receiveTrains adds
+}
+
+// arrival is when a packet came in, or, if that was before somebody wanted to know, now.
+func (s *Stack) arrival(b *packet.Buffer) time.Time {
+	if b.Arrival == 0 {
+		return s.cfg.Clock.Now()
+	}
+	return time.Unix(0, b.Arrival).UTC() // so that it prints alike everywhere
 }
