@@ -116,7 +116,7 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 		// Another subnet's broadcast: for us, and not to be forwarded
 		// (RFC 2644).
 		return toBroadcast, drop.None
-	case len(n.transparent) > 0 && n.covers(dst):
+	case len(n.transparent) > 0 && n.covers(dst.address()):
 		return toHost, drop.None
 	}
 	return toOther, drop.None
