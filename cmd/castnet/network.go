@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -115,21 +116,21 @@ func broadcast(p netip.Prefix) netip.Addr {
 func listenAddress(text, usual string) (string, error) {
 	address := text
 	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		if a.IsMulticast() {
+			usual = strconv.Itoa(groupPort)
+		}
 		address = net.JoinHostPort(a.String(), usual)
 	} else if text == "" {
 		address = ":" + usual
 	} else if !strings.Contains(text, ":") {
 		address = ":" + text
 	}
-	host, port, err := net.SplitHostPort(address)
+	_, port, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = net.LookupPort("udp", port)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s is no address to listen on, such as :7000 or 127.0.0.1:7000: %w", quote(text), err)
-	}
-	if a, err := netip.ParseAddr(host); err == nil && a.IsMulticast() {
-		return "", fmt.Errorf("%s is a group, and joining groups is not supported yet", host)
 	}
 	return address, nil
 }
