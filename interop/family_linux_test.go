@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +29,16 @@ type family struct {
 	twin netip.Addr
 	// allHosts hears everybody without joining.
 	allHosts netip.Addr
-	udp      string // socat's name
+
+	// Names and arguments that programs have for the family.
+	udp           string // socat
+	socatJoin     string
+	socatMore     string // to send by the right interface
+	iperf         []string
+	sockets       string // of /proc/net
+	ssmping       netip.Addr
+	asmping       netip.Addr // groups that ssmpingd may be asked to answer by
+	ssmpingFamily byte
 
 	newest        int    // version of the protocol that tells of groups
 	bridgeVersion string // a bridge's setting of it
@@ -38,7 +48,7 @@ type family struct {
 // families are those that a test of both is run with.
 var families = []*family{
 	{
-		name: "IPv4", network: "udp4", level: unix.IPPROTO_IP, bits: 24, udp: "UDP4",
+		name: "IPv4", network: "udp4", level: unix.IPPROTO_IP, bits: 24,
 		newest: 3, bridgeVersion: "mcast_igmp_version", bridgeQueries: "igmp_queries",
 		ours: ours, second: netip.MustParseAddr("10.0.0.22"),
 		kernel:   addrs("10.0.0.1", "10.0.0.11", "10.0.0.12"),
@@ -47,6 +57,8 @@ var families = []*family{
 		ssm:      [4]netip.Addr(addrs("232.1.3.3", "232.1.3.4", "232.1.3.5", "232.1.3.6")),
 		twin:     netip.MustParseAddr("239.129.2.3"),
 		allHosts: netip.MustParseAddr("224.0.0.1"),
+		udp:      "UDP4", socatJoin: "ip-add-membership", socatMore: "ip-multicast-if=10.0.0.1", sockets: "udp",
+		ssmping: netip.MustParseAddr("232.43.211.234"), asmping: netip.MustParseAddr("239.3.4.234"), ssmpingFamily: 1,
 	},
 }
 
@@ -203,4 +215,26 @@ func (f *family) askVersion1(t *testing.T, ns *netns.Namespace) (stop func()) {
 	}
 	t.Cleanup(stop)
 	return stop
+}
+
+// bound waits until a socket of the namespace is bound to the UDP port.
+func (f *family) bound(t *testing.T, ns *netns.Namespace, port int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("somebody to listen on port %d", port), func() bool {
+		return strings.Contains(ns.Run(t, "cat", "/proc/self/net/"+f.sockets), fmt.Sprintf(":%04X ", port))
+	})
+}
+
+// routeGroups gives a kernel a way to groups, for programs that do not name a device.
+func (f *family) routeGroups(w *world, ns *netns.Namespace, device string) {
+	w.t.Helper()
+	ns.Run(w.t, "ip", "route", "add", "224.0.0.0/4", "dev", device)
+}
+
+// largest returns the largest datagram that fits in a packet of the size.
+func (f *family) largest(packet int) int {
+	if f.level == unix.IPPROTO_IPV6 {
+		return packet - 48
+	}
+	return packet - 28
 }
