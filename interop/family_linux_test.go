@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
 
 	"github.com/castnet-go/castnet/internal/netns"
@@ -39,6 +40,8 @@ type family struct {
 	ssmping       netip.Addr
 	asmping       netip.Addr // groups that ssmpingd may be asked to answer by
 	ssmpingFamily byte
+	mdns          netip.Addr
+	record        uint16 // of DNS, an address
 
 	newest        int    // version of the protocol that tells of groups
 	bridgeVersion string // a bridge's setting of it
@@ -59,6 +62,7 @@ var families = []*family{
 		allHosts: netip.MustParseAddr("224.0.0.1"),
 		udp:      "UDP4", socatJoin: "ip-add-membership", socatMore: "ip-multicast-if=10.0.0.1", sockets: "udp",
 		ssmping: netip.MustParseAddr("232.43.211.234"), asmping: netip.MustParseAddr("239.3.4.234"), ssmpingFamily: 1,
+		mdns: netip.MustParseAddr("224.0.0.251"), record: dns.TypeA,
 	},
 }
 
