@@ -21,9 +21,10 @@ type family struct {
 	level   int    // of socket options
 	bits    int    // of the prefix that all hosts share
 	ours    netip.Addr
-	second  netip.Addr   // another one that we can have
-	kernel  []netip.Addr // the kernel has several, to be several sources
-	remote  netip.Addr   // a host beyond the bridge
+	second  netip.Addr      // another one that we can have
+	kernel  []netip.Addr    // the kernel has several, to be several sources
+	remote  netip.Addr      // a host beyond the bridge
+	beyond  [2]netip.Prefix // another link: our address and the kernel's
 	groups  [4]netip.Addr
 	ssm     [4]netip.Addr // in the range of source-specific groups (RFC 4607)
 	// twin has the hardware address of the first of the groups.
@@ -32,6 +33,7 @@ type family struct {
 	allHosts netip.Addr
 
 	// Names and arguments that programs have for the family.
+	ip            string // iproute2
 	udp           string // socat
 	socatJoin     string
 	socatMore     string // to send by the right interface
@@ -56,11 +58,12 @@ var families = []*family{
 		ours: ours, second: netip.MustParseAddr("10.0.0.22"),
 		kernel:   addrs("10.0.0.1", "10.0.0.11", "10.0.0.12"),
 		remote:   netip.MustParseAddr("10.0.0.3"),
+		beyond:   [2]netip.Prefix{netip.MustParsePrefix("10.0.1.2/24"), netip.MustParsePrefix("10.0.1.1/24")},
 		groups:   [4]netip.Addr(addrs("239.1.2.3", "239.1.2.4", "239.1.2.5", "239.1.2.6")),
 		ssm:      [4]netip.Addr(addrs("232.1.3.3", "232.1.3.4", "232.1.3.5", "232.1.3.6")),
 		twin:     netip.MustParseAddr("239.129.2.3"),
 		allHosts: netip.MustParseAddr("224.0.0.1"),
-		udp:      "UDP4", socatJoin: "ip-add-membership", socatMore: "ip-multicast-if=10.0.0.1", sockets: "udp",
+		ip:       "-4", udp: "UDP4", socatJoin: "ip-add-membership", socatMore: "ip-multicast-if=10.0.0.1", sockets: "udp",
 		ssmping: netip.MustParseAddr("232.43.211.234"), asmping: netip.MustParseAddr("239.3.4.234"), ssmpingFamily: 1,
 		mdns: netip.MustParseAddr("224.0.0.251"), record: dns.TypeA,
 	},
