@@ -62,26 +62,33 @@ func parseChannel(text string) (channel, error) {
 }
 
 func parseGroup(text string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	a, err := netip.ParseAddr(unbracket(text))
 	if err != nil || !a.IsMulticast() || a.Is4In6() {
 		return a, fmt.Errorf("%s is no group, such as 239.1.2.3 (224.0.0.0/4) or ff15::1 (ff00::/8)", quote(text))
 	}
 	return a, nil
 }
 
+// unbracket takes the brackets away that IPv6 addresses have beside a port.
+func unbracket(text string) string {
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		return text[1 : len(text)-1]
+	}
+	return text
+}
+
 // parseGroupPort reads "GROUP" or "GROUP:PORT", where an IPv6 group with a port is in
 // brackets.
 func parseGroupPort(text string) (netip.AddrPort, error) {
-	if a, err := parseGroup(text); err == nil {
+	a, err := parseGroup(text)
+	if err == nil {
 		return netip.AddrPortFrom(a, groupPort), nil
 	}
 	colon := strings.LastIndexByte(text, ':')
 	if colon < 0 {
-		_, err := parseGroup(text)
 		return netip.AddrPort{}, err
 	}
-	a, err := parseGroup(text[:colon])
-	if err != nil {
+	if a, err = parseGroup(text[:colon]); err != nil {
 		return netip.AddrPort{}, err
 	}
 	port, err := parsePort(text[colon+1:])

@@ -115,7 +115,7 @@ func broadcast(p netip.Prefix) netip.Addr {
 // without a host, which means all, or without a port, which means the usual one.
 func listenAddress(text, usual string) (string, error) {
 	address := text
-	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+	if a, err := netip.ParseAddr(unbracket(text)); err == nil {
 		if a.IsMulticast() {
 			usual = strconv.Itoa(groupPort)
 		}

@@ -25,6 +25,7 @@ func TestListenAddress(t *testing.T) {
 		{"239.1.2.3", "239.1.2.3:7000"},
 		{"ff15::1", "[ff15::1]:7000"},
 		{"ff02::1%eth0", "[ff02::1%eth0]:7000"},
+		{"[ff02::1%eth0]:9", "[ff02::1%eth0]:9"},
 	} {
 		got, err := listenAddress(test.text, "7")
 		if got != test.want || (err == nil) != (test.want != "") {
