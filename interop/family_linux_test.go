@@ -76,8 +76,9 @@ func addrs(texts ...string) (list []netip.Addr) {
 	return list
 }
 
-// eachFamily runs a test once for each.
+// eachFamily runs a test once for each, beside others.
 func eachFamily(t *testing.T, test func(t *testing.T, f *family)) {
+	t.Parallel()
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
