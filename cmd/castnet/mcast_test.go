@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -27,6 +30,33 @@ func watchingInterfaces(ts *testscript.TestScript, neg bool, _ []string) {
 		}
 	}
 	ts.Fatalf("nobody came to watch")
+}
+
+// joined waits until this host is in a group, or knows a source of it: joined GROUP [SOURCE].
+func joined(ts *testscript.TestScript, neg bool, args []string) {
+	refuseNeg(ts, neg)
+	group := netip.MustParseAddr(args[0])
+	file, want := "/proc/net/igmp6", hex.EncodeToString(group.AsSlice())
+	if group.Is4() {
+		// As a number in the machine's byte order.
+		file, want = "/proc/net/igmp", fmt.Sprintf("%08X", binary.NativeEndian.Uint32(group.AsSlice()))
+	}
+	if len(args) > 1 {
+		source := netip.MustParseAddr(args[1])
+		file, want = "/proc/net/mcfilter6", want+" "+hex.EncodeToString(source.AsSlice())
+		if group.Is4() {
+			number := func(a netip.Addr) uint32 { return binary.BigEndian.Uint32(a.AsSlice()) }
+			file, want = "/proc/net/mcfilter", fmt.Sprintf("0x%08x 0x%08x", number(group), number(source))
+		}
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		table, err := os.ReadFile(file)
+		ts.Check(err)
+		if strings.Contains(strings.Join(strings.Fields(string(table)), " "), want) {
+			return
+		}
+	}
+	ts.Fatalf("nobody came to join %s", strings.Join(args, " "))
 }
 
 // groupCapture writes a capture: on eth0 a querier, two hosts that join and one that leaves,

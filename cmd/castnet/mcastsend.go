@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -209,12 +210,28 @@ func (s *groupSender) openExit(ctx context.Context, ifname string) (*groupExit, 
 	}
 	if err != nil {
 		c.Close()
+		if errors.Is(err, syscall.ENETUNREACH) {
+			err = routeless{err, ifname}
+		}
 		return nil, err
 	}
 	if x.name == "" {
 		x.name = s.interfaceOf(x.local.Addr())
 	}
 	return x, nil
+}
+
+// routeless is the error that no route leads to a group.
+type routeless struct {
+	error
+	ifname string // the interface that was named
+}
+
+func (e routeless) Error() string {
+	if e.ifname == "" {
+		return e.error.Error() + ": no route leads to the group; --interface or --all says which way"
+	}
+	return fmt.Sprintf("%v: no route leads to the group by %s; to make one: sudo ip route add GROUP dev %s", e.error, e.ifname, e.ifname)
 }
 
 // interfaceOf returns the name of the interface that has the address, or "" if none or

@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 //	shape FILE NAME KEY…      the events of that name have just these keys
 //	field FILE NAME KEY WANT  the first event of that name has that value
 //	watching                  waits until somebody looks at the machine's interfaces
+//	joined GROUP [SOURCE]     waits until this host is in the group, or knows a source of it
 //	groupcapture FILE         writes a capture of a segment's IGMP and MLD
 func TestScripts(t *testing.T) {
 	p := scriptParams()
@@ -76,6 +77,7 @@ func scriptParams() testscript.Params {
 			"shape":       eventShape,
 			"field":       eventField,
 			"watching":    watchingInterfaces,
+			"joined":      joined,
 
 			"groupcapture": groupCapture,
 		},
