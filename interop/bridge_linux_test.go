@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -88,45 +87,60 @@ func (w *world) openBridged(onePort bool) *netns.Namespace {
 // who is.
 type portGroup string
 
-// mdb returns what the bridge knows of the port.
-func (w *world) mdb(port string) map[netip.Addr]portGroup {
+// An mdbEntry is a line of what a bridge knows.
+type mdbEntry struct {
+	Port    string     `json:"port"`
+	Group   netip.Addr `json:"grp"`
+	Source  string     `json:"src"`
+	Mode    string     `json:"filter_mode"`
+	Sources []struct {
+		Address netip.Addr `json:"address"`
+		Timer   string     `json:"timer"` // seconds that are left
+	} `json:"source_list"`
+}
+
+// entries returns what the bridge knows of the port.
+func (w *world) entries(port string) []mdbEntry {
 	w.t.Helper()
 	var list []struct {
-		MDB []struct {
-			Port    string     `json:"port"`
-			Group   netip.Addr `json:"grp"`
-			Source  string     `json:"src"`
-			Mode    string     `json:"filter_mode"`
-			Sources []struct {
-				Address netip.Addr `json:"address"`
-				Timer   string     `json:"timer"`
-			} `json:"source_list"`
-		} `json:"mdb"`
+		MDB []mdbEntry `json:"mdb"`
 	}
-	text := w.ns.Run(w.t, "bridge", "-d", "-j", "mdb", "show", "dev", "br0")
+	text := w.ns.Run(w.t, "bridge", "-d", "-j", "-s", "mdb", "show", "dev", "br0")
 	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) != 1 {
 		w.t.Fatalf("bridge says %s: %v", text, err)
 	}
+	// Those with a source are made of the others.
+	return slices.DeleteFunc(list[0].MDB, func(e mdbEntry) bool { return e.Port != port || e.Source != "" })
+}
+
+// mdb returns what the bridge knows of the port, by the group.
+func (w *world) mdb(port string) map[netip.Addr]portGroup {
+	w.t.Helper()
 	groups := make(map[netip.Addr]portGroup)
-	for _, e := range list[0].MDB {
-		// Those with a source are made of the others.
-		if e.Port != port || e.Source != "" {
-			continue
-		}
+	for _, e := range w.entries(port) {
 		var sources []netip.Addr
 		for _, s := range e.Sources {
 			// Of an EXCLUDE list those that are excluded have no time left.
-			left, err := strconv.ParseFloat(s.Timer, 64)
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			if e.Mode == "include" || left == 0 {
+			if e.Mode == "include" || seconds(w.t, s.Timer) == 0 {
 				sources = append(sources, s.Address)
 			}
 		}
 		groups[e.Group] = listing(e.Mode, sources...)
 	}
 	return groups
+}
+
+// left returns for how long the bridge will take a source to be heard at a port.
+func (w *world) left(port string, group, source netip.Addr) time.Duration {
+	w.t.Helper()
+	for _, e := range w.entries(port) {
+		for _, s := range e.Sources {
+			if e.Group == group && s.Address == source {
+				return time.Duration(seconds(w.t, s.Timer) * float64(time.Second))
+			}
+		}
+	}
+	return 0
 }
 
 func listing(mode string, sources ...netip.Addr) portGroup {
@@ -269,11 +283,16 @@ func TestBridgeAsksForOthers(t *testing.T) {
 			return true
 		}
 		eventually(t, "the bridge to know both", holds)
+		// What we tell a second time within a second would be taken for an answer.
+		<-time.After(1100 * time.Millisecond)
 		f.changeGroup(t, far, "far0", k, unix.MCAST_LEAVE_GROUP, any, netip.Addr{})
 		must(t, k.Close())
 		// The source of which nobody tells any more is forgotten.
 		want[some] = listing("include", s2)
 		eventually(t, "the bridge to forget a source", holds)
+		if got := w.left("up0", some, s2); got < time.Minute {
+			t.Errorf("the source that we hear will be forgotten in %v", got)
+		}
 		if got := w.mdb("up0")[any]; got != want[any] {
 			t.Errorf("of the group that we hear the bridge knows %q, want %q", got, want[any])
 		}

@@ -45,7 +45,7 @@ func TestIperfGroups(t *testing.T) {
 		ours := w.listen(5311)
 		must(t, ours.SetReadBuffer(4<<20))
 		must(t, ours.JoinGroup("cn0", back))
-		args := append([]string{"-s", "-u", "-w", "400K", "-P", "1"}, f.iperf...)
+		args := append([]string{"-s", "-u", "-w", "2M", "-P", "1"}, f.iperf...)
 		servers := []*process{
 			start(t, w.ns, nil, "iperf", append(args, "-p", "5312", "-B", any.String())...),
 			start(t, w.ns, nil, "iperf", append(args, "-p", "5313", "-B", some.String(), "-H", f.ours.String())...),
@@ -84,7 +84,7 @@ func TestIperfGroups(t *testing.T) {
 			out := s.end(0)
 			m := regexp.MustCompile(`\s(\d+)/(\d+) \(0%\)`).FindStringSubmatch(out)
 			if m == nil || m[1] != "0" || m[2] != fmt.Sprint(count+1) {
-				t.Errorf("iperf's server has not heard %d datagrams:\n%s", count+1, out)
+				t.Errorf("iperf's server has not heard %d datagrams; the kernel dropped %s for want of room:\n%s", count+1, w.kernelCounter("Udp", "RcvbufErrors"), out)
 			}
 		}
 		w.wantDrops(map[drop.Reason]uint64{})
