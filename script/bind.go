@@ -109,12 +109,17 @@ func className(o *goja.Object) string {
 			return "Map"
 		case t == setType:
 			return "Set"
+		case t == promiseType:
+			return "Promise"
 		}
 	}
 	return name
 }
 
-var mapType, setType = exportTypes()
+var (
+	mapType, setType = exportTypes()
+	promiseType      = reflect.TypeFor[*goja.Promise]()
+)
 
 func exportTypes() (m, s reflect.Type) {
 	vm := goja.New()

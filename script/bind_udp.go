@@ -176,7 +176,7 @@ func (h *udpHandle) setOptions(o *goja.Object) {
 		if s != nil && s.Family() == socket.IPv4 && !a.Is4() {
 			return -int(syscall.ENOPROTOOPT)
 		}
-		return uvError(h.u.SetMulticastInterface(a))
+		return uvError(h.u.SetMulticastInterface(h.zoned(a)))
 	})
 	// bufferSize returns the size; with a size that is not 0 it is set.
 	o.Set("bufferSize", func(size float64, receive bool) int {
@@ -210,7 +210,7 @@ func (h *udpHandle) setGroups(o *goja.Object) {
 			return netip.Addr{}, true
 		}
 		a, err := netip.ParseAddr(v.String())
-		return a, err == nil
+		return h.zoned(a), err == nil
 	}
 	membership := func(join bool) func(group, on goja.Value) int {
 		return func(group, on goja.Value) int {
@@ -281,6 +281,19 @@ func (h *udpHandle) setTraffic(o *goja.Object) {
 		})
 		return r.vm.ToValue(uvError(err))
 	})
+}
+
+// zoned returns an address without its zone if that is no interface: libuv takes such
+// a one for none, and leaves the choice to the network.
+func (h *udpHandle) zoned(a netip.Addr) netip.Addr {
+	if a.Zone() == "" {
+		return a
+	}
+	list, err := h.r.cfg.On.Interfaces()
+	if err == nil && slices.ContainsFunc(list, func(i socket.Interface) bool { return i.Name == a.Zone() || itoa(i.Index) == a.Zone() }) {
+		return a
+	}
+	return a.WithZone("")
 }
 
 // gather returns the payload that is one Uint8Array or a list of them.

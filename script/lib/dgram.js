@@ -422,6 +422,7 @@ Socket.prototype.send = function send(buffer, offset, length, port, address, cal
   } else {
     callback = offset;
   }
+  if (isConnected && (port || address)) throw new ERR_SOCKET_DGRAM_IS_CONNECTED();
 
   if (Array.isArray(buffer)) {
     list = listOf(buffer);

@@ -1,7 +1,7 @@
 'use strict';
 // structuredClone.
 
-const { className } = internalBinding('util');
+const { className } = require('internal/kinds');
 
 function structuredClone(value, options) {
   const { DOMException } = require('internal/abort');

@@ -1,7 +1,7 @@
 'use strict';
 // Deep equality, loose and strict, as assert and util.isDeepStrictEqual have it.
 
-const { className } = internalBinding('util');
+const { className } = require('internal/kinds');
 const types = require('internal/types');
 
 function keysOf(value, strict) {

@@ -1,14 +1,15 @@
 'use strict';
 // util.inspect: values as text, in the form that Node gives them.
 
-const { className, proxyDetails, promiseDetails } = internalBinding('util');
+const { proxyDetails, promiseDetails } = internalBinding('util');
+const { className } = require('internal/kinds');
 const { formatStack } = internalBinding('errors');
 const { codes: { ERR_INVALID_ARG_TYPE }, kIsNodeError } = require('internal/errors');
 
 const custom = Symbol.for('nodejs.util.inspect.custom');
 const defaults = {
   showHidden: false, depth: 2, colors: false, customInspect: true, showProxy: false, maxArrayLength: 100,
-  maxStringLength: 10000, breakLength: 128, compact: 3, sorted: false, getters: false, numericSeparator: false,
+  maxStringLength: 10000, breakLength: 80, compact: 3, sorted: false, getters: false, numericSeparator: false,
 };
 
 const colors = {
@@ -229,11 +230,8 @@ function formatComposite(ctx, value, depth, typed) {
     keys = keysOf(value, ctx.showHidden);
     braces = ['{', '}'];
     if (kind === 'Arguments') {
-      braces = ['[Arguments] [', ']'];
-      keys = keys.filter((k) => !isIndex(k));
-      form = asArray;
-      format = (c, v, d) => formatArray(c, Array.prototype.slice.call(v), d);
-      if (value.length === 0 && keys.length === 0) return '[Arguments] []';
+      braces[0] = '[Arguments] {';
+      if (keys.length === 0) return '[Arguments] {}';
     } else if (typeof value === 'function') {
       base = formatFunction(value, name, tag);
       if (keys.length === 0) return ctx.stylize(base, 'special');
@@ -483,7 +481,7 @@ function inColumns(ctx, output, value) {
   }
   const cell = longest + 2;
   if (!(cell * 3 + ctx.indentation < ctx.breakLength && (total / cell > 5 || longest <= 6))) return output;
-  const biased = Math.max(cell - Math.sqrt(cell - total / output.length), 1);
+  const biased = Math.max(cell - 3 - Math.sqrt(cell - total / output.length), 1);
   const columns = Math.min(
     Math.round(Math.sqrt(2.5 * biased * count) / biased),
     Math.floor((ctx.breakLength - ctx.indentation) / cell),
@@ -553,15 +551,23 @@ inspect.defaultOptions = defaults;
 inspect.colors = colors;
 inspect.styles = styles;
 
-// textOf is what %s makes of an object: its own toString if it has one.
+// hasOwnWords reports whether an object's text is its program's doing, and not the
+// language's.
+function hasOwnWords(value) {
+  for (let o = value; o !== null; o = Object.getPrototypeOf(o)) {
+    if (Object.hasOwn(o, 'toString') || Object.hasOwn(o, Symbol.toPrimitive)) {
+      const maker = Object.hasOwn(o, 'constructor') ? o.constructor : undefined;
+      return typeof maker !== 'function' || globalThis[maker.name] !== maker;
+    }
+  }
+  return false;
+}
+
+// textOf is what %s makes of a value.
 function textOf(value, options) {
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'number') return formatNumber((t) => t, value);
-  if (typeof value !== 'object' || value === null) return String(value);
-  const own = typeof value.toString === 'function' && !(value instanceof Error ? false : value.toString === Object.prototype.toString) &&
-    !Array.isArray(value) && !['Map', 'Set', 'Promise'].includes(className(value));
-  if (own && (Object.hasOwn(value, 'toString') || value instanceof Error || className(value) === 'Date' ||
-      !['Object', 'Array'].includes(constructorName(value)))) return String(value);
+  if (typeof value !== 'object' || value === null || hasOwnWords(value)) return String(value);
   return inspect(value, { ...options, depth: 0, colors: false, compact: 3 });
 }
 

@@ -1,7 +1,8 @@
 'use strict';
 // util.types: what kind of thing a value is, whatever it pretends.
 
-const { className, proxyDetails } = internalBinding('util');
+const { proxyDetails } = internalBinding('util');
+const { className } = require('internal/kinds');
 
 const of = (...names) => (value) => names.includes(className(value));
 const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag).get;
