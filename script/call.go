@@ -41,7 +41,7 @@ func (r *Runtime) caught(err error) {
 		r.uncaught(thrown.Value(), thrown, false)
 	default:
 		// Of what the script could not catch there is only the end of the stack.
-		r.die("RangeError: Maximum call stack size exceeded" + formatStack("\n"+strings.TrimPrefix(err.Error(), "\n")) + "\n")
+		r.die("RangeError: Maximum call stack size exceeded" + formatStack("\n\t"+strings.TrimSpace(err.Error())) + "\n")
 	}
 }
 

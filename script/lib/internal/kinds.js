@@ -21,9 +21,9 @@ function isInChain(proto, value) {
 
 function className(value) {
   const name = native(value);
-  if (name === 'Function') {
+  if (typeof value === 'function') {
     if (isInChain(asyncFunction, value)) return 'AsyncFunction';
-    return isInChain(generatorFunction, value) ? 'GeneratorFunction' : name;
+    return isInChain(generatorFunction, value) ? 'GeneratorFunction' : 'Function';
   }
   if (name !== 'Object') return name;
   const tag = value[Symbol.toStringTag];
