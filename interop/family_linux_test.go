@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
@@ -177,52 +176,8 @@ func (f *family) alsoHeard(groups map[netip.Addr]portGroup) map[netip.Addr]portG
 func (f *family) olderReports() []string {
 	return []string{
 		"0x16 239.1.2.4", "0x17 239.1.2.4",
-		"0x12 239.1.2.5",
-		"0x22 TO_EX 239.1.2.6", "0x22 TO_IN 239.1.2.6",
+		"0x22 TO_EX 239.1.2.5", "0x22 TO_IN 239.1.2.5",
 	}
-}
-
-// askVersion1 asks everybody as a router of RFC 1112 does, from the remote host, until
-// stop is called.
-func (f *family) askVersion1(t *testing.T, ns *netns.Namespace) (stop func()) {
-	t.Helper()
-	var d int
-	var err error
-	ns.Do(func() { d, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_IGMP) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	must(t, unix.Bind(d, &unix.SockaddrInet4{Addr: f.remote.As4()}))
-	query := []byte{igmpQuery, 0, 0xff - igmpQuery, 0xff, 0, 0, 0, 0} // with its checksum
-	end, done := make(chan struct{}), make(chan error)
-	go func() {
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			if err := unix.Sendto(d, query, 0, &unix.SockaddrInet4{Addr: f.allHosts.As4()}); err != nil {
-				done <- err
-				return
-			}
-			select {
-			case <-end:
-				done <- nil
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	ended := false
-	stop = func() {
-		if ended {
-			return
-		}
-		ended = true
-		close(end)
-		must(t, <-done)
-		unix.Close(d)
-	}
-	t.Cleanup(stop)
-	return stop
 }
 
 // bound waits until a socket of the namespace is bound to the UDP port.
