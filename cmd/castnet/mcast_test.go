@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -19,17 +20,17 @@ import (
 // watchingInterfaces waits until an AF_PACKET socket is there: a watcher is ready.
 func watchingInterfaces(ts *testscript.TestScript, neg bool, _ []string) {
 	refuseNeg(ts, neg)
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	until(ts, "nobody came to watch", func() bool {
 		table, err := os.ReadFile("/proc/net/packet")
 		ts.Check(err)
 		// Its first line names the columns; ETH_P_ALL is what a watcher asks for.
 		for line := range strings.Lines(string(table)) {
 			if f := strings.Fields(line); len(f) > 3 && f[3] == "0003" {
-				return
+				return true
 			}
 		}
-	}
-	ts.Fatalf("nobody came to watch")
+		return false
+	})
 }
 
 // joined waits until this host is in a group, or knows a source of it: joined GROUP [SOURCE].
@@ -49,14 +50,57 @@ func joined(ts *testscript.TestScript, neg bool, args []string) {
 			file, want = "/proc/net/mcfilter", fmt.Sprintf("0x%08x 0x%08x", number(group), number(source))
 		}
 	}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	until(ts, "nobody came to join "+strings.Join(args, " "), func() bool {
 		table, err := os.ReadFile(file)
 		ts.Check(err)
-		if strings.Contains(strings.Join(strings.Fields(string(table)), " "), want) {
+		return strings.Contains(strings.Join(strings.Fields(string(table)), " "), want)
+	})
+}
+
+// upAndRunning waits until the interfaces are there, up, and have a carrier: up IFNAME….
+func upAndRunning(ts *testscript.TestScript, neg bool, args []string) {
+	refuseNeg(ts, neg)
+	for _, name := range args {
+		until(ts, name+" does not come up", func() bool {
+			out, err := exec.Command("ip", "link", "show", "dev", name).Output()
+			return err == nil && strings.Contains(string(out), "LOWER_UP") && !strings.Contains(string(out), "state DOWN")
+		})
+	}
+}
+
+// snooped waits until a bridge knows of a member at a port: snooped BRIDGE PORT GROUP.
+func snooped(ts *testscript.TestScript, neg bool, args []string) {
+	refuseNeg(ts, neg)
+	until(ts, "the bridge hears of no member", func() bool {
+		out, err := exec.Command("bridge", "mdb", "show", "dev", args[0]).Output()
+		return err == nil && strings.Contains(string(out), "port "+args[1]+" grp "+args[2]+" ")
+	})
+}
+
+func until(ts *testscript.TestScript, otherwise string, ok func() bool) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if ok() {
 			return
 		}
 	}
-	ts.Fatalf("nobody came to join %s", strings.Join(args, " "))
+	ts.Fatalf("%s", otherwise)
+}
+
+// hasEvent checks that one of the events of that name has all of the values:
+// has FILE NAME KEY=WANT….
+func hasEvent(ts *testscript.TestScript, neg bool, args []string) {
+	refuseNeg(ts, neg)
+	for _, e := range readEvents(ts, args[0]) {
+		fits := e["event"] == args[1]
+		for _, pair := range args[2:] {
+			key, want, _ := strings.Cut(pair, "=")
+			fits = fits && fmt.Sprint(e[key]) == want
+		}
+		if fits {
+			return
+		}
+	}
+	ts.Fatalf("there is no such event: %s", strings.Join(args[1:], " "))
 }
 
 // groupCapture writes a capture: on eth0 a querier, two hosts that join and one that leaves,

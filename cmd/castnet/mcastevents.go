@@ -218,7 +218,11 @@ func (w *watcher) queryText(e *membership.Event) string {
 	}
 	text += fmt.Sprintf(": answers within %v", m.MaxResponse)
 	if m.General() && !e.Due.IsZero() {
-		text += ", next due " + timeOfDay(e.Due)
+		text += ", next due "
+		if m.Interval == 0 {
+			text += "about " // it does not say so
+		}
+		text += timeOfDay(e.Due)
 	}
 	if m.SuppressRouter {
 		text += ", routers keep their timers"

@@ -25,8 +25,9 @@ func newMcastSend() *cobra.Command {
 		Long: `Send sends the payload, its words joined by spaces, to GROUP; without a payload it
 sends standard input, as 'castnet send' does. It says by which interface each
 datagram left and from which address: by the one that the route to the group
-leads to, by those given by --interface, or by --all, a datagram each. IPv6
-groups of a link need one: by --interface, or as their zone (ff02::1%eth0).
+leads to, or if there is no route by the only one; by those given by --interface,
+or by --all, a datagram each. IPv6 groups of a link need one: by --interface, or
+as their zone (ff02::1%eth0).
 
 A datagram to a group goes no further than the local network unless its TTL
 says so: 1 if --ttl does not say otherwise.`,
@@ -155,6 +156,10 @@ func (s *groupSender) run(ctx context.Context, args []string) error {
 func (s *groupSender) openExits(ctx context.Context) error {
 	if s.interfaces == nil && !s.all {
 		x, err := s.openExit(ctx, "")
+		if list, e := s.place.multicastInterfaces(nil); errors.Is(err, syscall.ENETUNREACH) && e == nil && len(list) == 1 {
+			// There is but one way to go.
+			x, err = s.openExit(ctx, list[0].Name)
+		}
 		if err != nil {
 			return err
 		}
@@ -226,6 +231,8 @@ type routeless struct {
 	error
 	ifname string // the interface that was named
 }
+
+func (e routeless) Unwrap() error { return e.error }
 
 func (e routeless) Error() string {
 	if e.ifname == "" {

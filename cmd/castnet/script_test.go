@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 //	shape FILE NAME KEY…      the events of that name have just these keys
 //	field FILE NAME KEY WANT  the first event of that name has that value
 //	watching                  waits until somebody looks at the machine's interfaces
+//	has FILE NAME KEY=WANT…   one of the events of that name has these values
+//	up IFNAME…                waits until the interfaces are there and up
+//	snooped BRIDGE PORT GROUP waits until a bridge has heard of a member
 //	joined GROUP [SOURCE]     waits until this host is in the group, or knows a source of it
 //	groupcapture FILE         writes a capture of a segment's IGMP and MLD
 func TestScripts(t *testing.T) {
@@ -78,6 +81,9 @@ func scriptParams() testscript.Params {
 			"field":       eventField,
 			"watching":    watchingInterfaces,
 			"joined":      joined,
+			"has":         hasEvent,
+			"up":          upAndRunning,
+			"snooped":     snooped,
 
 			"groupcapture": groupCapture,
 		},
