@@ -317,6 +317,18 @@ func TestHostsWithoutAnAddress(t *testing.T) {
 	if m := table.Members(); len(m) != 2 || m[0].MAC != a || m[1].MAC != b {
 		t.Errorf("members: %+v", m)
 	}
+	// When one of them gets its address, it is the same still.
+	e := table.Packet(zero, a, report(alice4, record(wire.ModeIsExclude, group4)))
+	if c := e[0].Changes; len(c) != 1 || c[0].Effect != Refreshed || c[0].Member.Host != alice4 {
+		t.Errorf("changes: %+v", c)
+	}
+	if m := table.Members(); len(m) != 2 || m[0].MAC != b || m[1].MAC != a || m[1].Host != alice4 {
+		t.Errorf("members: %+v", m)
+	}
+	table.Packet(zero, b, report(bob4, record(wire.ChangeToInclude, group4)))
+	if m := table.Members(); len(m) != 1 || m[0].MAC != a {
+		t.Errorf("members: %+v", m)
+	}
 	// And with an address it is one host, whatever it is sent by.
 	table = New(Config{})
 	table.Packet(zero, a, report(alice4, record(wire.ChangeToExclude, group4)))
