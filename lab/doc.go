@@ -78,8 +78,8 @@
 // is not a task gets an error when it blocks; that it may not use the sockets at
 // all is not noticed, except by the race detector.
 //
-// Switches have hosts on their ports and not other switches. One that snoops does
-// not suppress reports or answer for its hosts, and asks for nobody else's sake
-// when a port comes up but as the querier. Routers have static routes. A partition
-// is between hosts on one segment.
+// Switches have hosts on their ports and not other switches. One that snoops neither
+// suppresses reports nor answers for its hosts, and when a port comes up it asks
+// who is there only if it is the querier. Routers have static routes. A partition is
+// between hosts on one segment.
 package lab

@@ -276,15 +276,16 @@ func (h *Host) SetLink(ifname string, up bool) error {
 	if n.at == nil {
 		return fmt.Errorf("lab: host %s: interface %s was removed", h.name, ifname)
 	}
-	if p, ok := n.at.(*port); ok && up != n.up && p.sw.snooper != nil {
-		n.up = up
-		if up {
+	was := n.up
+	n.up = up
+	if p, ok := n.at.(*port); ok && p.sw.snooper != nil {
+		switch {
+		case up && !was:
 			p.sw.snooper.plugged(p)
-		} else {
+		case was && !up:
 			p.sw.snooper.unplug(p)
 		}
 	}
-	n.up = up
 	return nil
 }
 
