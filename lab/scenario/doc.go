@@ -71,9 +71,10 @@
 // All of them can join groups. Without an interface a group is joined on that of
 // the route to it, of which there has to be one, as on Linux:
 //
-//   - listen: {port: 5000, join: 239.1.1.1}
-//   - listen: {port: 5000, join: [{group: 232.1.1.1, interface: eth1, sources: [10.0.1.1]}]}
-//   - send: {to: "239.1.1.1:5000", interface: eth1, ttl: 4}
+//	programs:
+//	  - listen: {port: 5000, join: 239.1.1.1}
+//	  - listen: {port: 5000, join: [{group: 232.1.1.1, interface: eth1, sources: [10.0.1.1]}]}
+//	  - send: {to: "239.1.1.1:5000", interface: eth1, ttl: 4}
 //
 // If programs use groups, the result says at which filter on the way each copy
 // ended, the switch, the card, the list of groups or the sockets, and switches that
