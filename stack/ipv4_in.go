@@ -39,7 +39,10 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 	src, dst := ipv4OfBytes(h.Source4()), ipv4OfBytes(h.Destination4())
 	to, reason := l.classify(src, dst, b.Flags)
 	if to == toGroup {
-		reason = l.admitGroup(h.Protocol(), src, dst)
+		if reason = l.admitGroup(h.Protocol(), src, dst); reason != drop.None {
+			l.filtered(b, reason, byList)
+			return nil
+		}
 	}
 	if reason != drop.None {
 		l.drop(b, reason)
