@@ -65,7 +65,7 @@ func TestInterceptAndAccept(t *testing.T) {
 		// Read by hand, and answered.
 		c.Write([]byte("one"))
 		ms := []Message{{Buf: make([]byte, 64)}}
-		if _, err := all.ReadBatch(ms); err != nil || ms[0].Local.String() != "192.0.2.1:53" {
+		if _, err := all.ReadBatch(ms); err != nil || ms[0].Local.String() != "[::ffff:192.0.2.1]:53" {
 			t.Fatalf("ReadBatch: %v, %+v", err, ms[0])
 		}
 		ms[0].Reply()

@@ -20,13 +20,17 @@ type Membership struct {
 // JoinGroup joins a group on an interface, so that the Conn hears what any source
 // sends to it there. With an empty ifname the network chooses the interface, by the
 // zone of the group's address, else by its route to the group; [Conn.Memberships]
-// says which. Joined groups are left when the Conn is closed.
+// says which. Joined groups are left when the Conn is closed. A Conn of both families
+// joins groups of both.
 //
-// The port is the Conn's own: listen on the group's, and on the group's address if
-// what is sent to other groups on the same port is not to be heard.
+// The port is the Conn's own: listen on the group's. What is sent to that port and to
+// groups that others on this host have joined is heard too, unless
+// [Conn.SetMulticastAll] says otherwise.
 //
 // EADDRINUSE: joined already. ENODEV: no such interface, or no route. EINVAL: not a
-// group's address. ENOBUFS: too many groups, on Linux 20 of IPv4.
+// group's address, or its zone is another interface than ifname. ENOBUFS: too many
+// groups, on Linux 20 of IPv4 (net.ipv4.igmp_max_memberships). EAFNOSUPPORT: a group of
+// IPv6 on a Conn of IPv4.
 func (c *Conn) JoinGroup(ifname string, group netip.Addr) error {
 	return c.changeGroup(socket.JoinGroup, ifname, group, netip.Addr{})
 }
@@ -38,7 +42,9 @@ func (c *Conn) LeaveGroup(ifname string, group netip.Addr) error {
 }
 
 // JoinSourceSpecificGroup joins a group to hear one source of it, and one more with
-// each call (RFC 4607). EINVAL: the group was joined for every source.
+// each call (RFC 4607). A group that was joined for every source is from then on heard
+// of that one alone, unless sources are excluded: EINVAL. EADDRNOTAVAIL: the source is
+// heard already. ENOBUFS: too many sources, on Linux 10 of IPv4 and 64 of IPv6.
 func (c *Conn) JoinSourceSpecificGroup(ifname string, group, source netip.Addr) error {
 	return c.changeGroup(socket.JoinSource, ifname, group, source)
 }
@@ -49,7 +55,7 @@ func (c *Conn) LeaveSourceSpecificGroup(ifname string, group, source netip.Addr)
 }
 
 // ExcludeSourceSpecificGroup hears one source less of a group that was joined by
-// JoinGroup.
+// JoinGroup. EINVAL: it was not.
 func (c *Conn) ExcludeSourceSpecificGroup(ifname string, group, source netip.Addr) error {
 	return c.changeGroup(socket.BlockSource, ifname, group, source)
 }
@@ -61,11 +67,15 @@ func (c *Conn) IncludeSourceSpecificGroup(ifname string, group, source netip.Add
 
 // JoinGroupAll joins a group on every interface that is up and carries multicast,
 // and returns their names: what a program means that has no interface in mind. Where
-// the group is joined already, it stays. It is an error, ENODEV, if there is no such
-// interface, and otherwise only if none could be joined.
+// the group is joined already, it stays. Loopback is not one of them. It is an error,
+// ENODEV, if there is no such interface, and otherwise only if none could be joined. EINVAL:
+// the group's address names an interface by its zone.
 func (c *Conn) JoinGroupAll(group netip.Addr) ([]string, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
+	}
+	if group.Zone() != "" {
+		return nil, c.optionError(opSet, callSetsockopt, syscall.EINVAL)
 	}
 	list, err := c.on.Interfaces()
 	if err != nil {
@@ -77,7 +87,7 @@ func (c *Conn) JoinGroupAll(group netip.Addr) ([]string, error) {
 		if !i.Up || !i.Multicast || i.Loopback {
 			continue
 		}
-		err := c.s.ChangeGroup(socket.JoinGroup, socket.Group{Address: group.WithZone("").Unmap(), Interface: i.Index})
+		err := c.s.ChangeGroup(socket.JoinGroup, socket.Group{Address: group.Unmap(), Interface: i.Index})
 		if err == nil || errors.Is(err, syscall.EADDRINUSE) {
 			joined = append(joined, i.Name)
 		} else if first == syscall.ENODEV {
@@ -113,8 +123,10 @@ func (c *Conn) changeGroup(change socket.GroupChange, ifname string, group, sour
 	if !c.ok() {
 		return syscall.EINVAL
 	}
-	if ifname == "" {
-		ifname = group.Zone()
+	if zone := group.Zone(); ifname == "" {
+		ifname = zone
+	} else if zone != "" && zone != ifname {
+		return c.optionError(opSet, callSetsockopt, syscall.EINVAL)
 	}
 	index, err := interfaceIndex(c.on, ifname)
 	if err == nil {

@@ -60,6 +60,13 @@ func (c *Conn) SetMulticastInterface(ifname string) error {
 	return c.setOption(socket.MulticastInterface, index)
 }
 
+// SetMulticastAll says whether the Conn hears all groups that any socket of this host
+// has joined, as far as its address and port match, or only those that it has joined
+// itself. It hears all by default, which surprises many (IP_MULTICAST_ALL).
+func (c *Conn) SetMulticastAll(on bool) error {
+	return c.setOption(socket.MulticastAll, boolInt(on))
+}
+
 // SetReport says which optional fields the messages that are read from now on
 // shall carry. A network that cannot report one of them returns an error that
 // is [ErrNotSupported].

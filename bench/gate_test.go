@@ -20,6 +20,8 @@ func judged() map[string]*measured {
 			switch r.name {
 			case "gvisor":
 				ns = 3000
+			case "fanout-10-gvisor", "fanout-1000-gvisor":
+				ns = 2000
 			case "lneto":
 				ns = 600
 			case "stack":
@@ -51,6 +53,8 @@ func TestGate(t *testing.T) {
 			s[0].allocations, s[1].allocations = 1, 1
 		}, "512 B: no allocations"},
 		{"a million sockets", func(m map[string]*measured) { slow(m["lookup-million"], cell{1400, 1}, 116) }, "lookup-million, 1400 B: at most 1.15"},
+		{"fan-out", func(m map[string]*measured) { slow(m["fanout-1000"], cell{64, 1}, 101) }, "fanout-1000, 64 B: at most 1/20"},
+		{"beside groups", func(m map[string]*measured) { slow(m["lookup-groups"], cell{64, 1}, 106) }, "lookup-groups, 64 B: at most 1.05"},
 		{"two cores", func(m map[string]*measured) { slow(m["cores-two"], cell{64, 1}, 53) }, "64 B: at least 1.9 times"},
 		{"the lab, by both measures", func(m map[string]*measured) {
 			slow(m["lab-100"], cell{64, 1}, 130)

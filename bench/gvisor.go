@@ -101,10 +101,20 @@ func newGVisorStack(l stack.LinkEndpoint, addr [4]byte, s setup, withEthernet bo
 }
 
 func newGVisorEndpoint(st *stack.Stack, port uint16) (tcpip.Endpoint, error) {
+	return openGVisorEndpoint(st, port, false)
+}
+
+// newGVisorSharing is one whose port others may have as well.
+func newGVisorSharing(st *stack.Stack, port uint16) (tcpip.Endpoint, error) {
+	return openGVisorEndpoint(st, port, true)
+}
+
+func openGVisorEndpoint(st *stack.Stack, port uint16, shared bool) (tcpip.Endpoint, error) {
 	ep, err := st.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, new(waiter.Queue))
 	if err != nil {
 		return nil, fmt.Errorf("gVisor: NewEndpoint: %v", err)
 	}
+	ep.SocketOptions().SetReuseAddress(shared)
 	if err := ep.Bind(tcpip.FullAddress{Port: port}); err != nil {
 		return nil, fmt.Errorf("gVisor: Bind: %v", err)
 	}

@@ -28,7 +28,47 @@ func lookupRows() []row {
 			about: "a million sockets open (--many), each datagram for another one, in random order; the sender is not connected",
 			note:  note + "; each datagram finds its socket in no cache, and its sender asks for a route",
 			open:  func(s setup, b *buffers) (path, error) { return openLookup(s, b, s.many, true) },
-		})
+		},
+		row{
+			name: "lookup-groups", kind: ours,
+			about: "row stack, 10 000 other sockets open, each of which has joined 20 groups with 10 sources a group",
+			note:  note,
+			open:  openBesideGroups,
+		},
+		among("lookup-10000", "10 000 other sockets open", func(setup) int { return memberSockets }),
+	)
+}
+
+// Who has joined what in row lookup-groups.
+const (
+	memberSockets = 10000
+	memberGroups  = 20
+	memberSources = 10
+)
+
+// openBesideGroups is row stack beside sockets that have joined groups of sources, each
+// some that others have joined too.
+func openBesideGroups(s setup, bufs *buffers) (path, error) {
+	opened, err := openLookup(s, bufs, 0, false)
+	if err != nil {
+		return nil, err
+	}
+	p := opened.(*lookupPath)
+	eth0 := p.b.Interface("eth0").Index()
+	for n := range memberSockets {
+		m, err := openSocket(p.b, netip.AddrPortFrom(netip.AddrFrom4(addrB), uint16(10000+n)), netip.AddrPort{}, false)
+		for k := 0; err == nil && k < memberGroups*memberSources; k++ {
+			err = m.ChangeGroup(socket.JoinSource, socket.Group{
+				Address:   netip.AddrFrom4([4]byte{232, 1, byte(n), byte(k / memberSources)}),
+				Source:    netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), byte(k % memberSources)}),
+				Interface: eth0,
+			})
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("joining groups: %w", err), p.close())
+		}
+	}
+	return p, nil
 }
 
 // The other sockets' addresses, and how many ports of each they are bound to.

@@ -206,6 +206,9 @@ func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand, collect
 		return sample{}, err
 	}
 	datagrams := float64(n * cell.batch)
+	if s, ok := c.path.(sharer); ok {
+		datagrams *= float64(s.receivers())
+	}
 	return sample{
 		ns:          float64(took.Nanoseconds()) / datagrams,
 		allocations: float64(after.Mallocs-before.Mallocs) / datagrams,

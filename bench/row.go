@@ -64,6 +64,7 @@ type group struct {
 var groups = []group{
 	{name: "paths", title: "one datagram from socket to socket", per: "datagram", cells: pathCells()},
 	{name: "lookup", title: "the same among many other sockets", per: "datagram", keep: true, cells: []cell{{64, 1}, {1400, 1}}},
+	{name: "fanout", title: "one datagram to a group, for each of its receivers on one host", per: "receiver", cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "cores", title: "independent sockets on one core and on two", per: "datagram", cells: []cell{{64, 1}, {64, batchSize}}},
 	{name: "tun", title: "over a TUN device, processor time", per: "datagram", cells: []cell{{64, batchSize}, {1400, batchSize}}},
 	{name: "lab", title: "the lab, processor time", per: "hop", keep: true, cells: []cell{{64, 1}}},
@@ -111,6 +112,9 @@ type path interface {
 type timer interface {
 	run(batch, n int) (time.Duration, error)
 }
+
+// A sharer is a path whose datagrams have several receivers, who share what one costs.
+type sharer interface{ receivers() int }
 
 // A stager is a path that has something to do before carry can send the
 // buffers' payloads, and after it to show what was read: work that a program
@@ -191,6 +195,7 @@ func rows() []row {
 	all = append(all, referenceRows()...)
 	in("paths", all...)
 	all = append(all, lookupRows()...)
+	all = append(all, fanoutRows()...)
 	all = append(all, coreRows()...)
 	all = append(all, tunRows()...)
 	all = append(all, labRows()...)

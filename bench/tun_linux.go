@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -231,10 +232,20 @@ func (t *kernelThread) write(p *tunPath, calls int) error {
 	}
 	for range calls {
 		for _, b := range payloads {
-			if _, err := unix.Write(t.fd, b); err != nil {
+			if err := writeRaw(t.fd, b); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// writeRaw is unix.Write without the runtime being told: it would give the process's only
+// core to who reads, packet by packet, and what is measured were how often somebody is woken.
+func writeRaw(fd int, b []byte) error {
+	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if errno != 0 {
+		return errno
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -34,6 +35,8 @@ type capture struct {
 	file *os.File
 	w    *pcapng.Writer
 	done chan struct{}
+
+	left sync.Map // by the index of a device: it is left out
 
 	stopped  bool
 	err      error
@@ -111,6 +114,9 @@ func (c *capture) ignoreOutgoing() (err error) {
 	return err
 }
 
+// leaveOut leaves out what a device sees from now on.
+func (c *capture) leaveOut(index int) { c.left.Store(int32(index), true) }
+
 // run writes down what comes until the socket's deadline, and then what has been
 // seen by then.
 func (c *capture) run() {
@@ -175,6 +181,9 @@ func (c *capture) write(f *unix.Tpacket3Hdr, b []byte) error {
 	from := (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&b[at]))
 	frame := b[f.Mac:][:f.Snaplen]
 	if from.Hatype != unix.ARPHRD_ETHER || len(frame) < wire.EthernetHeaderLen {
+		return nil
+	}
+	if _, out := c.left.Load(from.Ifindex); out {
 		return nil
 	}
 	if f.Snaplen < f.Len {

@@ -48,6 +48,10 @@ func tshark(path string, services bool, filter string, fields ...string) ([][]st
 	return list, nil
 }
 
+// cameIn is the display filter for frames that came in: through a bridge of the
+// kernel's a frame of ours goes out again.
+const cameIn = "frame.packet_flags_direction==1"
+
 // A verdict is what tshark says of one frame.
 type verdict struct {
 	protocols string // "ip:udp:data"
@@ -86,7 +90,7 @@ func judge(path string, services bool, mac wire.MAC) ([]verdict, error) {
 	for _, p := range checksummed {
 		fields = append(fields, p+".checksum.status")
 	}
-	list, err := tshark(path, services, fmt.Sprintf("eth.src==%v", mac), fields...)
+	list, err := tshark(path, services, fmt.Sprintf("eth.src==%v && %s", mac, cameIn), fields...)
 	if err != nil {
 		return nil, err
 	}

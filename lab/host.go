@@ -51,6 +51,9 @@ type LinkConfig struct {
 	MTU int
 	// Faults strike what the host sends, Receive what it gets.
 	Faults, Receive Faults
+	// RouterPort tells a switch that snoops that there is a multicast router,
+	// whether or not it is heard (mcast_router 2 of Linux's bridge).
+	RouterPort bool
 }
 
 // AddHost adds a host. If the name cannot be used, or Config.Stack is wrong, the
@@ -185,7 +188,7 @@ func (h *Host) plug(to Segment, cfg LinkConfig) (*nic, error) {
 	if err := cfg.Receive.Validate(); err != nil {
 		return nil, fmt.Errorf("faults of receiving: %w", err)
 	}
-	n := &nic{lab: l, host: h, on: to, name: ifname, mtu: cfg.MTU, up: true, id: h.id}
+	n := &nic{lab: l, host: h, on: to, name: ifname, mtu: cfg.MTU, up: true, id: h.id, router: cfg.RouterPort}
 	n.id.addString(ifname)
 	n.send = direction{nic: n}
 	n.get = direction{nic: n, receive: true}
@@ -247,7 +250,8 @@ func (h *Host) Faults(ifname string) (send, receive Faults, err error) {
 
 // SetLink pulls the plug of an interface, or puts it in again. Unplugged, it
 // sends nothing, and what was under way to it or from it is lost when it would
-// arrive (drop LinkDown). Addresses and routes stay, as they do on Linux.
+// arrive (drop LinkDown). Addresses and routes stay, as they do on Linux. A switch
+// that snoops forgets who was there.
 func (h *Host) SetLink(ifname string, up bool) error {
 	h.lab.lock()
 	defer h.lab.unlock()
@@ -257,6 +261,14 @@ func (h *Host) SetLink(ifname string, up bool) error {
 	}
 	if n.at == nil {
 		return fmt.Errorf("lab: host %s: interface %s was removed", h.name, ifname)
+	}
+	if p, ok := n.at.(*port); ok && up != n.up && p.sw.snooper != nil {
+		n.up = up
+		if up {
+			p.sw.snooper.plugged(p)
+		} else {
+			p.sw.snooper.unplug(p)
+		}
 	}
 	n.up = up
 	return nil

@@ -65,8 +65,9 @@ func (l *Lab) CheckLedger() error {
 	}
 	for _, seg := range l.segments {
 		s := seg.base()
-		if dropped := s.drops.total(); s.in+s.cloned != s.out+dropped {
-			wrong("%s: %d frames and %d copies entered, but %d left and %d were dropped", s.name, s.in, s.cloned, s.out, dropped)
+		if dropped := s.drops.total(); s.in+s.made+s.cloned != s.out+s.consumed+dropped {
+			wrong("%s: %d frames entered, %d and %d copies were made, but %d left, %d were read and %d were dropped",
+				s.name, s.in, s.made, s.cloned, s.out, s.consumed, dropped)
 		}
 		if s.in != ins[seg] {
 			wrong("%s: %d frames entered, but hosts sent it %d", s.name, s.in, ins[seg])

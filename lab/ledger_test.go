@@ -53,7 +53,9 @@ func TestLedgerNotices(t *testing.T) {
 		{"delivered", &n.delivered, "the link handed over"},
 		{"into the switch", &sw.in, "frames entered, but hosts sent it"},
 		{"out of the switch", &sw.out, "frames left, but hosts were sent"},
-		{"copied", &sw.cloned, "entered, but"},
+		{"copied", &sw.cloned, "were made, but"},
+		{"queries", &sw.made, "were made, but"},
+		{"consumed", &sw.consumed, "were made, but"},
 	} {
 		*tt.n++
 		if err := check(); err == nil || !strings.Contains(err.Error(), tt.want) {

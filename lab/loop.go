@@ -201,7 +201,7 @@ func (l *Lab) deliver(d *direction, b *packet.Buffer) {
 // strip takes from a packet what it was to its sender and is not to its receiver.
 func strip(b *packet.Buffer) {
 	b.Orphan()
-	b.Arrival = time.Time{}
+	b.Arrival = 0
 	b.Interface = 0
 	b.Flags &= packet.ChecksumValid | packet.ChecksumPartial
 }

@@ -37,7 +37,8 @@ type nic struct {
 	name     string
 	mac      wire.MAC
 	on       Segment
-	captured int // the number of the interface in the file
+	router   bool // LinkConfig.RouterPort
+	captured int  // the number of the interface in the file
 }
 
 var _ link.Link = (*nic)(nil)

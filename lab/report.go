@@ -48,6 +48,9 @@ type LinkReport struct {
 	Segment   string          `json:"segment"`
 	Send      DirectionReport `json:"send"`
 	Receive   DirectionReport `json:"receive"`
+	// Withheld counts frames that the segment, a switch that snoops, did not send
+	// by this link, since nobody there wanted them. Of those no copy was made.
+	Withheld uint64 `json:"withheld,omitempty"`
 }
 
 // A DirectionReport counts frames in one direction of a link.
@@ -63,9 +66,19 @@ type DirectionReport struct {
 type SegmentReport struct {
 	Name      string                 `json:"name"`
 	Frames    uint64                 `json:"frames"`    // that came in
-	Copies    uint64                 `json:"copies"`    // more of them, made by flooding
+	Copies    uint64                 `json:"copies"`    // more of them, for further ports
 	Forwarded uint64                 `json:"forwarded"` // that left, copies included
 	Dropped   map[drop.Reason]uint64 `json:"dropped,omitempty"`
+
+	// Of a switch that snoops.
+
+	Queries  uint64          `json:"queries,omitempty"`  // that it made itself
+	Consumed uint64          `json:"consumed,omitempty"` // reports that it alone read, since there was no router
+	Withheld uint64          `json:"withheld,omitempty"` // copies that it did not make
+	Groups   []SwitchGroup   `json:"groups,omitempty"`
+	Routers  []RouterPort    `json:"routers,omitempty"`
+	Queriers []SwitchQuerier `json:"queriers,omitempty"`
+	Snooping bool            `json:"snooping,omitempty"`
 }
 
 // A BridgeReport counts frames that a bridge took over, between the link that
@@ -96,19 +109,31 @@ func (l *Lab) Report() *Report {
 		})
 		add(r.Dropped, h.stack.Drops().Map())
 		for _, n := range h.nics {
-			r.Links = append(r.Links, LinkReport{
+			k := LinkReport{
 				Host: h.name, Interface: n.name, Segment: n.on.Name(),
 				Send: n.send.report(), Receive: n.get.report(),
-			})
+			}
+			if p, ok := n.at.(*port); ok {
+				k.Withheld = p.withheld()
+			}
+			r.Links = append(r.Links, k)
 			n.send.drops.addTo(r.Dropped)
 			n.get.drops.addTo(r.Dropped)
 		}
 	}
 	for _, seg := range l.segments {
 		s := seg.base()
-		r.Segments = append(r.Segments, SegmentReport{
+		g := SegmentReport{
 			Name: s.name, Frames: s.in, Copies: s.cloned, Forwarded: s.out, Dropped: s.drops.addTo(nil),
-		})
+			Queries: s.made, Consumed: s.consumed,
+		}
+		if sw, ok := seg.(*Switch); ok && sw.snooper != nil {
+			g.Snooping, g.Groups, g.Routers, g.Queriers = true, sw.groups(), sw.routerPorts(), sw.queriers()
+			for _, p := range sw.ports {
+				g.Withheld += p.withheld()
+			}
+		}
+		r.Segments = append(r.Segments, g)
 		s.drops.addTo(r.Dropped)
 	}
 	for _, b := range l.bridges {
@@ -171,7 +196,7 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 		direction("  "+b.Name+" < "+b.Segment, b.Receive)
 	}
 	for _, s := range r.Segments {
-		row(s.Name, s.Frames, s.Copies, s.Forwarded, 0, 0, s.Dropped)
+		row(s.Name, s.Frames, s.Copies+s.Queries, s.Forwarded, s.Consumed, 0, s.Dropped)
 	}
 
 	var widths [6]int

@@ -42,9 +42,10 @@ type segment struct {
 	hash fingerprint
 	err  error // why it is not part of the lab; nil: it is
 
-	// in + cloned = out + dropped: a segment holds nothing.
-	in, cloned, out uint64
-	drops           dropCounts
+	// in + made + cloned = out + consumed + dropped: a segment holds nothing. A
+	// switch that snoops makes queries, and may be the only reader of a report.
+	in, made, cloned, out, consumed uint64
+	drops                           dropCounts
 }
 
 func (s *segment) Name() string   { return s.name }
@@ -74,7 +75,8 @@ func (s *segment) trace(step trace.Step, r drop.Reason, b *packet.Buffer, detail
 // A Switch is a learning Ethernet switch (IEEE 802.1D): it learns from the
 // source addresses of frames which station is where, sends a frame only where
 // its destination is, and floods what it does not know, broadcast and multicast.
-// It takes no time; links do.
+// [Switch.Snoop] makes it send multicast to those alone who want it. It takes no
+// time; links do.
 //
 // An address is forgotten when no frame came from it for five minutes. The table
 // holds 16384 addresses; while it is full, new ones are not learned.
@@ -83,6 +85,12 @@ type Switch struct {
 	ports    []*port
 	stations map[uint64]*station
 	swept    int64 // when the table was last searched for old addresses
+
+	snooper    *snooper // nil: it does not snoop
+	routers    []*port  // of routers, or that were once
+	mac        wire.MAC // of its querier; zero until there is one
+	numbered   uint64   // ports ever
+	restricted uint64   // frames that were not for every port
 }
 
 const (
@@ -106,6 +114,13 @@ type port struct {
 	// The stations of the last frame, which most often are those of the
 	// next.
 	source, destination *station
+
+	// Of a switch that snoops.
+	number       uint64 // in the order of attaching
+	static       bool   // a router's, whether or not it is heard
+	router       [2]int64
+	since        uint64 // how many frames were restricted before it was attached
+	unrestricted uint64 // of those since, which came from it or were sent to it
 }
 
 // macKey is an address as a number.
@@ -120,13 +135,28 @@ func (s *Switch) attach(n *nic) (attachment, error) {
 	if len(s.ports) >= maxPorts {
 		return nil, fmt.Errorf("switch %s has %d ports, and all are taken", s.name, maxPorts)
 	}
-	p := &port{sw: s, nic: n}
+	p := &port{sw: s, nic: n, number: s.numbered, static: n.router, since: s.restricted}
+	s.numbered++
 	s.ports = append(s.ports, p)
+	if p.static {
+		p.list()
+	}
+	if s.snooper != nil && s.lab.running.Load() {
+		s.snooper.plugged(p)
+	}
 	return p, nil
 }
 
+// attached reports whether the port is the switch's still.
+func (p *port) attached() bool { return p.nic.at == attachment(p) }
+
 func (p *port) detach() {
 	s := p.sw
+	p.static = false
+	p.forgetRouter()
+	if s.snooper != nil {
+		s.snooper.unplug(p)
+	}
 	s.ports = slices.DeleteFunc(s.ports, func(o *port) bool { return o == p })
 	for key, st := range s.stations {
 		if st.port == p {
@@ -153,7 +183,9 @@ func (p *port) forward(b *packet.Buffer) {
 	s.learn(p, macKey(frame[6:]), now)
 	to := macKey(frame)
 	if to&groupBit != 0 {
-		s.flood(p, b)
+		if s.snooper == nil || !s.snooper.forward(p, b, now) {
+			s.flood(p, b)
+		}
 		return
 	}
 	st := p.destination
@@ -219,15 +251,23 @@ func (s *Switch) sweep(now int64) bool {
 	return len(s.stations) < maxStations
 }
 
-// flood sends a frame to every other port: one payload, however many.
+// flood sends a frame to every other port.
 func (s *Switch) flood(from *port, b *packet.Buffer) {
 	s.trace(trace.Carry, drop.None, b, "to every port")
+	s.send(from, s.ports, b)
+}
+
+// send sends a frame to those ports but the one that it comes from: one payload,
+// however many. What the switch has made itself comes from none.
+func (s *Switch) send(from *port, ports []*port, b *packet.Buffer) {
 	var last *port
-	for _, p := range s.ports {
+	parted := false
+	for _, p := range ports {
 		if p == from {
 			continue
 		}
-		if s.lab.partitioned && from.nic.host.parted(p.nic.host) {
+		if s.lab.partitioned && from != nil && from.nic.host.parted(p.nic.host) {
+			parted = true
 			s.cloned++
 			s.lose(b, drop.LinkLoss)
 			continue
@@ -243,7 +283,7 @@ func (s *Switch) flood(from *port, b *packet.Buffer) {
 	case last != nil:
 		s.out++
 		last.nic.receive(b)
-	case len(s.ports) > 1:
+	case parted:
 		// Every copy was lost to a partition, and the frame was the
 		// last of them.
 		s.cloned--
@@ -252,6 +292,9 @@ func (s *Switch) flood(from *port, b *packet.Buffer) {
 		s.drop(b, drop.LinkNoPeer)
 	}
 }
+
+// withheld returns how many frames were kept from the port by snooping.
+func (p *port) withheld() uint64 { return p.sw.restricted - p.since - p.unrestricted }
 
 // A Cable joins two hosts and nobody else.
 type Cable struct {

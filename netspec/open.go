@@ -49,12 +49,28 @@ func (s *Spec) Open(ctx context.Context, cfg stack.Config) (socket.Network, io.C
 	return nil, nil, fmt.Errorf("netspec: %q is no kind of network", s.Kind)
 }
 
+// OpenLink opens the device alone, which the caller closes, and returns its name too. The
+// Spec's addresses and gateway are not used. The operating system's network has none.
+func (s *Spec) OpenLink(ctx context.Context) (link.Link, string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	switch s.Kind {
+	case "tap", "tun", "packet":
+		if err := s.check(false); err != nil {
+			return nil, "", fmt.Errorf("netspec: %w", err)
+		}
+		return s.openLink()
+	}
+	return nil, "", fmt.Errorf("netspec: %q is no device", s.Kind)
+}
+
 type nopCloser struct{}
 
 func (nopCloser) Close() error { return nil }
 
 func (s *Spec) openStack(cfg stack.Config) (*stack.Stack, error) {
-	if err := s.check(); err != nil {
+	if err := s.check(true); err != nil {
 		return nil, fmt.Errorf("netspec: %w", err)
 	}
 	if cfg.Name == "" {
@@ -125,7 +141,7 @@ func (s *Spec) openLink() (link.Link, string, error) {
 		}
 		return l, l.Name(), nil
 	}
-	if mac.IsZero() {
+	if mac.IsZero() && len(s.Addresses) > 0 {
 		mac = s.deriveMAC()
 	}
 	l, err := tap.Open(s.Name, tap.Config{

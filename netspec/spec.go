@@ -52,7 +52,12 @@ const kinds = "host, tap, tun and packet"
 const minMTU, maxMTU = 68, 65535
 
 // Parse reads a text. The error says what would be right.
-func Parse(text string) (*Spec, error) {
+func Parse(text string) (*Spec, error) { return read(text, true) }
+
+// ParseLink reads a text for [Spec.OpenLink]: there need be no addr.
+func ParseLink(text string) (*Spec, error) { return read(text, false) }
+
+func read(text string, addressed bool) (*Spec, error) {
 	kind, rest, more := strings.Cut(text, ",")
 	s := &Spec{Kind: kind}
 	_, known := keysOf[kind]
@@ -71,7 +76,7 @@ func Parse(text string) (*Spec, error) {
 			err = s.parseKeys(rest)
 		}
 		if err == nil {
-			err = s.check()
+			err = s.check(addressed)
 		}
 	}
 	if err != nil {
@@ -184,8 +189,8 @@ func appendPrefix(list []netip.Prefix, key, value string) ([]netip.Prefix, error
 }
 
 // check says what is wrong with the keys taken together.
-func (s *Spec) check() error {
-	if len(s.Addresses) == 0 {
+func (s *Spec) check(addressed bool) error {
+	if addressed && len(s.Addresses) == 0 {
 		return fmt.Errorf("%s needs an address, as in %s", s.Kind, examples[s.Kind])
 	}
 	if s.Kind == "packet" && s.Name == "" {
@@ -201,6 +206,9 @@ func (s *Spec) check() error {
 	if s.Peer.IsValid() {
 		if len(s.HostAddresses) != 0 {
 			return fmt.Errorf("peer and host both say what the kernel's address is")
+		}
+		if len(s.Addresses) == 0 {
+			return fmt.Errorf("peer=%v needs an address of ours, addr, at the other end", s.Peer)
 		}
 		first := s.Addresses[0].Addr()
 		if s.Peer == first || s.Peer.Is4() != first.Is4() {

@@ -131,8 +131,15 @@ func FuzzParse(f *testing.F) {
 	f.Add("packet,dev=eth0,addr=10.0.0.2/24,gw=10.0.0.1")
 	f.Add("tap,name=cn0,addr=10.0.0.2/24,gw=10.0.0.1,host=10.0.0.1/24,mtu=1400,mac=02:00:00:00:00:07")
 	f.Fuzz(func(t *testing.T, text string) {
+		alone, failed := netspec.ParseLink(text)
 		s, err := netspec.Parse(text)
+		if err == nil && !reflect.DeepEqual(s, alone) {
+			t.Errorf("%q is %+v, or, without a stack, %+v, %v", text, s, alone, failed)
+		}
 		if err != nil {
+			if s = alone; failed == nil && (s.Kind == "host" || len(s.Addresses) > 0) {
+				t.Errorf("%q: %v, but for an address it is good", text, err)
+			}
 			return
 		}
 		again, err := netspec.Parse(s.String())

@@ -2,7 +2,6 @@ package packet
 
 import (
 	"sync/atomic"
-	"time"
 	"unsafe"
 )
 
@@ -42,8 +41,9 @@ type Buffer struct {
 type Marks struct {
 	// ID names the packet in traces; 0 if nobody traces.
 	ID uint64
-	// Arrival is when the packet came in, if somebody wanted to know.
-	Arrival time.Time
+	// Arrival is when the packet came in, in nanoseconds since 1970 as
+	// time.Time.UnixNano has it; 0 if nobody wanted to know.
+	Arrival int64
 	// Flow spreads packets over cores: packets of one flow have the same.
 	Flow uint32
 	// Interface is the index of the interface by which the packet came in.

@@ -43,8 +43,8 @@ func (s *Socket) AcceptSocket(admit func(peer, own netip.AddrPort) drop.Reason) 
 		if !ok {
 			return nil, s.nothing()
 		}
-		peer := netip.AddrPortFrom(f.src.netip(), f.srcPort())
-		own := netip.AddrPortFrom(f.dst.netip(), uint16(f.ports>>16))
+		peer := netip.AddrPortFrom(s.shown(f.src, int(f.device)), f.srcPort())
+		own := netip.AddrPortFrom(s.shown(f.dst, int(f.device)), uint16(f.ports>>16))
 		reason := drop.None
 		if !s.stack.answerable(f) {
 			reason = drop.NoFlow
@@ -58,7 +58,7 @@ func (s *Socket) AcceptSocket(admit func(peer, own netip.AddrPort) drop.Reason) 
 			s.refuse(f, reason)
 			continue
 		}
-		n := newSocket(s.stack)
+		n := newSocket(s.stack, s.Family())
 		if !s.stack.sockets.add(n) {
 			return nil, net.ErrClosed
 		}
@@ -90,7 +90,7 @@ func (s *Socket) firstFlow() (f flow, ok bool) {
 // and answer from the datagram's destination.
 func (s *Stack) answerable(f flow) bool {
 	return f.ports&0xffff != 0 && f.ports>>16 != 0 &&
-		!f.dst.isMulticast() && f.dst != broadcast4 && s.state.Load().broadcasts(f.dst) == nil
+		!f.dst.isMulticast() && !s.state.Load().isBroadcast(f.dst)
 }
 
 // accept makes n the socket of the flow f, if that is at the queue's front.
@@ -117,7 +117,7 @@ func (s *Socket) accept(n *Socket, f flow, peer netip.AddrPort) error {
 		return errGone
 	}
 	n.opts = s.opts
-	if s.stack.state.Load().local(f.dst) == nil {
+	if !s.stack.state.Load().hasAddress(f.dst) {
 		n.opts.transparent = true
 	}
 	n.reports.Store(s.reports.Load())
@@ -181,10 +181,13 @@ func (s *Socket) discard(b *packet.Buffer, begun int, reason drop.Reason) {
 func flowOf(b *packet.Buffer) flow {
 	ip := b.NetworkBytes()
 	ports := binary.BigEndian.Uint32(b.TransportBytes())
-	return flow{
-		src: ipv4(binary.BigEndian.Uint32(ip[12:])), dst: ipv4(binary.BigEndian.Uint32(ip[16:])),
-		ports: ports<<16 | ports>>16, device: b.Interface,
+	f := flow{ports: ports<<16 | ports>>16, device: b.Interface}
+	if ip[0]>>4 == 6 {
+		f.src, f.dst = addressOf16([16]byte(ip[8:24])), addressOf16([16]byte(ip[24:40]))
+	} else {
+		f.src, f.dst = ipv4(binary.BigEndian.Uint32(ip[12:])).address(), ipv4(binary.BigEndian.Uint32(ip[16:])).address()
 	}
+	return f
 }
 
 // sameFlow reports whether datagrams looked up by f and o have the same ends,

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"net/netip"
-	"sort"
 )
 
 // address is an IP address of either family as a hash key: 128 bits, IPv4 in
@@ -28,6 +27,9 @@ func (a ipv4) isLoopback() bool   { return a>>24 == 127 }
 func (a ipv4) isMulticast() bool  { return a>>28 == 0xe }
 func (a ipv4) bytes() (b [4]byte) { binary.BigEndian.PutUint32(b[:], uint32(a)); return b }
 func (a ipv4) netip() netip.Addr  { return netip.AddrFrom4(a.bytes()) }
+
+// mapped returns the address in its v4-mapped form.
+func (a ipv4) mapped() netip.Addr { return netip.AddrFrom16(a.address().bytes16()) }
 
 // ipv4Of returns the IPv4 address in a, v4-mapped or not; it must be one.
 func ipv4Of(a netip.Addr) ipv4 {
@@ -147,9 +149,35 @@ func (a address) compare(b address) int {
 	return cmp.Compare(a.lo, b.lo)
 }
 
-// sortAddresses sorts a list as compare does.
+// sortAddresses sorts a list as compare does. It is a heapsort, which is short, as quick
+// for a thousand sources as for ten, and nothing that others could choose makes it slow.
 func sortAddresses(list []address) {
-	sort.Slice(list, func(i, j int) bool { return list[i].compare(list[j]) < 0 })
+	for root := len(list)/2 - 1; root >= 0; root-- {
+		siftDown(list, root)
+	}
+	for n := len(list) - 1; n > 0; n-- {
+		list[0], list[n] = list[n], list[0]
+		siftDown(list[:n], 0)
+	}
+}
+
+// siftDown lets the address at root sink to where both below it are less, in a heap whose
+// greatest address is the first.
+func siftDown(heap []address, root int) {
+	for {
+		next := 2*root + 1
+		if next >= len(heap) {
+			return
+		}
+		if next+1 < len(heap) && heap[next].compare(heap[next+1]) < 0 {
+			next++
+		}
+		if heap[root].compare(heap[next]) >= 0 {
+			return
+		}
+		heap[root], heap[next] = heap[next], heap[root]
+		root = next
+	}
 }
 
 // netip returns the address; an IPv4 one in its short form.

@@ -10,31 +10,98 @@ import (
 func (s *Socket) Bind(addr netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// The order in which Linux looks at things: the address before the state.
-	switch {
-	case s.closed.Load():
+	if s.closed.Load() {
 		return net.ErrClosed
-	case !addr.Addr().Is4():
+	}
+	if s.six {
+		return s.bind6(addr)
+	}
+	// The order in which Linux looks at things: the address before the state.
+	if !addr.Addr().Is4() {
 		return syscall.EAFNOSUPPORT
 	}
 	a := ipv4Of(addr.Addr())
 	if !s.bindable(a) {
 		return syscall.EADDRNOTAVAIL
 	}
-	if p := addr.Port(); p != 0 && p < privilegedPorts && s.stack.cfg.Unprivileged {
+	if s.privileged(addr.Port()) {
 		return syscall.EACCES
 	}
 	if s.isBound() {
 		return syscall.EINVAL
 	}
-	if err := s.claimPort(a, addr.Port()); err != nil {
-		s.bound.addr = unspecified4 // of an earlier bind, whose port was given up
+	return s.bindTo(a.address(), addr.Port())
+}
+
+// privileged reports whether binding the port takes a privilege that is not there.
+func (s *Socket) privileged(port uint16) bool {
+	return port != 0 && port < privilegedPorts && s.stack.cfg.Unprivileged
+}
+
+// bindTo is Bind once the address has been looked at.
+func (s *Socket) bindTo(a address, port uint16) error {
+	if err := s.claimPort(a, port); err != nil {
+		s.bound.addr = s.any() // of an earlier bind, whose port was given up
 		return err
 	}
-	s.bound.source = unspecified4
+	s.bound.source = address{}
 	// Once an address was named Linux never gives one up again.
-	s.bound.explicitAddr = s.bound.explicitAddr || a != unspecified4
-	s.bound.explicitPort = addr.Port() != 0
+	s.bound.explicitAddr = s.bound.explicitAddr || a != s.any()
+	s.bound.explicitPort = port != 0
+	return nil
+}
+
+// bind6 is Bind of a socket of IPv6 (Linux's __inet6_bind, which looks at the state
+// before the address). An address that is good on one link only binds the socket to
+// the interface as well.
+func (s *Socket) bind6(addr netip.AddrPort) error {
+	if !addr.Addr().Is6() {
+		return syscall.EAFNOSUPPORT
+	}
+	st := s.stack.state.Load()
+	scope, err := st.zoneIndex(addr.Addr())
+	if err != nil {
+		return err
+	}
+	if s.privileged(addr.Port()) {
+		return syscall.EACCES
+	}
+	if s.isBound() {
+		return syscall.EINVAL
+	}
+	a, only := addressOf(addr.Addr()), s.opts.only6
+	switch {
+	case a.is4():
+		if only {
+			return syscall.EINVAL
+		}
+		if !s.bindable(a.ipv4()) {
+			return syscall.EADDRNOTAVAIL
+		}
+	case a != unspecified6:
+		if a.needsScope() {
+			if scope != 0 {
+				s.opts.device = scope
+			}
+			if s.opts.device == 0 {
+				return syscall.EINVAL
+			}
+		}
+		var on *netif
+		if s.opts.device != 0 {
+			if on = st.byIndex(s.opts.device); on == nil {
+				return syscall.ENODEV
+			}
+		}
+		if !a.isMulticast() && !s.opts.freeBind && !s.opts.transparent && st.local6(a, on.iface()) == nil {
+			return syscall.EADDRNOTAVAIL
+		}
+		s.opts.only6 = true // as the kernel has it, and says so when asked
+	}
+	if err := s.bindTo(a, addr.Port()); err != nil {
+		s.opts.only6 = only
+		return err
+	}
 	return nil
 }
 
@@ -51,16 +118,16 @@ func (s *Socket) bindable(a ipv4) bool {
 
 // isFilter reports whether what is bound to the address only receives by it: a
 // group or broadcast address is never a source.
-func (s *Stack) isFilter(a ipv4) bool {
-	return a.isMulticast() || a == broadcast4 || s.state.Load().broadcasts(a) != nil
+func (s *Stack) isFilter(a address) bool {
+	return a.isMulticast() || a.is4() && s.state.Load().isBroadcast(a)
 }
 
 // claimPort takes a port for the address, a free one if port is 0, and enters
 // the socket into the port table. The caller holds s.mu.
-func (s *Socket) claimPort(a ipv4, port uint16) error {
+func (s *Socket) claimPort(a address, port uint16) error {
 	t := &s.stack.ports
 	w := claim{
-		claimKey:  claimKey{a.address(), s.opts.device},
+		claimKey:  s.claimKey(a),
 		port:      port,
 		reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort,
 	}
@@ -81,6 +148,11 @@ func (s *Socket) claimPort(a ipv4, port uint16) error {
 	k, _ := s.entry()
 	t.insert(k, s)
 	return nil
+}
+
+// claimKey is where the socket is when it is bound to the address.
+func (s *Socket) claimKey(a address) claimKey {
+	return claimKey{a, int32(s.opts.device), s.opts.only6 && a == unspecified6}
 }
 
 // ephemeral returns the range that the socket's port is picked from.
@@ -121,18 +193,22 @@ func (s *Socket) publish() {
 	old := s.match.Load()
 	m := match{
 		device: int32(s.opts.device), reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort,
+		six: s.six, only6: s.opts.only6,
 		quiet: !s.opts.multicastAll, groups: old.groups, sketch: old.sketch,
 	}
 	if s.peer.IsValid() {
-		m.peer, m.peerPort = ipv4Of(s.peer.Addr()), s.peer.Port()
+		m.peer, m.peerPort = addressOf(s.peer.Addr()), s.peer.Port()
 	}
 	s.setMatch(m)
 }
 
 func (s *Socket) setMatch(m match) {
-	if m == anything {
+	switch m {
+	case anything:
 		s.match.Store(&anything)
-	} else {
+	case anything6:
+		s.match.Store(&anything6)
+	default:
 		s.match.Store(&m)
 	}
 }
@@ -140,12 +216,13 @@ func (s *Socket) setMatch(m match) {
 // entry returns the key under which the socket is in the port table, and its
 // claim, by what was published last.
 func (s *Socket) entry() (portKey, claim) {
-	m, local := s.match.Load(), s.bound.addr.address()
+	m, local := s.match.Load(), s.bound.addr
 	k := portKey{local: local, ports: portPair(s.bound.port, 0)}
 	if m.peerPort != 0 { // else it hears every port of the peer
-		k.peer, k.ports = m.peer.address(), portPair(s.bound.port, m.peerPort)
+		k.peer, k.ports = m.peer, portPair(s.bound.port, m.peerPort)
 	}
-	return k, claim{claimKey{local, int(m.device)}, s.bound.port, m.reuseAddr, m.reusePort}
+	place := claimKey{local, m.device, m.only6 && local == unspecified6}
+	return k, claim{place, s.bound.port, m.reuseAddr, m.reusePort}
 }
 
 // rebind moves the socket in the port table after change, which may alter its
@@ -189,5 +266,5 @@ func (s *Socket) release() {
 	k, w := s.entry()
 	t.remove(k, s)
 	t.uses.remove(&w)
-	s.bound = binding{}
+	s.bound = binding{addr: s.any()}
 }

@@ -21,17 +21,22 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 	case !peer.Addr().IsValid():
 		return syscall.EAFNOSUPPORT
 	}
+	if s.six {
+		if _, err := s.stack.state.Load().zoneIndex(peer.Addr()); err != nil {
+			return err
+		}
+	}
 	// Linux binds before it looks at the peer: a connect that fails has bound.
 	if err := s.autobind(); err != nil {
 		return err
 	}
-	if !peer.Addr().Is4() {
-		return syscall.EAFNOSUPPORT
+	q, err := s.toConnect(peer.Addr())
+	if err != nil {
+		return err
 	}
-	q := s.query(ipv4Of(peer.Addr()))
 	q.port = peer.Port()
 	p, err := s.stack.route(q)
-	if err == nil && q.dst == unspecified4 {
+	if err == nil && q.dst.isUnspecified() {
 		// Which own address that is has been found now; whether it can be
 		// reached is another question (Linux's ip_route_connect).
 		q.dst, q.src = p.dst, p.src
@@ -44,16 +49,35 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 		return syscall.EACCES
 	}
 	s.rebind(func() {
-		s.peer = netip.AddrPortFrom(p.dst.netip(), peer.Port())
-		if s.bound.addr == unspecified4 {
+		if p.dst.needsScope() {
+			s.opts.device = q.device
+		}
+		s.peer = netip.AddrPortFrom(s.shown(p.dst, q.device), peer.Port())
+		if s.bound.addr.isUnspecified() {
 			s.bound.addr = p.src
 		}
 	})
-	if s.bound.source == unspecified4 && s.stack.isFilter(s.bound.addr) {
+	if s.bound.source == (address{}) && s.stack.isFilter(s.bound.addr) {
 		s.bound.source = p.src
 	}
 	s.setPath(nil)
 	return nil
+}
+
+// toConnect returns the question for the way to a peer, or why the socket cannot have
+// it (Linux's __ip6_datagram_connect). One that is good on one link only needs an
+// interface, which the socket is then bound to, and must not be on another.
+func (s *Socket) toConnect(peer netip.Addr) (query, error) {
+	q, err := s.toward(peer)
+	switch {
+	case err == syscall.ENETUNREACH && peer.Is4():
+		return q, syscall.EAFNOSUPPORT
+	case err != nil || !q.dst.needsScope():
+		return q, err
+	case q.device == 0, s.opts.device != 0 && s.opts.device != q.device:
+		return q, syscall.EINVAL
+	}
+	return q, nil
 }
 
 // disconnect takes the peer back, and with it the address and the port that
@@ -72,7 +96,7 @@ func (s *Socket) disconnect() {
 			s.peer = netip.AddrPort{}
 			s.opts.device = 0
 			if !s.bound.explicitAddr {
-				s.bound.addr = unspecified4
+				s.bound.addr = s.any()
 			}
 		})
 		return

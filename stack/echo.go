@@ -66,7 +66,7 @@ func (p *EchoPort) Send(dst netip.Addr, sequence uint16, payload []byte) error {
 	if len(payload) > maxPayload {
 		return syscall.EMSGSIZE
 	}
-	q := query{dst: ipv4Of(dst), ttl: defaultTTL}
+	q := query{dst: addressOf(dst), ttl: defaultTTL}
 	var way path
 	if err := p.stack.routeInto(&way, q); err != nil {
 		return err
@@ -142,5 +142,5 @@ func (s *Stack) answerEcho(h *wire.IPv4Header, m *wire.ICMPHeader, body []byte, 
 	data := b.Append(len(body))
 	copy(data, body)
 	r.UpdateChecksum(data)
-	s.output(query{src: dst, anySource: true, dst: src, ttl: defaultTTL, tos: h.TOS(), fragment: fragmentAllow}, wire.ProtocolICMP, b)
+	s.output(query{src: dst.address(), anySource: true, dst: src.address(), ttl: defaultTTL, tos: h.TOS(), fragment: fragmentAllow}, wire.ProtocolICMP, b)
 }

@@ -54,6 +54,11 @@ func (l *lane) frame(b *packet.Buffer) *Socket {
 	switch h.Type() {
 	case wire.EtherTypeIPv4:
 		return l.ipv4(b, wire.EthernetHeaderLen)
+	case wire.EtherTypeIPv6:
+		if six := i.stack.six; six != nil {
+			return six.input(l, b, wire.EthernetHeaderLen)
+		}
+		l.drop(b, drop.UnknownEtherType)
 	case wire.EtherTypeARP:
 		l.arp(b)
 	default:
@@ -90,6 +95,9 @@ func (l *lane) ip(b *packet.Buffer, at int) *Socket {
 	case 4:
 		return l.ipv4(b, at)
 	case 6:
+		if six := l.iface.stack.six; six != nil {
+			return six.input(l, b, at)
+		}
 		l.drop(b, drop.UnknownEtherType)
 	default:
 		l.drop(b, drop.PacketMalformed)

@@ -17,7 +17,7 @@ func (l *lane) udpToMany(b *packet.Buffer, f flow) {
 	}
 	for _, s := range found {
 		if s.wantsTime() {
-			b.Arrival = st.cfg.Clock.Now()
+			b.Arrival = st.cfg.Clock.Now().UnixNano()
 			break
 		}
 	}
@@ -55,7 +55,7 @@ func (l *lane) receivers(f flow) ([]*Socket, drop.Reason) {
 	if l.fans == nil {
 		l.fans = new([maxFans]fan)
 	}
-	k := &l.fans[t.mix(uint64(f.src)<<32|uint64(f.dst), uint64(f.ports))%maxFans]
+	k := &l.fans[t.mix(f.src.lo<<32^f.src.hi^f.dst.lo, uint64(f.ports)^f.dst.hi)%maxFans]
 	if k.reason != drop.None && k.flow == f && k.changes == changes && k.joins == joins {
 		return k.sockets, k.reason
 	}
@@ -71,12 +71,13 @@ func (l *lane) receivers(f flow) ([]*Socket, drop.Reason) {
 // findReceivers looks for them among all the sockets on the port.
 func (l *lane) findReceivers(f flow) ([]*Socket, drop.Reason) {
 	found, reason := l.many[:0], drop.NoPort
-	src, dst, group := f.src.address(), f.dst.address(), f.dst.isMulticast()
+	src, dst, group := f.src, f.dst, f.dst.isMulticast()
 	bit := groupBit(dst)
-	for _, k := range f.keys() {
+	keys, n := f.keys()
+	for _, k := range keys[:n] {
 		for _, s := range l.iface.stack.ports.all(&k) {
 			m := s.match.Load()
-			if m == &anything {
+			if m == &anything || m == &anything6 {
 				found = append(found, s)
 				continue
 			}

@@ -99,7 +99,7 @@ func TestRememberedReceiversAreThoseThatAreFound(t *testing.T) {
 			}
 			for range 3 {
 				f := flow{
-					src: ipv4Of(groupAddr(fmt.Sprint("10.0.0.", 8+rng.IntN(2)))), dst: ipv4Of(groupAddr(group)),
+					src: addressOf(groupAddr(fmt.Sprint("10.0.0.", 8+rng.IntN(2)))), dst: addressOf(groupAddr(group)),
 					ports: portPair(7, 9), device: int32(h.eth0.index),
 				}
 				got, why := lane.receivers(f)

@@ -103,7 +103,7 @@ func (l *lane) learn(ip0, ip1 uint64, dst, ports uint32) bool {
 	l.last = plainHeader{
 		ip0: ip0, ip1: ip1, dst: dst, ports: ports,
 		pseudo: uint32(fold64(addresses)) + uint32(wire.ProtocolUDP) + uint32(total-wire.IPv4HeaderLen),
-		flow:   flow{src: ipv4(ip1), dst: ipv4(dst), ports: ports<<16 | ports>>16, device: int32(l.iface.index)},
+		flow:   flow{src: ipv4(ip1).address(), dst: ipv4(dst).address(), ports: ports<<16 | ports>>16, device: int32(l.iface.index)},
 	}
 	return true
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // groupSet is what an interface hears of groups: the union of what sockets have joined
-// there (RFC 9776, 3.2). Of the group of all hosts it hears everybody always, and so
-// does not count it unless somebody joins it.
+// there (RFC 9776, 3.2), and for IPv6 the stack itself. Of 224.0.0.1 it hears everybody
+// always, and so does not count it unless somebody joins it.
 //
 // A change costs what the socket's own filter costs, however many sockets there are: the
 // list of an EXCLUDE union is a part of every list it is made of, so each of them
@@ -25,8 +25,9 @@ type groupSet struct {
 	table       addressTable[groupState]
 	first, last *group // in the order of joining
 
-	card     card
-	reporter *reporter // nil until the first group
+	card      card
+	reporter  *reporter // of IGMP; nil until the first group
+	reporter6 *reporter // of MLD, likewise
 }
 
 // A group is one that an interface hears, or has left without having said so yet.
@@ -105,8 +106,9 @@ func (s *groupSet) member(dst address) bool {
 func (s *groupSet) change(key address, from, to *sources) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var r *reporter
 	if s.reportable(key) {
-		r := s.reporting()
+		r = s.reporting(key)
 		r.speak(r.now())
 	}
 	g := s.table.find(s.hash(key), key)
@@ -158,8 +160,8 @@ func (s *groupSet) change(key address, from, to *sources) {
 			}
 		}
 	}
-	if s.reportable(key) && (excluded != u.exclude() || len(changed) > 0 || (users == 0) != (u.users == 0)) {
-		s.reporter.changed(g, users, excluded != u.exclude(), changed)
+	if r != nil && (excluded != u.exclude() || len(changed) > 0 || (users == 0) != (u.users == 0)) {
+		r.changed(g, users, excluded != u.exclude(), changed)
 	}
 	s.bury(g)
 }
@@ -182,9 +184,13 @@ func (s *groupSet) bury(g *group) {
 	s.table.remove(s.hash(g.key), g.key)
 }
 
-// reportable reports whether routers are told of the group at all.
+// reportable reports whether routers are told of the group at all: not of those in which
+// every host is, nor of what stays on the host (RFC 9776, 5, and RFC 9777, 6).
 func (s *groupSet) reportable(key address) bool {
-	return key != allHosts4.address() && s.iface.kind != link.Loopback
+	if s.iface.kind == link.Loopback || key == allNodes || key == allHosts4.address() {
+		return false
+	}
+	return key.is4() || key.scope() >= scopeLink
 }
 
 // count adds a membership's filter to the counts, or takes it off them.
@@ -285,20 +291,32 @@ func difference(list, a, b []address) []address {
 	return list
 }
 
-// reporting returns the reporter, which the first group makes.
-func (s *groupSet) reporting() *reporter {
+// reporting returns the reporter of a group, which the first one makes.
+func (s *groupSet) reporting(key address) *reporter {
+	if !key.is4() {
+		return s.reporting6()
+	}
 	if s.reporter == nil {
-		s.reporter = newReporter(s)
+		s.reporter = newReporter(s, &igmp)
 	}
 	return s.reporter
 }
 
-// configured takes note that the interface has gone up or down, has got its first
-// address or lost its last, or was removed.
+func (s *groupSet) reporting6() *reporter {
+	if s.reporter6 == nil {
+		s.reporter6 = newReporter(s, s.iface.stack.six.groups)
+	}
+	return s.reporter6
+}
+
+// configured takes note that the interface has gone up or down, has got or lost an
+// address or may use one now, or was removed.
 func (s *groupSet) configured() {
 	s.mu.Lock()
-	if s.reporter != nil {
-		s.reporter.configured()
+	for _, r := range []*reporter{s.reporter, s.reporter6} {
+		if r != nil {
+			r.configured()
+		}
 	}
 	s.mu.Unlock()
 	s.program()
@@ -309,13 +327,14 @@ func (s *groupSet) configured() {
 type InterfaceGroup struct {
 	Group   netip.Addr
 	MAC     wire.MAC // by which its frames are let in
-	Members int      // sockets, once for each membership
+	Members int      // sockets, once for each membership, and the stack itself
 	Only    bool
 	Sources []netip.Addr // in the order of their addresses
 }
 
 // Groups lists the groups that sockets have joined on the interface, in the order of
-// joining. Every host hears 224.0.0.1 besides.
+// joining, and those that the stack itself is in where the interface speaks IPv6: all
+// nodes, and the solicited nodes of its addresses. Every host hears 224.0.0.1 besides.
 func (i *Interface) Groups() (list []InterfaceGroup) {
 	s := &i.groups
 	s.mu.RLock()

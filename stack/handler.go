@@ -105,10 +105,10 @@ func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
 		return b, net.ErrClosed
 	}
 	q := query{
-		src: ipv4OfBytes(h.Source4()), dst: ipv4OfBytes(h.Destination4()),
+		src: ipv4OfBytes(h.Source4()).address(), dst: ipv4OfBytes(h.Destination4()).address(),
 		ttl: h.TTL(), tos: h.TOS(), anySource: true,
 	}
-	if q.dst == unspecified4 || s.state.Load().broadcasts(q.src) != nil {
+	if q.dst.isUnspecified() || s.state.Load().broadcasts(q.src.ipv4()) != nil {
 		return b, syscall.EINVAL
 	}
 	var p path
@@ -131,8 +131,8 @@ func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
 	b = b.Writable()
 	h = (*wire.IPv4Header)(b.Bytes())
 	options = b.Bytes()[wire.IPv4HeaderLen:h.HeaderLen()]
-	if q.src == unspecified4 {
-		h.SetSource4(p.src.bytes())
+	if q.src.isUnspecified() {
+		h.SetSource4(p.src.ipv4().bytes())
 	}
 	h.UpdateChecksum(options)
 	b.SetNetwork(0)

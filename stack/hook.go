@@ -150,7 +150,7 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 	hook := p.hook
 	// With a TTL of 0 a datagram to a group does not leave the host. As on Linux
 	// that is looked at only where the host itself hears the group.
-	stays := p.multicast && p.ip1>>56 == 0 && p.iface.hears(p.dst, p.src) && p.iface.kind != link.Loopback
+	stays := p.multicast && p.hopLimit() == 0 && p.iface.hears(p.dst, p.src) && p.iface.kind != link.Loopback
 	iface, neighbor, at, mtu, again := p.iface, p.neighbor, p.linkLen(), p.mtu, s.loopsBack(p)
 	s.mu.Unlock()
 
@@ -158,7 +158,7 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 	s.stack.own.generated.Add(uint64(count))
 	passed, bytes := 0, 0
 	for _, b := range frames {
-		length := b.Len() - at - wire.IPv4HeaderLen - wire.UDPHeaderLen
+		length := b.Len() - at - p.header - wire.UDPHeaderLen
 		if reason := hook.ask(b, at, 0, iface.index); reason != drop.None {
 			iface.drop(b, reason)
 			continue
@@ -208,7 +208,7 @@ func (s *Stack) letOut(p *path, b *packet.Buffer) bool {
 // unhindered is what ready checks of a message once it has a path, in the same
 // order. The caller holds s.mu.
 func (s *Socket) unhindered(p *path, m *socket.Message, mayFail bool) error {
-	if len(m.Buf) > maxPayload || p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
+	if len(m.Buf) > p.most() || p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
 		if mayFail {
 			s.queueTooLong(p)
 		}

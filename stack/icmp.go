@@ -80,7 +80,7 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 	}
 	// It is for the one socket that would hear the peer's answer by the same
 	// interface (Linux's __udp4_lib_err).
-	f := flow{src: peer, dst: local, ports: binary.BigEndian.Uint32(payload), device: int32(from.index)}
+	f := flow{src: peer.address(), dst: local.address(), ports: binary.BigEndian.Uint32(payload), device: int32(from.index)}
 	sk := s.quoted(f)
 	if sk == nil {
 		return drop.ICMPUnmatched
@@ -98,7 +98,7 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 	// Unconnected sockets hear of errors only if they want to hear of all; that
 	// one of them sent the datagram makes the message ours to read.
 	if sk.errors.Load() == nil {
-		if fatal && sk.match.Load().peer != unspecified4 {
+		if fatal && sk.match.Load().peer != (address{}) {
 			sk.fail(errno)
 		}
 		return drop.None
@@ -109,9 +109,7 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 		ttl: h.TTL(), tos: h.TOS(), offender: offender, local: ipv4OfBytes(h.Destination4()), iface: b.Interface,
 	}
 	if sk.wantsTime() {
-		if e.time = b.Arrival; e.time.IsZero() {
-			e.time = s.cfg.Clock.Now()
-		}
+		e.time = s.arrival(b)
 	}
 	sk.queueError(e, payload[min(wire.UDPHeaderLen, len(payload)):])
 	sk.fail(errno) // whether there was room in the queue or not

@@ -56,9 +56,9 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 		return
 	}
 	quote := original[:min(len(original), maxICMPError-wire.IPv4HeaderLen-wire.ICMPHeaderLen)]
-	q := query{dst: src, ttl: defaultTTL, tos: h.TOS()&0x1e | controlTOS, fragment: fragmentAllow}
+	q := query{dst: src.address(), ttl: defaultTTL, tos: h.TOS()&0x1e | controlTOS, fragment: fragmentAllow}
 	if st.covers(dst, b.Interface) {
-		q.src, q.anySource = dst, true
+		q.src, q.anySource = dst.address(), true
 	}
 	c := packet.New(wire.ICMPHeaderLen + len(quote))
 	m := wire.PutICMP(c.Append(wire.ICMPHeaderLen), e.t, e.code)

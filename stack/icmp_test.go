@@ -112,7 +112,8 @@ func TestPacketsThatContradictThemselves(t *testing.T) {
 		{"a header longer than the packet", change(func(b []byte) []byte { b[ip] = 0x4f; return b }), drop.PacketMalformed},
 		{"a length below the header's", change(func(b []byte) []byte { b[ip+2], b[ip+3] = 0, 19; return b }), drop.PacketMalformed},
 		{"a wrong header checksum", change(func(b []byte) []byte { b[ip+10] ^= 1; return b }), drop.BadChecksum},
-		{"IPv6", change(func(b []byte) []byte { b[12], b[13] = 0x86, 0xdd; return b }), drop.UnknownEtherType},
+		{"IPv6", change(func(b []byte) []byte { b[12], b[13] = 0x86, 0xdd; return b }), drop.PacketMalformed},
+		{"LLC", change(func(b []byte) []byte { b[12], b[13] = 0, 46; return b }), drop.UnknownEtherType},
 		{"an LLDP frame", change(func(b []byte) []byte { b[12], b[13] = 0x88, 0xcc; return b }), drop.UnknownEtherType},
 		{"an 802.3 length", change(func(b []byte) []byte { b[12], b[13] = 0, 40; return b }), drop.UnknownEtherType},
 	} {

@@ -1,7 +1,8 @@
 package stack
 
 import (
-	"slices"
+	"math"
+	"time"
 
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/internal/text"
@@ -60,7 +61,7 @@ func (s *groupSet) igmpQuery(q *wire.IGMPQuery) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reporting().query(q)
+	s.reporting(allHosts4.address()).query(q)
 }
 
 func (s *groupSet) igmpReport(group address) {
@@ -71,8 +72,30 @@ func (s *groupSet) igmpReport(group address) {
 	}
 }
 
+// igmp is what a reporter needs to know of IGMP.
+var igmp = groupProtocol{
+	ipv4: true, headers: wire.IPv4HeaderLen + routerAlertLen + wire.IGMPHeaderLen, width: 4, longest: math.MaxInt64,
+	ready:        func(n *netif) (ready, settled bool) { return len(n.addresses) > 0, len(n.addresses) > 0 },
+	olderPresent: olderPresent4, report: reportMessage, leave: leaveMessage,
+	records: func(records []wire.GroupRecord) outgoing {
+		m := wire.AppendIGMPv3Report(nil, records...)
+		wire.UpdateIGMPChecksum(m)
+		return outgoing{to: reportReceivers4.address(), message: m}
+	},
+	send: (*Interface).sendReport,
+}
+
+// olderPresent4 is for how long an older querier is taken to be there after it was heard
+// (RFC 9776, 8.12; RFC 2236, 8.11), with its last known interval.
+func olderPresent4(r *reporter, version int) time.Duration {
+	if version == generation1 && r.forced == generation2 {
+		return version1Present
+	}
+	return time.Duration(r.robustness)*r.interval + min(queryResponse, r.interval-time.Second)
+}
+
 // reportMessage is a report of version 1 or 2.
-func reportMessage(group ipv4, version uint8) outgoing {
+func reportMessage(group address, version uint8) outgoing {
 	t := wire.IGMPv2Report
 	if version == generation1 {
 		t = wire.IGMPv1Report
@@ -83,144 +106,10 @@ func reportMessage(group ipv4, version uint8) outgoing {
 }
 
 // leaveMessage is version 2's.
-func leaveMessage(group ipv4) outgoing {
+func leaveMessage(group address) outgoing {
 	m := make([]byte, wire.IGMPHeaderLen)
 	wire.PutIGMP(m, wire.IGMPv2Leave, group.netip()).UpdateChecksum(nil)
-	return outgoing{to: allRouters4, message: m}
-}
-
-// reportWriter puts group records into as few reports of version 3 as they fit in.
-type reportWriter struct {
-	room     int // in a report, for records
-	used     int
-	records  []wire.GroupRecord
-	finished []outgoing
-}
-
-func (r *reporter) writer() *reportWriter {
-	return &reportWriter{room: r.set.iface.MTU() - wire.IPv4HeaderLen - routerAlertLen - wire.IGMPHeaderLen}
-}
-
-// recordHeaderLen is the length of a record without sources.
-const recordHeaderLen = 8
-
-// add adds a record. A list that is too long for one report is cut into several, each
-// with a report of its own, but that of an EXCLUDE record, whose rest is left out
-// (RFC 9776, 4.2.16).
-func (w *reportWriter) add(t wire.RecordType, group address, list []address) {
-	most := (w.room - recordHeaderLen) / 4
-	for {
-		n := min(len(list), most)
-		r := wire.GroupRecord{Type: t, Group: group.netip(), Sources: wire.NewAddrList(netips(list[:n])...)}
-		if w.used+r.Len() > w.room {
-			w.flush()
-		}
-		w.records = append(w.records, r)
-		w.used += r.Len()
-		if list = list[n:]; len(list) == 0 || t == wire.ModeIsExclude || t == wire.ChangeToExclude {
-			return
-		}
-	}
-}
-
-func (w *reportWriter) flush() {
-	if len(w.records) == 0 {
-		return
-	}
-	m := wire.AppendIGMPv3Report(nil, w.records...)
-	wire.UpdateIGMPChecksum(m)
-	w.finished = append(w.finished, outgoing{to: reportReceivers4, message: m})
-	w.records, w.used = nil, 0
-}
-
-// done returns the reports.
-func (w *reportWriter) done() []outgoing {
-	w.flush()
-	return w.finished
-}
-
-// state adds what is heard of a group.
-func (w *reportWriter) state(g *group) {
-	if g.v.exclude() {
-		w.add(wire.ModeIsExclude, g.key, g.v.excluded)
-	} else if list := g.v.included(); len(list) > 0 {
-		w.add(wire.ModeIsInclude, g.key, list)
-	}
-}
-
-// answer adds what was asked about a group (RFC 9776, 5.2): all of it, or which of the
-// sources in question are heard.
-func (w *reportWriter) answer(g *group) {
-	asked := g.v.report.queried
-	if asked == nil {
-		w.state(g)
-		return
-	}
-	var list []address
-	for _, a := range asked {
-		if g.v.wants(a) {
-			list = append(list, a)
-		}
-	}
-	if len(list) > 0 {
-		w.add(wire.ModeIsInclude, g.key, list)
-	}
-}
-
-// wants reports whether a source is in what routers are to forward.
-func (u *groupState) wants(a address) bool {
-	if u.exclude() {
-		_, listed := slices.BinarySearchFunc(u.excluded, a, address.compare)
-		return !listed
-	}
-	return u.counts[a].include > 0
-}
-
-// change adds how a group has changed (RFC 9776, 5.1), and counts that down: the
-// filter's mode as long as that has changed, and else the sources that have.
-func (w *reportWriter) change(g *group) {
-	s := &g.v.report
-	if s.mode > 0 {
-		s.mode--
-		if g.v.exclude() {
-			w.add(wire.ChangeToExclude, g.key, g.v.excluded)
-		} else {
-			w.add(wire.ChangeToInclude, g.key, g.v.included())
-		}
-		s.countDown()
-		return
-	}
-	var allow, block []address
-	for a := range s.sources {
-		if g.v.wants(a) {
-			allow = append(allow, a)
-		} else {
-			block = append(block, a)
-		}
-	}
-	sortAddresses(allow)
-	sortAddresses(block)
-	if len(allow) > 0 {
-		w.add(wire.AllowNewSources, g.key, allow)
-	}
-	if len(block) > 0 {
-		w.add(wire.BlockOldSources, g.key, block)
-	}
-	s.countDown()
-}
-
-// countDown takes note that the changes of sources were told once.
-func (s *reportState) countDown() {
-	for a, n := range s.sources {
-		if n <= 1 {
-			delete(s.sources, a)
-		} else {
-			s.sources[a] = n - 1
-		}
-	}
-	if len(s.sources) == 0 {
-		s.sources = nil
-	}
+	return outgoing{to: allRouters4.address(), message: m}
 }
 
 // sendReport sends a message of IGMP's by the interface: with a TTL of 1, under
@@ -243,8 +132,8 @@ func (i *Interface) sendReport(m outgoing) {
 	h.SetDontFragment(true)
 	h.SetTTL(1)
 	h.SetProtocol(wire.ProtocolIGMP)
-	h.SetSource4(p.src.bytes())
-	h.SetDestination4(m.to.bytes())
+	h.SetSource4(p.src.ipv4().bytes())
+	h.SetDestination4(m.to.ipv4().bytes())
 	options := f[wire.IPv4HeaderLen:headerLen]
 	copy(options, wire.IPv4RouterAlertOption)
 	h.UpdateChecksum(options)
@@ -274,7 +163,7 @@ func (i *Interface) SetIGMPVersion(version int) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.reporting()
+	r := s.reporting(allHosts4.address())
 	r.forced = uint8(version)
 	r.speak(r.now())
 	r.arm()

@@ -24,7 +24,7 @@ func (s *Socket) Intercept() error {
 	}
 	t := &s.stack.ports
 	w := claim{
-		claimKey:  claimKey{unspecified4.address(), s.opts.device},
+		claimKey:  s.claimKey(s.any()),
 		reuseAddr: s.opts.reuseAddr, reusePort: s.opts.reusePort,
 	}
 	t.mu.Lock()
@@ -34,7 +34,7 @@ func (s *Socket) Intercept() error {
 	}
 	t.uses.add(&w)
 	s.opts.transparent = true
-	s.bound = binding{any: true, explicitPort: true}
+	s.bound = binding{addr: s.any(), any: true, explicitPort: true}
 	s.setRank()
 	s.publish()
 	k, _ := s.entry()
@@ -45,7 +45,11 @@ func (s *Socket) Intercept() error {
 // interceptor returns the socket for a unicast datagram that no other socket
 // wants, or nil.
 func (t *portTable) interceptor(f flow, firstBound bool) *Socket {
-	return t.pick(unspecified4, 0, 0, f, firstBound)
+	s := t.pick(f.dst.any(), address{}, 0, f, firstBound)
+	if t.duals.Load() > 0 && f.dst.is4() {
+		return t.pickDual(s, 0, f, firstBound)
+	}
+	return s
 }
 
 // quoted returns the socket that may have sent the datagram that an ICMP error
@@ -54,10 +58,10 @@ func (t *portTable) interceptor(f flow, firstBound bool) *Socket {
 // socket has it as its own, or intercepts.
 func (s *Stack) quoted(f flow) *Socket {
 	var sk *Socket
-	if s.state.Load().local(f.dst) != nil {
+	if s.state.Load().hasAddress(f.dst) {
 		sk = s.ports.lookup(f, s.cfg.FirstBound)
 	} else if sk = s.ports.pick(f.dst, f.src, f.ports, f, s.cfg.FirstBound); sk == nil {
-		sk = s.ports.pick(f.dst, 0, f.ports&^0xffff, f, s.cfg.FirstBound)
+		sk = s.ports.pick(f.dst, address{}, f.ports&^0xffff, f, s.cfg.FirstBound)
 	}
 	if sk == nil {
 		sk = s.ports.interceptor(f, s.cfg.FirstBound)

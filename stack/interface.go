@@ -3,9 +3,9 @@ package stack
 import (
 	"errors"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/castnet-go/castnet/drop"
@@ -122,7 +122,7 @@ func checkName(name string) error {
 		return text.Errorf("stack: the interface name %q is not UTF-8", name)
 	}
 	for _, r := range name {
-		if r == '/' || r == ':' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
+		if r == '/' || r == ':' || r == ' ' || !strconv.IsPrint(r) { // of white space only ' ' prints
 			return text.Errorf("stack: the interface name %q has a %q in it; leave out white space, '/', ':' and what does not print", name, r)
 		}
 	}

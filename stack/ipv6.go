@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -13,6 +14,9 @@ import (
 type version6 struct {
 	// input is the way in for a packet whose IPv6 header begins at the offset.
 	input func(l *lane, b *packet.Buffer, at int) *Socket
+
+	// route is routeInto for a destination of IPv6.
+	route func(s *Stack, p *path, q query) error
 
 	// solicit asks for a neighbour's address: the station to, or, if that is zero, the
 	// target's solicited-node group; on behalf of a packet from source.
@@ -25,11 +29,18 @@ type version6 struct {
 	parseRoute func(st *state, r Route, n route) (route, error)
 	// down and up take note that the interface has changed; removed, that it is gone.
 	down, up, removed func(i *Interface)
+	// sendError sends an ICMPv6 error message about a packet.
+	sendError func(s *Stack, st *state, b *packet.Buffer, e icmpError6)
+	// groups is the host's part of MLD.
+	groups *groupProtocol
+	// changeGroup is a Socket's ChangeGroup for a group of IPv6.
+	changeGroup func(s *Socket, change socket.GroupChange, g socket.Group) (*Interface, error)
 }
 
 // ipv6 is what stacks of New have.
 var ipv6 = &version6{
 	input:         (*lane).ipv6,
+	route:         (*Stack).routeInto6,
 	solicit:       (*Interface).solicit,
 	unreachable:   (*Stack).unreachable6,
 	addAddress:    (*Interface).addAddress6,
@@ -38,4 +49,7 @@ var ipv6 = &version6{
 	down:          (*Interface).down6,
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,
+	sendError:     (*Stack).sendError6,
+	groups:        &mld,
+	changeGroup:   (*Socket).change6,
 }

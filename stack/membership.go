@@ -61,30 +61,47 @@ func (m *memberships) find(group address, device int32) int {
 	return slices.IndexFunc(m.list, func(g membership) bool { return g.group == group && g.device == device })
 }
 
-// count returns how many groups there are.
-func (m *memberships) count() int {
+// count returns how many groups of a family there are.
+func (m *memberships) count(ipv4 bool) (n int) {
 	if m == nil {
 		return 0
 	}
-	return len(m.list)
+	for k := range m.list {
+		if m.list[k].group.is4() == ipv4 {
+			n++
+		}
+	}
+	return n
 }
 
-// ChangeGroup changes what the socket hears of a group. What is looked at, and in
-// which order, is as in Linux's ip_mc_join_group, ip_mc_leave_group and ip_mc_source.
+// ChangeGroup changes what the socket hears of a group. On a socket of IPv6 the group may
+// be one of IPv4, whether it hears IPv4 or not. What is looked at, and in which order, is
+// as in Linux's ip_mc_join_group, ip_mc_leave_group and ip_mc_source, and for groups of
+// IPv6 as in ipv6_sock_mc_join, ipv6_sock_mc_drop and ip6_mc_source. Zones are not looked
+// at.
 func (s *Socket) ChangeGroup(change socket.GroupChange, g socket.Group) error {
 	switch {
 	case change < socket.JoinGroup || change > socket.UnblockSource,
 		!g.Address.IsValid(), change.OfSource() && !g.Source.IsValid(), g.Interface < 0:
 		return syscall.EINVAL
-	case !g.Address.Is4(), change.OfSource() && !g.Source.Is4(), g.Local.IsValid() && !g.Local.Is4():
+	case !g.Address.Is4() && s.Family() == socket.IPv4:
+		return syscall.EAFNOSUPPORT
+	case change.OfSource() && g.Source.Is4() != g.Address.Is4():
+		return syscall.EINVAL
+	case g.Address.Is4() && g.Local.IsValid() && !g.Local.Is4():
 		return syscall.EAFNOSUPPORT
 	}
+	g.Address, g.Source = g.Address.WithZone(""), g.Source.WithZone("")
 	s.mu.Lock()
 	if s.closed.Load() {
 		s.mu.Unlock()
 		return net.ErrClosed
 	}
-	n, err := s.change(change, g)
+	by := (*Socket).change
+	if !g.Address.Is4() {
+		by = s.stack.six.changeGroup
+	}
+	n, err := by(s, change, g)
 	s.mu.Unlock()
 	if n != nil {
 		n.groups.program()
@@ -92,7 +109,7 @@ func (s *Socket) ChangeGroup(change socket.GroupChange, g socket.Group) error {
 	return err
 }
 
-// change is ChangeGroup, and returns the interface whose card may have to be
+// change is ChangeGroup for a group of IPv4, and returns the interface whose card may have to be
 // programmed anew. The caller holds s.mu.
 func (s *Socket) change(change socket.GroupChange, g socket.Group) (*Interface, error) {
 	group := addressOf(g.Address)
@@ -117,15 +134,23 @@ func (s *Socket) change(change socket.GroupChange, g socket.Group) (*Interface, 
 	if change == socket.JoinGroup || change == socket.JoinSource {
 		m.heard = &sources{only: change == socket.JoinSource}
 		err := s.joinGroup(m, i)
-		if err == nil && s.stack.cfg.JoinSetsInterface && (g.Interface != 0 || m.local != 0) {
-			s.opts.multicastDevice = i.index
-			s.path.forget()
+		if err == nil && (g.Interface != 0 || m.local != 0) {
+			s.sendBy(i)
 		}
 		if change == socket.JoinGroup || err != nil && err != syscall.EADDRINUSE {
 			return i, err
 		}
 	}
-	return i, s.changeSource(change, m, i, addressOf(g.Source))
+	k := s.match.Load().groups.find(group, m.device)
+	return i, s.changeSource(change, k, i, addressOf(g.Source), s.stack.cfg.Limits.GroupSources)
+}
+
+// sendBy takes note that a group was joined on an interface that was named.
+func (s *Socket) sendBy(i *Interface) {
+	if s.stack.cfg.JoinSetsInterface {
+		s.opts.multicastDevice = i.index
+		s.path.forget()
+	}
 }
 
 // joinGroup adds a membership.
@@ -134,16 +159,20 @@ func (s *Socket) joinGroup(m membership, i *Interface) error {
 	if joined.find(m.group, m.device) >= 0 {
 		return syscall.EADDRINUSE
 	}
-	if joined.count() >= s.stack.cfg.Limits.SocketGroups {
+	if joined.count(true) >= s.stack.cfg.Limits.SocketGroups {
 		return syscall.ENOBUFS
 	}
-	list := make([]membership, 0, joined.count()+1)
-	if joined != nil {
-		list = append(list, joined.list...)
+	s.addMembership(m, i)
+	return nil
+}
+
+func (s *Socket) addMembership(m membership, i *Interface) {
+	var list []membership
+	if joined := s.match.Load().groups; joined != nil {
+		list = append(make([]membership, 0, len(joined.list)+1), joined.list...)
 	}
 	i.groups.change(m.group, nil, m.heard)
 	s.setMemberships(append(list, m))
-	return nil
 }
 
 // leaveGroup takes a membership away, whatever it hears; n is nil if what was said
@@ -179,16 +208,15 @@ func (s *Socket) leave(k int) *Interface {
 	return n.Interface
 }
 
-// changeSource adds a source to a membership's list, or takes one off it.
-func (s *Socket) changeSource(change socket.GroupChange, m membership, i *Interface, source address) error {
+// changeSource adds a source to the list of the membership of that number, of which there
+// may be so many, or takes one off it; a number below 0 is no membership.
+func (s *Socket) changeSource(change socket.GroupChange, k int, i *Interface, source address, most int) error {
 	only := change == socket.JoinSource || change == socket.LeaveSource
 	add := change == socket.JoinSource || change == socket.BlockSource
-	joined := s.match.Load().groups
-	k := joined.find(m.group, m.device)
 	if k < 0 {
 		return syscall.EINVAL
 	}
-	old := joined.list[k].heard
+	old := s.match.Load().groups.list[k].heard
 	if old.filter && old.only != only {
 		return syscall.EINVAL
 	}
@@ -208,7 +236,7 @@ func (s *Socket) changeSource(change socket.GroupChange, m membership, i *Interf
 	case !add:
 		s.setSources(k, i, &sources{only: only, filter: true, list: slices.Delete(slices.Clone(old.list), at, at+1)})
 		return nil
-	case len(old.list) >= s.stack.cfg.Limits.GroupSources:
+	case len(old.list) >= most:
 		return syscall.ENOBUFS
 	case listed:
 		return syscall.EADDRNOTAVAIL
@@ -277,7 +305,7 @@ func (s *Socket) Memberships() []socket.Membership {
 	return list
 }
 
-// groupInterface returns the interface that a Group names: by its index, else by an
+// groupInterface returns the interface that a Group of IPv4 names: by its index, else by an
 // address it has, else the one to which the route to the group leads (Linux's
 // ip_mc_find_dev); nil if there is none.
 func (st *state) groupInterface(g socket.Group) *netif {

@@ -11,6 +11,7 @@ import (
 // options are what SetOption sets, apart from the sizes of the buffers.
 type options struct {
 	reuseAddr, reusePort bool
+	only6                bool // IPv6Only
 	freeBind, broadcast  bool
 	transparent          bool
 	noChecksum           bool
@@ -85,9 +86,9 @@ func (s *Socket) SetOption(opt socket.Option, value int) error {
 	} else {
 		s.opts = next
 	}
-	if opt == socket.MulticastAll {
+	if opt == socket.MulticastAll || opt == socket.IPv6Only {
 		m := *s.match.Load()
-		m.quiet = !next.multicastAll
+		m.quiet, m.only6 = !next.multicastAll, next.only6
 		s.setMatch(m)
 		s.stack.ports.joins.Add(1)
 	}
@@ -175,7 +176,15 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 	case socket.ReceiveErrors:
 		s.receiveErrors(value != 0)
 		return true, nil
-	case socket.IPv6Only, socket.PathMTU, socket.Error, socket.NextSize, socket.SendQueued:
+	case socket.IPv6Only:
+		switch {
+		case !s.six:
+			return true, syscall.ENOPROTOOPT
+		case s.isBound():
+			return true, syscall.EINVAL
+		}
+		next.only6 = value != 0
+	case socket.PathMTU, socket.Error, socket.NextSize, socket.SendQueued:
 		return true, syscall.ENOPROTOOPT
 	default:
 		return true, syscall.ENOPROTOOPT
@@ -238,6 +247,11 @@ func (s *Socket) Option(opt socket.Option) (int, error) {
 		return int(s.opts.fragment.discovery()), nil
 	case socket.PathMTU:
 		return s.pathMTU()
+	case socket.IPv6Only:
+		if !s.six {
+			break
+		}
+		return asInt(s.opts.only6), nil
 	case socket.Report:
 		return int(s.reports.Load()), nil
 	case socket.PortRange:
@@ -265,8 +279,12 @@ func (s *Socket) pathMTU() (int, error) {
 	if !s.peer.IsValid() {
 		return 0, syscall.ENOTCONN
 	}
+	q, err := s.toward(s.peer.Addr())
+	if err != nil {
+		return 0, err
+	}
 	var p path
-	if err := s.stack.routeInto(&p, s.query(ipv4Of(s.peer.Addr()))); err != nil {
+	if err := s.stack.routeInto(&p, q); err != nil {
 		return 0, err
 	}
 	mtu, _ := s.stack.pathMTUs.of(p.iface, p.dst)

@@ -12,8 +12,8 @@ import (
 
 // query asks for the way to a destination.
 type query struct {
-	src      ipv4 // 0: the stack chooses
-	dst      ipv4
+	src      address // unspecified: the stack chooses
+	dst      address
 	srcPort  uint16
 	port     uint16
 	device   int // interface index; 0: any
@@ -22,6 +22,9 @@ type query struct {
 	// anySource permits a source that is not the host's own (Linux's
 	// FLOWI_FLAG_ANYSRC).
 	anySource bool
+	// noSource lets IPv6's unspecified address be the source, which it is while a
+	// host has no other.
+	noSource bool
 }
 
 // path is the answer: the way to a destination, with the headers made ready. A
@@ -33,13 +36,15 @@ type path struct {
 	iface     *Interface
 	neighbor  *neighbor // nil: the frame's destination is known without one
 	link      uint64    // the neighbour's word that the header was made with
-	src, dst  ipv4
+	src, dst  address
 	mtu       int
+	header    int  // the length of the IP header
 	ethernet  bool // the link's frames begin with an Ethernet header
 	broadcast bool
 	multicast bool
 	vouched   bool // the link vouches for checksums
 	plain     bool // no UDP checksum (SO_NO_CHECK)
+	six       bool // IPv6
 	usual     bool // Ethernet, UDP checksums, and no identifications
 	trains    bool // the link carries trains
 	counted   bool // packets may be fragmented, so each needs an identification
@@ -51,8 +56,8 @@ type path struct {
 	// several narrower stores stalls the processor.
 	ethernet0 uint64 // destination, and the source's first two bytes
 	ethernet1 uint64 // source, type
-	ip0       uint64 // version to fragment offset, less length and identification
-	ip1       uint64 // TTL to source, less the checksum
+	ip0       uint64 // version to fragment offset, less length and identification; of IPv6 to hop limit, less the length
+	ip1       uint64 // TTL to source, less the checksum; not of IPv6
 	udp0      uint64 // ports
 	ipSum     uint32 // the sum of what is in ip0, ip1 and the destination
 	pseudoSum uint32 // the sum of the pseudo-header, less the length
@@ -69,8 +74,42 @@ type path struct {
 	merged         uint64 // datagrams beyond the first of trains that left whole
 }
 
+// toward returns the question that the socket asks about a destination that somebody
+// has named, or why it cannot go there. On a socket of IPv6 an address of IPv4 is
+// v4-mapped, whichever way it is written.
+func (s *Socket) toward(to netip.Addr) (query, error) {
+	if !s.six {
+		if !to.Is4() {
+			return query{}, syscall.EAFNOSUPPORT
+		}
+		return s.query(ipv4Of(to).address()), nil
+	}
+	if !to.IsValid() {
+		return query{}, syscall.EAFNOSUPPORT
+	}
+	scope, err := s.stack.state.Load().zoneIndex(to)
+	if err != nil {
+		return query{}, err
+	}
+	dst := addressOf(to)
+	if dst == unspecified6 {
+		// To any address is to oneself (udpv6_sendmsg, "BSD'ism").
+		if dst = loopback6; s.bound.addr.is4() {
+			dst = loopback4.address()
+		}
+	}
+	if dst.is4() && s.opts.only6 {
+		return query{}, syscall.ENETUNREACH
+	}
+	q := s.query(dst)
+	if scope != 0 && dst.needsScope() {
+		q.device = scope
+	}
+	return q, nil
+}
+
 // query returns the question that the socket asks about a destination.
-func (s *Socket) query(dst ipv4) query {
+func (s *Socket) query(dst address) query {
 	q := query{
 		dst: dst, srcPort: s.bound.port, device: s.opts.device,
 		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.fragment,
@@ -78,6 +117,9 @@ func (s *Socket) query(dst ipv4) query {
 	}
 	if q.src = s.bound.addr; s.stack.isFilter(q.src) {
 		q.src = s.bound.source
+	}
+	if q.src.is4() != dst.is4() && !q.src.isUnspecified() && dst.is4() {
+		q.src = address{} // what was chosen for a peer of IPv6
 	}
 	if dst.isMulticast() {
 		q.ttl = s.opts.multicastTTL
@@ -101,12 +143,18 @@ func (s *Stack) route(q query) (*path, error) {
 // ip_route_output_key_hash_rcu. If it returns an error, p is not valid.
 func (s *Stack) routeInto(p *path, q query) error {
 	p.state = nil
+	if !q.dst.is4() {
+		if s.six == nil {
+			return syscall.EAFNOSUPPORT
+		}
+		return s.six.route(s, p, q)
+	}
 	st := s.state.Load()
-	switch {
-	case q.src == 0:
-	case q.src.isMulticast() || q.src == broadcast4:
+	switch src := q.src.ipv4(); {
+	case src == unspecified4:
+	case src.isMulticast() || src == broadcast4:
 		return syscall.EINVAL
-	case !q.anySource && st.local(q.src) == nil:
+	case !q.anySource && st.local(src) == nil:
 		return syscall.ENETUNREACH
 	}
 	var device *netif
@@ -118,16 +166,16 @@ func (s *Stack) routeInto(p *path, q query) error {
 			return syscall.ENETUNREACH
 		}
 	}
-	if q.dst == unspecified4 {
+	if q.dst.isUnspecified() {
 		// Connecting to 0.0.0.0 is connecting to oneself, by the loopback
 		// interface whatever the device.
 		switch {
-		case q.src != unspecified4:
+		case !q.src.isUnspecified():
 			q.dst = q.src
 		case device != nil && len(device.addresses) > 0:
-			q.dst = device.addresses[0].addr
+			q.dst = device.addresses[0].addr.address()
 		default:
-			q.dst = loopback4
+			q.dst = loopback4.address()
 		}
 		device = nil
 	}
@@ -138,18 +186,12 @@ func (s *Stack) routeInto(p *path, q query) error {
 	if q.src.isLoopback() && out.kind != link.Loopback {
 		return syscall.EINVAL
 	}
-	p.iface, p.src, p.dst, p.mtu = out.Interface, q.src, q.dst, out.MTU()
 	pathMTU, locked := s.pathMTUs.of(out.Interface, q.dst)
-	if q.fragment.heedsPath() {
-		p.mtu = pathMTU
-	}
-	p.counted, p.whole = !q.fragment.forbids(locked), q.fragment.refuses()
-	p.vouched, p.trains = out.caps&link.ChecksumVouched != 0, out.caps&link.Segmentation != 0
-	p.neighbor, p.link, p.forPeer = nil, usable, false
-	p.ethernet = out.kind == link.Ethernet
+	p.begin(out, &q, pathMTU)
+	p.counted = !q.fragment.forbids(locked)
 	if p.ethernet {
 		switch {
-		case p.broadcast, st.broadcasts(q.dst) != nil:
+		case p.broadcast, st.broadcasts(q.dst.ipv4()) != nil:
 			p.link |= macWord(wire.Broadcast)
 		case p.multicast:
 			p.link |= macWord(wire.MulticastMAC(q.dst.netip()))
@@ -167,19 +209,36 @@ func (s *Stack) routeInto(p *path, q query) error {
 	return nil
 }
 
+// begin fills in what does not depend on the family.
+func (p *path) begin(out *netif, q *query, pathMTU int) {
+	p.iface, p.src, p.dst, p.mtu = out.Interface, q.src, q.dst, out.MTU()
+	if q.fragment.heedsPath() {
+		p.mtu = pathMTU
+	}
+	p.six, p.header = !q.dst.is4(), wire.IPv4HeaderLen
+	if p.six {
+		p.header = wire.IPv6HeaderLen
+	}
+	p.whole = q.fragment.refuses()
+	p.vouched, p.trains = out.caps&link.ChecksumVouched != 0, out.caps&link.Segmentation != 0
+	p.neighbor, p.link, p.forPeer = nil, usable, false
+	p.ethernet = out.kind == link.Ethernet
+}
+
 // wayOut finds the interface and the next hop, and fills in q.src and what kind
 // of destination it is.
 func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4, err error) {
 	p.broadcast, p.multicast = false, false
 	var r *route
-	switch dst := q.dst; {
+	dst, src := q.dst.ipv4(), q.src.ipv4()
+	switch {
 	case dst == broadcast4 || dst.isMulticast():
 		p.broadcast, p.multicast = dst == broadcast4, dst != broadcast4
 		out, hop = device, dst
-		if out == nil && q.src != 0 {
+		if out == nil && src != unspecified4 {
 			// Without a device Linux wants an own address here, whatever
 			// the socket may send from.
-			if out = st.local(q.src); out == nil || !out.up {
+			if out = st.local(src); out == nil || !out.up {
 				return nil, 0, syscall.ENETUNREACH
 			}
 		}
@@ -196,8 +255,8 @@ func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4,
 		}
 	case device.owns(st.local(dst)), device.is(link.Loopback) && st.local(dst) != nil:
 		out, hop = st.loopback(), dst
-		if q.src == 0 {
-			q.src = st.local(dst).primary(dst)
+		if src == unspecified4 {
+			src = st.local(dst).primary(dst)
 		}
 	default:
 		if r = st.lookup(dst, device.iface()); r == nil && device != nil {
@@ -211,14 +270,15 @@ func (st *state) wayOut(p *path, q *query, device *netif) (out *netif, hop ipv4,
 			err, _ := r.kind.refusal()
 			return nil, 0, err
 		}
-		out, hop = st.byIndex(r.out.index), q.dst
+		out, hop = st.byIndex(r.out.index), dst
 		if r.gateway != none {
 			hop = r.gateway.ipv4()
 		}
 	}
-	if q.src == 0 {
-		q.src = st.sourceFor(r, out, hop)
+	if src == unspecified4 {
+		src = st.sourceFor(r, out, hop)
 	}
+	q.src = src.address()
 	return out, hop, nil
 }
 
@@ -271,10 +331,11 @@ func (p *path) prepare(q *query) {
 	if !p.counted {
 		p.ip0 |= dontFragment
 	}
-	p.ip1 = uint64(q.ttl)<<56 | uint64(wire.ProtocolUDP)<<48 | uint64(p.src)
-	p.ipSum = uint32(fold64(p.ip0)) + uint32(fold64(p.ip1)) + uint32(fold64(uint64(p.dst)))
+	src, dst := uint64(p.src.ipv4()), uint64(p.dst.ipv4())
+	p.ip1 = uint64(q.ttl)<<56 | uint64(wire.ProtocolUDP)<<48 | src
+	p.ipSum = uint32(fold64(p.ip0)) + uint32(fold64(p.ip1)) + uint32(fold64(dst))
 	p.udp0 = uint64(q.srcPort)<<48 | uint64(q.port)<<32
-	p.pseudoSum = uint32(fold64(uint64(p.src)+uint64(p.dst))) + uint32(wire.ProtocolUDP)
+	p.pseudoSum = uint32(fold64(src+dst)) + uint32(wire.ProtocolUDP)
 	p.udpSum = p.pseudoSum + uint32(q.srcPort) + uint32(q.port)
 }
 
@@ -291,13 +352,29 @@ func (p *path) current(st *state) bool {
 }
 
 // tooLong reports whether a payload of n bytes makes a packet over the MTU.
-func (p *path) tooLong(n int) bool { return wire.IPv4HeaderLen+wire.UDPHeaderLen+n > p.mtu }
+func (p *path) tooLong(n int) bool { return p.header+wire.UDPHeaderLen+n > p.mtu }
+
+// most is the longest payload that UDP can carry by the path.
+func (p *path) most() int {
+	if p.six {
+		return maxPayload6
+	}
+	return maxPayload
+}
 
 // forget makes the path invalid, so that it is looked up again.
 func (p *path) forget() {
 	if p != nil {
 		p.state = nil
 	}
+}
+
+// hopLimit returns the TTL or hop limit of what goes the way.
+func (p *path) hopLimit() uint8 {
+	if p.six {
+		return uint8(p.ip0)
+	}
+	return uint8(p.ip1 >> 56)
 }
 
 // linkLen is the length of the headers before IP.
@@ -324,8 +401,12 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 		binary.BigEndian.PutUint64(h[0:], p.ethernet0) // after the other, as it is loaded whole
 		binary.BigEndian.PutUint64(h[14:], p.ip0|(wire.IPv4HeaderLen+length)<<32)
 		binary.BigEndian.PutUint64(h[22:], p.ip1|uint64(^fold(p.ipSum+wire.IPv4HeaderLen+uint32(length)))<<32)
-		binary.BigEndian.PutUint32(h[30:], uint32(p.dst))
+		binary.BigEndian.PutUint32(h[30:], uint32(p.dst.lo))
 		binary.BigEndian.PutUint64(h[34:], p.udp0|length<<16|uint64(checksum))
+		return
+	}
+	if p.six {
+		p.wrap6(b, payload)
 		return
 	}
 	var checksum uint16
@@ -349,16 +430,20 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 
 // wrapIP prepends the headers before the transport's to a packet.
 func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
-	length := uint64(wire.IPv4HeaderLen + b.Len())
-	p.put(b.Prepend(p.linkLen()+wire.IPv4HeaderLen), length, st)
+	length := uint64(p.header + b.Len())
+	p.put(b.Prepend(p.linkLen()+p.header), length, st)
 }
 
 // put writes the headers before the transport's at the front of h, for an IP
 // packet of that length.
 func (p *path) put(h []byte, length uint64, st *Stack) {
+	if p.six {
+		p.put6(h, length)
+		return
+	}
 	ip0, sum := p.ip0|length<<32, p.ipSum+uint32(length)
 	if p.counted {
-		n := st.nextID(p.src, p.dst, wire.Protocol(p.ip1>>48))
+		n := st.nextID(p.src.ipv4(), p.dst.ipv4(), wire.Protocol(p.ip1>>48))
 		ip0 |= uint64(n) << 16
 		sum += uint32(n)
 	}
@@ -371,7 +456,7 @@ func (p *path) put(h []byte, length uint64, st *Stack) {
 	ip := (*[wire.IPv4HeaderLen]byte)(h)
 	binary.BigEndian.PutUint64(ip[0:8], ip0)
 	binary.BigEndian.PutUint64(ip[8:16], p.ip1|uint64(^fold(sum))<<32)
-	binary.BigEndian.PutUint32(ip[16:20], uint32(p.dst))
+	binary.BigEndian.PutUint32(ip[16:20], uint32(p.dst.lo))
 }
 
 // fold brings a sum of few 16-bit words to 16 bits.

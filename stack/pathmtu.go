@@ -76,10 +76,10 @@ func (t *pathMTUs) init(s *Stack) {
 	t.publications.tokens = publicationBurst
 }
 
-func keyOf(i *Interface, dst ipv4) pathKey { return pathKey{dst.address(), int32(i.index)} }
+func keyOf(i *Interface, dst address) pathKey { return pathKey{dst, int32(i.index)} }
 
 // get returns what is known of a path; mtu is 0 if nothing is.
-func (t *pathMTUs) get(i *Interface, dst ipv4) (mtu int, locked bool) {
+func (t *pathMTUs) get(i *Interface, dst address) (mtu int, locked bool) {
 	if t.size.Load() == 0 {
 		return 0, false
 	}
@@ -95,7 +95,7 @@ func (t *pathMTUs) get(i *Interface, dst ipv4) (mtu int, locked bool) {
 // has so much. The rules are Linux's __ip_rt_update_pmtu: only less is believed,
 // and what is less than 552 is taken for 552 and the path for one that needs
 // fragments.
-func (t *pathMTUs) learn(i *Interface, dst ipv4, said, link int) {
+func (t *pathMTUs) learn(i *Interface, dst address, said, link int) {
 	key, now := keyOf(i, dst), t.stack.timers.now()
 	t.mu.Lock()
 	p := t.known[key]
@@ -219,7 +219,7 @@ func (s *Stack) republish() {
 
 // of returns the MTU of the way to a destination, by whichever interface it
 // begins, and whether packets may be fragmented on it although they fit.
-func (t *pathMTUs) of(i *Interface, dst ipv4) (mtu int, locked bool) {
+func (t *pathMTUs) of(i *Interface, dst address) (mtu int, locked bool) {
 	mtu = min(i.MTU(), maxPathMTU)
 	if known, l := t.get(i, dst); known != 0 {
 		mtu, locked = min(mtu, known), l
@@ -231,7 +231,7 @@ func (t *pathMTUs) of(i *Interface, dst ipv4) (mtu int, locked bool) {
 // datagram of the socket's (Linux's ipv4_sk_update_pmtu).
 func (s *Socket) learnPathMTU(local, peer ipv4, said int) {
 	s.mu.Lock()
-	q := query{src: local, dst: peer, device: s.opts.device}
+	q := query{src: local.address(), dst: peer.address(), device: s.opts.device}
 	believes := s.opts.fragment.believes()
 	s.path.forget() // whoever else goes there will see the new state
 	s.mu.Unlock()
@@ -252,5 +252,5 @@ func (s *Socket) learnPathMTU(local, peer ipv4, said int) {
 	if err != nil || p.broadcast || out.kind == link.Loopback {
 		return
 	}
-	s.stack.pathMTUs.learn(out.Interface, peer, said, min(out.MTU(), maxPathMTU))
+	s.stack.pathMTUs.learn(out.Interface, q.dst, said, min(out.MTU(), maxPathMTU))
 }

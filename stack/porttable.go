@@ -2,7 +2,6 @@ package stack
 
 import (
 	"math/bits"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -15,6 +14,9 @@ type portKey struct {
 }
 
 func portPair(local, peer uint16) uint32 { return uint32(local)<<16 | uint32(peer) }
+
+// isDual reports whether the key is that of IPv6 sockets bound to any address.
+func (k *portKey) isDual() bool { return k.local == unspecified6 }
 
 // connected reports whether the key has a peer.
 func (k *portKey) connected() bool { return k.ports&0xffff != 0 }
@@ -34,6 +36,10 @@ type portTable struct {
 	// connected is the number of sockets with a peer: while there are none,
 	// the exact lookup is saved.
 	connected atomic.Int32
+
+	// duals is the number of sockets of IPv6 that are bound to any address:
+	// while there are none, datagrams of IPv4 need not be looked up among them.
+	duals atomic.Int32
 
 	// changes counts what was changed, so that what was found can be remembered.
 	changes atomic.Uint64
@@ -67,7 +73,7 @@ type bucket struct {
 func (b *bucket) set(list []*Socket) {
 	var only *Socket
 	if len(list) == 1 {
-		if m := list[0].match.Load(); m.device == 0 && (m.peer == 0 || m.peerPort != 0) {
+		if m := list[0].match.Load(); m.device == 0 && (m.peer == address{} || m.peerPort != 0) {
 			only = list[0]
 		}
 	}
@@ -158,6 +164,9 @@ func (t *portTable) insert(k portKey, s *Socket) {
 	if k.connected() {
 		t.connected.Add(1)
 	}
+	if k.isDual() {
+		t.duals.Add(1)
+	}
 	h := t.hash(&k)
 	if b := t.table.Load().find(h, &k); b != nil {
 		b.set(ranked(*b.sockets.Load(), s))
@@ -191,7 +200,8 @@ func ranked(list []*Socket, s *Socket) []*Socket {
 	if at == len(list) {
 		return append(list, s)
 	}
-	return slices.Insert(slices.Clip(list), at, s)
+	next := append(make([]*Socket, 0, len(list)+1), list[:at]...)
+	return append(append(next, s), list[at:]...)
 }
 
 // refresh takes note that what a socket under the key wants has changed. The
@@ -234,6 +244,9 @@ func (t *portTable) remove(k portKey, s *Socket) {
 	defer t.changes.Add(1)
 	if k.connected() {
 		t.connected.Add(-1)
+	}
+	if k.isDual() {
+		t.duals.Add(-1)
 	}
 	h := t.hash(&k)
 	tab := t.table.Load()

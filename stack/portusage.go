@@ -19,21 +19,40 @@ type portUsage struct {
 // places are where sockets are bound to a port, if that is not one place only.
 type places struct {
 	claims  map[claimKey]*claims
-	devices int // the number of keys with a device
+	six     claims // of all claims, those to addresses of IPv6
+	devices int    // the number of keys with a device
 }
 
-// claimKey is where a socket is bound: an address, perhaps on one device only.
+// claimKey is where a socket is bound: an address, perhaps on one device only, and
+// perhaps for IPv6 only, which matters if it is bound to no address.
 type claimKey struct {
 	local  address
-	device int
+	device int32
+	only6  bool
 }
 
-// overlaps reports whether a datagram could be for both places.
+// overlaps reports whether a datagram could be for both places (Linux's
+// ipv6_rcv_saddr_equal).
 func (k *claimKey) overlaps(o *claimKey) bool {
 	any := unspecified4.address()
-	return (k.device == 0 || o.device == 0 || k.device == o.device) &&
-		(k.local == any || o.local == any || k.local == o.local)
+	switch {
+	case k.device != 0 && o.device != 0 && k.device != o.device:
+		return false
+	case k.local == o.local:
+		return true
+	case k.local.is4() && o.local.is4():
+		return k.local == any || o.local == any
+	case k.local == unspecified6:
+		return !(k.only6 && o.local.is4())
+	case o.local == unspecified6:
+		return !(o.only6 && k.local.is4())
+	}
+	return false
 }
+
+// everywhere reports whether the place is that of a datagram to any address of a
+// family.
+func (k *claimKey) everywhere() bool { return k.device == 0 && k.local.isUnspecified() }
 
 // claims count the sockets bound in one place, and those among them that lack
 // the consent to share it.
@@ -88,11 +107,12 @@ func (u *usage) conflicts(w *claim) bool {
 		return false
 	case p.where == nil:
 		return p.only.overlaps(&w.claimKey) && p.all.conflicts(w)
-	case w.device == 0 && p.where.devices == 0 && w.local == unspecified4.address():
-		return p.all.conflicts(w)
+	case w.everywhere() && p.where.devices == 0:
+		return p.conflictsAnywhere(w)
 	case w.device == 0 && p.where.devices == 0:
-		return p.where.claims[w.claimKey].conflicts(w) ||
-			p.where.claims[claimKey{unspecified4.address(), 0}].conflicts(w)
+		c := p.where.claims
+		return c[w.claimKey].conflicts(w) || c[dualClaim].conflicts(w) ||
+			c[claimKey{local: w.local.any()}].conflicts(w) || !w.local.is4() && c[only6Claim].conflicts(w)
 	}
 	for k, c := range p.where.claims {
 		if k.overlaps(&w.claimKey) && c.conflicts(w) {
@@ -100,6 +120,34 @@ func (u *usage) conflicts(w *claim) bool {
 		}
 	}
 	return false
+}
+
+// The places of IPv6 sockets that are bound to no address, without IPv6Only and with.
+var (
+	dualClaim  = claimKey{}
+	only6Claim = claimKey{only6: true}
+)
+
+// conflictsAnywhere reports whether a claim to every address of a family, or of both,
+// cannot be granted, where no claim is to one device only.
+func (p *portUsage) conflictsAnywhere(w *claim) bool {
+	switch {
+	case w.local.is4():
+		four := p.all
+		four.less(&p.where.six)
+		return four.conflicts(w) || p.where.claims[dualClaim].conflicts(w)
+	case w.only6:
+		return p.where.six.conflicts(w)
+	}
+	return p.all.conflicts(w)
+}
+
+// less takes other claims out of the count.
+func (c *claims) less(o *claims) {
+	c.total -= o.total
+	c.noReuseAddr -= o.noReuseAddr
+	c.noReusePort -= o.noReusePort
+	c.neither -= o.neither
 }
 
 // add and remove count a claim that was granted.
@@ -113,8 +161,11 @@ func (u *usage) add(w *claim) {
 		p.where = &places{claims: make(map[claimKey]*claims, 2)}
 		c := p.all
 		p.where.put(p.only, &c)
+		if !p.only.local.is4() {
+			p.where.six = c
+		}
 	}
-	p.all.count(1, w)
+	p.count(1, w)
 	if p.where == nil {
 		return
 	}
@@ -126,6 +177,13 @@ func (u *usage) add(w *claim) {
 	c.count(1, w)
 }
 
+func (p *portUsage) count(by int32, w *claim) {
+	p.all.count(by, w)
+	if p.where != nil && !w.local.is4() {
+		p.where.six.count(by, w)
+	}
+}
+
 func (p *places) put(k claimKey, c *claims) {
 	p.claims[k] = c
 	if k.device != 0 {
@@ -135,7 +193,7 @@ func (p *places) put(k claimKey, c *claims) {
 
 func (u *usage) remove(w *claim) {
 	p := u.ports[w.port]
-	p.all.count(-1, w)
+	p.count(-1, w)
 	if p.all.total == 0 {
 		delete(u.ports, w.port)
 		return

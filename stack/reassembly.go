@@ -31,11 +31,13 @@ type assembly struct {
 
 // assemblyKey says to which datagram a fragment belongs (RFC 791, section 3.2, and
 // RFC 8200, section 4.5, which has no protocol and a longer identification). By
-// which interface it came in does not matter, as on Linux outside a VRF.
+// which interface it came in matters only where the destination may be several hosts',
+// as on Linux outside a VRF.
 type assemblyKey struct {
 	src, dst address
 	id       uint32
 	protocol wire.Protocol // 0 for IPv6
+	device   int32         // of IPv6 to what is good on one link only; else 0
 }
 
 // ecnSet is a set of the four values of ECN, each as the bit 1<<value.
@@ -180,7 +182,13 @@ func (a *assembly) whole(prefix int) (*packet.Buffer, drop.Reason) {
 	}
 	n := a.head.Len() - len(a.head.NetworkBytes()) // of the link's header
 	headers := len(a.head.NetworkBytes()) - a.head.TransportLen()
-	if headers+a.end > maxPacket {
+	four := a.key.src.is4()
+	most := maxPacket
+	if !four {
+		headers -= wire.IPv6FragmentHeaderLen
+		most += wire.IPv6HeaderLen // which IPv6 does not count
+	}
+	if headers+a.end > most {
 		return nil, drop.ReassemblyTooLong
 	}
 	b := packet.New(prefix + headers + a.end)
@@ -196,7 +204,11 @@ func (a *assembly) whole(prefix int) (*packet.Buffer, drop.Reason) {
 	copy(ip, a.head.NetworkBytes())
 	payload := b.Append(a.end)
 	for f := a.first; f != nil; f = f.Next() {
-		copy(payload[(*wire.IPv4Header)(f.NetworkBytes()).FragmentOffset():], f.TransportBytes())
+		copy(payload[placeOf(f, four):], f.TransportBytes())
+	}
+	if !four {
+		wholeHeader6(b, a.head, a.end, congested)
+		return b, drop.None
 	}
 	h := (*wire.IPv4Header)(ip)
 	h.SetTotalLength(uint16(headers + a.end))
@@ -206,6 +218,32 @@ func (a *assembly) whole(prefix int) (*packet.Buffer, drop.Reason) {
 	}
 	h.UpdateChecksum(ip[wire.IPv4HeaderLen:])
 	return b, drop.None
+}
+
+// placeOf returns where a fragment's payload belongs in the whole's. Of IPv6 the fragment
+// header is right before it.
+func placeOf(f *packet.Buffer, four bool) int {
+	ip := f.NetworkBytes()
+	if four {
+		return (*wire.IPv4Header)(ip).FragmentOffset()
+	}
+	return (*wire.IPv6FragmentHeader)(ip[len(ip)-f.TransportLen()-wire.IPv6FragmentHeaderLen:]).FragmentOffset()
+}
+
+// wholeHeader6 makes what was copied of the first fragment's headers those of the whole,
+// which has no fragment header (RFC 8200, section 4.5).
+func wholeHeader6(b, head *packet.Buffer, length int, congested bool) {
+	ip, first := b.NetworkBytes(), head.NetworkBytes()
+	end := len(ip) - length
+	c := chain{next: (*wire.IPv6Header)(first).NextHeader(), offset: wire.IPv6HeaderLen, pointer: 6}
+	for c.offset < end && c.header(first) != nil {
+	}
+	ip[c.pointer] = first[end]
+	h := (*wire.IPv6Header)(ip)
+	h.SetPayloadLength(uint16(len(ip) - wire.IPv6HeaderLen))
+	if congested {
+		h.SetTrafficClass(h.TrafficClass() | 3)
+	}
 }
 
 // maxPacket is the length of the longest IPv4 packet.

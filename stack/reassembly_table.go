@@ -14,12 +14,14 @@ import (
 
 const (
 	// reassemblyTime is how long a datagram's fragments are waited for, from the
-	// first on (net.ipv4.ipfrag_time).
-	reassemblyTime = 30 * time.Second
+	// first on (net.ipv4.ipfrag_time), reassemblyTime6 the same of IPv6 (RFC 8200,
+	// section 4.5).
+	reassemblyTime  = 30 * time.Second
+	reassemblyTime6 = 60 * time.Second
 	// reassemblyDistance is how many fragments of a source may come between two
 	// of one datagram. When more do, the identification has probably been given
 	// out again, and the old fragments belong to another datagram
-	// (net.ipv4.ipfrag_max_dist).
+	// (net.ipv4.ipfrag_max_dist). Those of IPv6 are too long for that.
 	reassemblyDistance = 64
 	// assemblyBytes is what an assembly is charged besides its fragments and
 	// the bits that say what has come.
@@ -36,12 +38,48 @@ type reassemblyTable struct {
 	mu      sync.Mutex
 	known   map[assemblyKey]*assembly
 	sources map[sourceKey]*fragmentSource
-	oldest  *assembly // by deadline, which all have the same time to
-	newest  *assembly
-	timer   timer // for the oldest
-	used    int   // bytes of true size
-	held    int   // fragments
+	ages    [2]byAge // those of IPv4, and of IPv6
+	timer   timer    // for the one that is due first
+	used    int      // bytes of true size
+	held    int      // fragments
 	closed  bool
+}
+
+// byAge is the datagrams of a family by deadline, which all have the same time to.
+type byAge struct{ oldest, newest *assembly }
+
+// age returns the list that an assembly is in.
+func (t *reassemblyTable) age(a *assembly) *byAge {
+	if a.key.src.is4() {
+		return &t.ages[0]
+	}
+	return &t.ages[1]
+}
+
+// oldest returns the datagram whose fragments have been waited for the longest; nil if
+// there is none. The caller holds t.mu.
+func (t *reassemblyTable) oldest() *assembly {
+	four, six := t.ages[0].oldest, t.ages[1].oldest
+	if four == nil || six != nil && six.deadline-reassemblyTime6 < four.deadline-reassemblyTime {
+		return six
+	}
+	return four
+}
+
+// setTimer sets the timer, which may fire too early and looks again, for the datagram
+// that is due first. The caller holds t.mu.
+func (t *reassemblyTable) setTimer() {
+	at := never
+	for _, l := range t.ages {
+		if l.oldest != nil {
+			at = min(at, l.oldest.deadline)
+		}
+	}
+	if at == never {
+		t.stack.timers.disarm(&t.timer)
+	} else {
+		t.stack.timers.arm(&t.timer, at)
+	}
 }
 
 // sourceKey says who sends fragments.
@@ -75,7 +113,7 @@ func (l *lane) fragment(b *packet.Buffer, h *wire.IPv4Header, at int, src, dst i
 	if s.cfg.Tracer != nil {
 		s.trace(trace.Collect, l.iface, b, "")
 	}
-	key := assemblyKey{src.address(), dst.address(), uint32(h.ID()), h.Protocol()}
+	key := assemblyKey{src: src.address(), dst: dst.address(), id: uint32(h.ID()), protocol: h.Protocol()}
 	f := fragment{b, h.FragmentOffset(), h.MoreFragments(), h.TOS()}
 	done, gone := s.reassembly.add(key, f)
 	s.giveUp(gone)
@@ -109,7 +147,7 @@ func (t *reassemblyTable) add(key assemblyKey, f fragment) (done, gone *lost) {
 		a = t.make(key)
 	}
 	a.source.fragments++
-	if a.count > 0 && a.source.fragments-a.seen > reassemblyDistance {
+	if a.count > 0 && key.src.is4() && a.source.fragments-a.seen > reassemblyDistance {
 		gone = t.empty(a, drop.ReassemblyStale, gone)
 		t.renew(a)
 	}
@@ -127,8 +165,8 @@ func (t *reassemblyTable) add(key assemblyKey, f fragment) (done, gone *lost) {
 	if a.complete() {
 		return t.remove(a, drop.None, nil), gone
 	}
-	for t.used > t.stack.cfg.Limits.ReassemblyMemory && t.oldest != nil {
-		gone = t.remove(t.oldest, drop.ReassemblyMemory, gone)
+	for t.used > t.stack.cfg.Limits.ReassemblyMemory && t.oldest() != nil {
+		gone = t.remove(t.oldest(), drop.ReassemblyMemory, gone)
 	}
 	return nil, gone
 }
@@ -177,31 +215,36 @@ func (t *reassemblyTable) make(key assemblyKey) *assembly {
 // append makes an assembly the newest. The caller holds t.mu.
 func (t *reassemblyTable) append(a *assembly) {
 	a.deadline = t.stack.timers.now() + reassemblyTime
-	a.older, a.newer = t.newest, nil
-	if t.newest != nil {
-		t.newest.newer = a
-	} else {
-		t.oldest = a
-		t.stack.timers.arm(&t.timer, a.deadline)
+	if !a.key.src.is4() {
+		a.deadline += reassemblyTime6 - reassemblyTime
 	}
-	t.newest = a
+	l := t.age(a)
+	a.older, a.newer = l.newest, nil
+	if l.newest != nil {
+		l.newest.newer = a
+		l.newest = a
+		return
+	}
+	l.oldest, l.newest = a, a
+	t.setTimer()
 }
 
 // unlink takes an assembly out of the order of age. The timer may fire too early
 // then, and looks again. The caller holds t.mu.
 func (t *reassemblyTable) unlink(a *assembly) {
+	l := t.age(a)
 	if a.older != nil {
 		a.older.newer = a.newer
 	} else {
-		t.oldest = a.newer
+		l.oldest = a.newer
 	}
 	if a.newer != nil {
 		a.newer.older = a.older
 	} else {
-		t.newest = a.older
+		l.newest = a.older
 	}
-	if t.oldest == nil {
-		t.stack.timers.disarm(&t.timer)
+	if l.oldest == nil {
+		t.setTimer()
 	}
 }
 
@@ -259,21 +302,24 @@ func (s *Stack) dropHeld(b *packet.Buffer, reason drop.Reason) {
 }
 
 // expire is the table's timer: what is due is given up. Who sent the first fragment
-// is told (RFC 792, and RFC 1122, section 3.3.2); who did not could not tell of what.
+// is told (RFC 792, RFC 1122, section 3.3.2, and RFC 4443, 3.3); who did not could not
+// tell of what.
 func (t *reassemblyTable) expire(now instant) {
 	t.mu.Lock()
 	var due *lost
-	for t.oldest != nil && t.oldest.deadline <= now {
-		due = t.remove(t.oldest, drop.ReassemblyTimeout, due)
+	for k := range t.ages {
+		for l := &t.ages[k]; l.oldest != nil && l.oldest.deadline <= now; {
+			due = t.remove(l.oldest, drop.ReassemblyTimeout, due)
+		}
 	}
-	if t.oldest != nil {
-		t.stack.timers.arm(&t.timer, t.oldest.deadline)
-	}
+	t.setTimer()
 	t.mu.Unlock()
 
 	s, st := t.stack, t.stack.state.Load()
 	for gone := due.reversed(); gone != nil; gone = gone.more {
-		if b := gone.a.head; b != nil {
+		if b := gone.a.head; b != nil && !gone.a.key.src.is4() {
+			s.six.sendError(s, st, b, icmpError6{t: wire.ICMPv6TimeExceeded, code: wire.ICMPv6ReassemblyTimeExceeded})
+		} else if b != nil {
 			s.sendError(st, b, (*wire.IPv4Header)(b.NetworkBytes()),
 				icmpError{t: wire.ICMPTimeExceeded, code: wire.ICMPReassemblyTimeExceeded})
 		}
@@ -293,8 +339,8 @@ func (t *reassemblyTable) close() {
 	t.mu.Lock()
 	t.closed = true
 	var gone *lost
-	for t.oldest != nil {
-		gone = t.remove(t.oldest, drop.ReassemblyTimeout, gone)
+	for t.oldest() != nil {
+		gone = t.remove(t.oldest(), drop.ReassemblyTimeout, gone)
 	}
 	t.mu.Unlock()
 	t.stack.giveUp(gone)

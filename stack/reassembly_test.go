@@ -65,7 +65,7 @@ func letters(n int) string {
 func nothingHeld(t testing.TB, h *host) {
 	t.Helper()
 	r := &h.reassembly
-	if r.held != 0 || r.used != 0 || len(r.known) != 0 || len(r.sources) != 0 || r.oldest != nil || r.newest != nil || r.timer.slot != 0 {
+	if r.held != 0 || r.used != 0 || len(r.known) != 0 || len(r.sources) != 0 || r.ages != [2]byAge{} || r.timer.slot != 0 {
 		t.Errorf("%d fragments of %d datagrams from %d sources are held, %d bytes", r.held, len(r.known), len(r.sources), r.used)
 	}
 	checkLedger(t, h)

@@ -181,7 +181,7 @@ func (s *Socket) nextSize() int {
 	if s.queue.count == 0 {
 		return 0
 	}
-	from, to := s.part(s.queue.first(), maxPayload)
+	from, to := s.part(s.queue.first(), maxLength)
 	return to - from
 }
 
@@ -193,7 +193,11 @@ func (s *Socket) fill(m *socket.Message, b *packet.Buffer, payload []byte, lost 
 	m.Buf = m.Buf[:cap(m.Buf)]
 	m.Buf = m.Buf[:copy(m.Buf, payload)]
 	m.Len = len(payload)
-	m.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), binary.BigEndian.Uint16(udp))
+	if s.six {
+		m.Addr = netip.AddrPortFrom(s.sender6(b, ip), binary.BigEndian.Uint16(udp))
+	} else {
+		m.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), binary.BigEndian.Uint16(udp))
+	}
 	m.Set = 0
 	if s.reports.Load() != 0 {
 		s.report(m, b, ip, udp, lost)
@@ -203,28 +207,52 @@ func (s *Socket) fill(m *socket.Message, b *packet.Buffer, payload []byte, lost 
 	}
 }
 
+// sender6 returns who sent a packet to a socket of IPv6.
+func (s *Socket) sender6(b *packet.Buffer, ip []byte) netip.Addr {
+	if ip[0]>>4 == 4 {
+		return ipv4(binary.BigEndian.Uint32(ip[12:])).mapped()
+	}
+	if ip[8] == 0xfe && ip[9]>>6 == 2 {
+		return s.shown(addressOf16([16]byte(ip[8:24])), int(b.Interface))
+	}
+	return netip.AddrFrom16([16]byte(ip[8:24]))
+}
+
+// destination6 returns to whom a packet to a socket of IPv6 was addressed.
+func (s *Socket) destination6(b *packet.Buffer, ip []byte) netip.Addr {
+	if ip[0]>>4 == 4 {
+		return ipv4(binary.BigEndian.Uint32(ip[16:])).mapped()
+	}
+	return s.shown(addressOf16([16]byte(ip[24:40])), int(b.Interface))
+}
+
 // report fills in the fields that were asked for.
 func (s *Socket) report(m *socket.Message, b *packet.Buffer, ip, udp []byte, lost uint32) {
 	want := socket.Fields(s.reports.Load())
 	m.Local, m.Interface, m.TTL, m.TOS = netip.AddrPort{}, 0, 0, 0
 	m.SegmentSize, m.Time, m.Drops = 0, time.Time{}, 0
 	if want&socket.FieldLocal != 0 {
-		m.Local = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:20])), binary.BigEndian.Uint16(udp[2:]))
+		own := netip.AddrFrom4([4]byte(ip[16:20]))
+		if s.six {
+			own = s.destination6(b, ip)
+		}
+		m.Local = netip.AddrPortFrom(own, binary.BigEndian.Uint16(udp[2:]))
 	}
 	if want&socket.FieldInterface != 0 {
 		m.Interface = int(b.Interface)
 	}
 	if want&socket.FieldTTL != 0 {
-		m.TTL = ip[8]
+		if m.TTL = ip[8]; ip[0]>>4 == 6 {
+			m.TTL = ip[7]
+		}
 	}
 	if want&socket.FieldTOS != 0 {
-		m.TOS = ip[1]
+		if m.TOS = ip[1]; ip[0]>>4 == 6 {
+			m.TOS = (*wire.IPv6Header)(ip).TrafficClass()
+		}
 	}
 	if want&socket.FieldTime != 0 {
-		if m.Time = b.Arrival; m.Time.IsZero() {
-			// It came in before the socket wanted to know.
-			m.Time = s.stack.cfg.Clock.Now()
-		}
+		m.Time = s.stack.arrival(b)
 	}
 	if want&socket.FieldDrops != 0 {
 		m.Drops = lost
@@ -233,4 +261,12 @@ func (s *Socket) report(m *socket.Message, b *packet.Buffer, ip, udp []byte, los
 		m.Mark = b.Mark
 	}
 	m.Set = want &^ socket.FieldSegmentSize // which receiveTrains adds
+}
+
+// arrival is when a packet came in, or, if that was before somebody wanted to know, now.
+func (s *Stack) arrival(b *packet.Buffer) time.Time {
+	if b.Arrival == 0 {
+		return s.cfg.Clock.Now()
+	}
+	return time.Unix(0, b.Arrival).UTC() // so that it prints alike everywhere
 }

@@ -179,9 +179,9 @@ func (q *receiveQueue) first() *packet.Buffer { return q.ring[q.head&uint32(len(
 func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 	q := &s.queue
 	if s.wantsTime() {
-		now := s.stack.cfg.Clock.Now()
+		now := s.stack.cfg.Clock.Now().UnixNano()
 		for _, b := range frames {
-			if b.Arrival.IsZero() {
+			if b.Arrival == 0 {
 				b.Arrival = now
 			}
 		}

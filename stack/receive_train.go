@@ -174,8 +174,14 @@ func (s *Socket) markTrain(m *socket.Message, segment int) {
 // and IP header, but for what numbers them: then one Message can tell of both.
 func alike(a, b *packet.Buffer) bool {
 	x, y := a.NetworkBytes(), b.NetworkBytes()
+	if x[0]>>4 == 6 {
+		// From the version to the flow label, the hop limit and the addresses.
+		return b.SegmentSize == 0 && a.Interface == b.Interface && a.Mark == b.Mark && y[0]>>4 == 6 &&
+			bytes.Equal(x[:4], y[:4]) && bytes.Equal(x[7:wire.IPv6HeaderLen], y[7:wire.IPv6HeaderLen]) &&
+			bytes.Equal(a.TransportBytes()[:4], b.TransportBytes()[:4])
+	}
 	const addresses = 12
-	return b.SegmentSize == 0 && a.Interface == b.Interface && a.Mark == b.Mark &&
+	return b.SegmentSize == 0 && y[0]>>4 == 4 && a.Interface == b.Interface && a.Mark == b.Mark &&
 		x[1] == y[1] && x[8] == y[8] && // TOS, TTL
 		bytes.Equal(x[addresses:addresses+8], y[addresses:addresses+8]) &&
 		bytes.Equal(a.TransportBytes()[:4], b.TransportBytes()[:4])

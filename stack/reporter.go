@@ -7,19 +7,21 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// A reporter tells the routers on an interface's link which groups the host hears: the
-// host's part of IGMP (RFC 1112, 2236, 9776). It is a state machine: what happens is
-// told to it with the groupSet's mutex held, and what is to be sent comes out of step,
-// when the one timer it has of the stack fires.
+// A reporter tells the routers on an interface's link which groups of a family the host
+// hears: the host's part of IGMP (RFC 1112, 2236, 9776) or MLD (RFC 2710, 9777). It is a
+// state machine: what happens is told to it with the groupSet's mutex held, and what is
+// to be sent comes out of step, when the one timer it has of the stack fires.
 //
 // It knows generations of the protocol, not versions: that of IGMPv1, in which nothing
 // is told of leaving; that of IGMPv2 and MLDv1; and that of IGMPv3 and MLDv2, which
 // knows sources. It speaks the oldest that a querier on the link needs.
 type reporter struct {
-	set *groupSet
+	set      *groupSet
+	protocol *groupProtocol
 
-	up    bool // the interface is up,
-	ready bool // and has an address to send from
+	up      bool // the interface is up,
+	ready   bool // has an address to send from,
+	settled bool // and nobody objects to that
 
 	forced  uint8      // the newest generation that may be spoken; 0: all
 	current uint8      // the one spoken
@@ -28,6 +30,7 @@ type reporter struct {
 	// What the querier has said of itself, or the defaults.
 	robustness uint8
 	interval   time.Duration
+	response   time.Duration
 
 	general   instant  // when everything is to be told; never: not asked
 	changes   dueQueue // groups whose changes are to be told, or told again
@@ -36,6 +39,24 @@ type reporter struct {
 
 	wake  timer
 	armed instant
+}
+
+// A groupProtocol is what IGMP and MLD have each for itself.
+type groupProtocol struct {
+	ipv4    bool
+	headers int           // of a report of the third generation, before its records
+	width   int           // of an address
+	longest time.Duration // the response time that the second generation takes from a query of the third
+
+	ready func(*netif) (ready, settled bool)
+	// olderPresent is for how long a querier of a generation is taken to be there
+	// after it was heard.
+	olderPresent func(r *reporter, generation int) time.Duration
+
+	report  func(group address, generation uint8) outgoing // before the third
+	leave   func(group address) outgoing
+	records func([]wire.GroupRecord) outgoing
+	send    func(*Interface, outgoing)
 }
 
 // The generations.
@@ -88,30 +109,37 @@ func (s *reportState) pending() bool { return s.change.place != 0 }
 
 // An outgoing message is one that a reporter wants sent.
 type outgoing struct {
-	to      ipv4
+	to      address
 	message []byte
-	alert   bool // routers are to look into it (RFC 2113)
 }
 
-func newReporter(s *groupSet) *reporter {
-	r := &reporter{set: s, general: never, armed: never, current: generation3}
+func newReporter(s *groupSet, p *groupProtocol) *reporter {
+	r := &reporter{set: s, protocol: p, general: never, armed: never, current: generation3}
 	r.wake.fire = r.fire
 	r.reset()
-	r.up, r.ready = s.state()
+	r.look()
 	return r
 }
 
 // reset forgets the queriers.
 func (r *reporter) reset() {
 	r.older = [3]instant{}
-	r.robustness, r.interval = defaultRobustness, defaultQueryInterval
+	r.robustness, r.interval, r.response = defaultRobustness, defaultQueryInterval, queryResponse
 }
 
-// state says whether the interface is up, and ready to send.
-func (s *groupSet) state() (up, ready bool) {
-	n := s.iface.stack.state.Load().byIndex(s.iface.index)
-	up = n != nil && n.up
-	return up, up && len(n.addresses) > 0
+// look finds out whether the interface is up, and ready to send.
+func (r *reporter) look() {
+	i := r.set.iface
+	n := i.stack.state.Load().byIndex(i.index)
+	r.up, r.ready, r.settled = n != nil && n.up, false, false
+	if r.up {
+		r.ready, r.settled = r.protocol.ready(n)
+	}
+}
+
+// concerns reports whether the reporter is to tell of a group.
+func (r *reporter) concerns(key address) bool {
+	return key.is4() == r.protocol.ipv4 && r.set.reportable(key)
 }
 
 func (r *reporter) now() instant { return r.set.iface.stack.timers.now() }
@@ -169,17 +197,19 @@ func (r *reporter) calm(g *group) {
 }
 
 // configured takes note of how the interface is now. When it comes up, or gets its
-// first address, all groups are told of as if they had just been joined; going down it
-// says nothing, as on Linux, and forgets its queriers.
+// first address, all groups are told of as if they had just been joined, and once more
+// when an address has turned out to be its own (RFC 9777, 6.1, and Linux's
+// ipv6_mc_dad_complete); going down it says nothing, as on Linux, and forgets its
+// queriers.
 func (r *reporter) configured() {
-	wasReady := r.ready
-	r.up, r.ready = r.set.state()
+	wasReady, wasSettled := r.ready, r.settled
+	r.look()
 	if !r.up {
 		r.reset()
 	}
 	if !r.ready {
 		r.cancel()
-	} else if !wasReady {
+	} else if !wasReady || r.settled && !wasSettled {
 		r.announce()
 	}
 	r.arm()
@@ -190,7 +220,7 @@ func (r *reporter) announce() {
 	now := r.now()
 	r.speak(now)
 	for g := r.set.first; g != nil; g = g.v.next {
-		if r.set.reportable(g.key) && g.v.users > 0 {
+		if g.v.users > 0 && r.concerns(g.key) {
 			var list []address
 			if !g.v.exclude() {
 				list = g.v.included()
@@ -282,7 +312,7 @@ func (r *reporter) fire(now instant) {
 	r.arm()
 	s.mu.Unlock()
 	for _, m := range messages {
-		s.iface.sendReport(m)
+		r.protocol.send(s.iface, m)
 	}
 }
 
@@ -299,7 +329,7 @@ func (r *reporter) step(now instant) []outgoing {
 	if r.general <= now {
 		r.general = never
 		for g := r.set.first; g != nil; g = g.v.next {
-			if r.set.reportable(g.key) && g.v.users > 0 {
+			if g.v.users > 0 && r.concerns(g.key) {
 				w.state(g)
 			}
 		}
@@ -332,12 +362,12 @@ func (r *reporter) told(g *group) {
 // stepOld is step before the third generation: each group has a report of its own.
 func (r *reporter) stepOld(now instant) (list []outgoing) {
 	for _, g := range r.changes.take(now) {
-		list = append(list, leaveMessage(g.key.ipv4()))
+		list = append(list, r.protocol.leave(g.key))
 		g.v.report.reported = false
 		r.told(g)
 	}
 	for _, g := range r.responses.take(now) {
-		list = append(list, reportMessage(g.key.ipv4(), r.current))
+		list = append(list, r.protocol.report(g.key, r.current))
 		s := &g.v.report
 		s.reported = true
 		if s.unsolicited > 0 {
@@ -350,24 +380,16 @@ func (r *reporter) stepOld(now instant) (list []outgoing) {
 	return list
 }
 
-// query takes note of a query: how routers want to be told, and of what.
+// query takes note of a query: how routers want to be told, and of what. Its version is
+// the generation.
 func (r *reporter) query(q *wire.IGMPQuery) {
 	now := r.now()
 	if q.Version < generation3 {
-		r.older[q.Version] = now + r.olderPresent(q.Version)
+		r.older[q.Version] = now + r.protocol.olderPresent(r, q.Version)
 	}
 	r.speak(now)
 	r.respond(q, now)
 	r.arm()
-}
-
-// olderPresent is for how long an older querier is taken to be there after it was
-// heard (RFC 9776, 8.12; RFC 2236, 8.11), with its last known interval.
-func (r *reporter) olderPresent(version int) time.Duration {
-	if version == generation1 && r.forced == generation2 {
-		return version1Present
-	}
-	return time.Duration(r.robustness)*r.interval + min(queryResponse, r.interval-time.Second)
 }
 
 // respond schedules what a query asks for.
@@ -383,12 +405,15 @@ func (r *reporter) respond(q *wire.IGMPQuery, now instant) {
 		if r.interval == 0 {
 			r.interval = defaultQueryInterval
 		}
+		r.response = q.MaxResponse
 		r.respondNew(q, asked, now+r.delay(most), now)
 		return
 	}
 	all := q.IsGeneral() || q.Version == generation1
-	if q.Version == generation3 && r.current == generation1 {
-		most, all = wire.IGMPv1MaxResponse, true
+	if q.Version == generation3 {
+		if most = min(most, r.protocol.longest); r.current == generation1 {
+			most, all = wire.IGMPv1MaxResponse, true
+		}
 	}
 	if !r.ready {
 		return
@@ -408,7 +433,7 @@ func (r *reporter) respond(q *wire.IGMPQuery, now instant) {
 // (RFC 2236, 3).
 func (r *reporter) respondOld(g *group, now instant, most time.Duration) {
 	s := &g.v.report
-	if !r.set.reportable(g.key) || g.v.users == 0 || s.respond.place != 0 && s.respond.at < now+most {
+	if g.v.users == 0 || !r.concerns(g.key) || s.respond.place != 0 && s.respond.at < now+most {
 		return
 	}
 	s.unsolicited = 0
@@ -429,7 +454,7 @@ func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at, now instant)
 		return
 	}
 	g := r.set.table.find(r.set.hash(asked), asked)
-	if g == nil || g.v.users == 0 || !r.set.reportable(asked) {
+	if g == nil || g.v.users == 0 || !r.concerns(asked) {
 		return
 	}
 	s := &g.v.report

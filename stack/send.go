@@ -14,11 +14,13 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// maxPayload is the longest payload that UDP over IPv4 can carry. Of what is longer
-// than maxLength Linux says so before it looks for the way, of the rest behind it.
+// maxPayload is the longest payload that UDP over IPv4 can carry, maxPayload6 over
+// IPv6, whose header is not counted. Of what is longer than maxLength Linux says so
+// before it looks for the way, of the rest behind it.
 const (
-	maxLength  = 65535
-	maxPayload = maxLength - wire.IPv4HeaderLen - wire.UDPHeaderLen
+	maxLength   = 65535
+	maxPayload  = maxLength - wire.IPv4HeaderLen - wire.UDPHeaderLen
+	maxPayload6 = maxLength - wire.UDPHeaderLen
 )
 
 // outBatch is what one call of a link's Write is made with. Its frames hold
@@ -154,8 +156,8 @@ func (s *Socket) loopsBack(p *path) bool {
 }
 
 // hears reports whether the interface hears what the host itself sends to a group.
-func (i *Interface) hears(group, src ipv4) bool {
-	return i.groups.hears(group.address(), src.address()) == drop.None
+func (i *Interface) hears(group, src address) bool {
+	return i.groups.hears(group, src) == drop.None
 }
 
 // untroubled is what ready finds when there is nothing to say and p still leads
@@ -228,7 +230,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 			p.merged += uint64(run*count - 1)
 		} else {
 			if out.fresh == 0 {
-				out.refill(len(ms)-taken, min(segment, maxPayload))
+				out.refill(len(ms)-taken, min(segment, p.most()))
 			}
 			rest := m.Buf
 			for range count {
@@ -288,7 +290,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 // way of the one before them, which has just been looked at and so need not be
 // again. It returns how many there are.
 func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n int) {
-	most := min(p.mtu-wire.IPv4HeaderLen-wire.UDPHeaderLen, maxPayload)
+	most := min(p.mtu-p.header-wire.UDPHeaderLen, p.most())
 	payload := 0
 	for n < len(ms) && out.n < len(out.frames) {
 		m := &ms[n]
@@ -300,7 +302,7 @@ func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n in
 		n++
 	}
 	p.packets += uint64(n)
-	p.bytes += uint64(payload + n*(p.linkLen()+wire.IPv4HeaderLen+wire.UDPHeaderLen))
+	p.bytes += uint64(payload + n*(p.linkLen()+p.header+wire.UDPHeaderLen))
 	s.sent += uint64(n)
 	s.bytes += uint64(payload)
 	return n
@@ -350,7 +352,7 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	if err := s.autobind(); err != nil {
 		return nil, err
 	}
-	if len(m.Buf) > maxLength {
+	if len(m.Buf) > maxLength && !s.six {
 		return nil, syscall.EMSGSIZE
 	}
 	if m.Set&^socket.SendFields != 0 {
@@ -377,7 +379,7 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 			return p, err
 		}
 	}
-	if len(m.Buf) > maxPayload || p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
+	if len(m.Buf) > p.most() || p.whole && !isTrain(m) && p.tooLong(len(m.Buf)) {
 		if mayFail {
 			s.queueTooLong(p)
 		}
@@ -403,16 +405,21 @@ func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 // findPath looks up the way to a destination and keeps it in the socket. The
 // caller holds s.mu.
 func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
-	if !to.Addr().Is4() {
-		return nil, syscall.EAFNOSUPPORT
+	q, err := s.toward(to.Addr())
+	if err != nil {
+		return nil, err
 	}
 	if to.Port() == 0 && m.Addr == to {
 		return nil, syscall.EINVAL // but a socket may be connected to port 0
 	}
-	q := s.query(ipv4Of(to.Addr()))
 	q.port = to.Port()
 	if m.Set&sendFields != 0 {
-		if err := s.override(&q, m); err != nil {
+		if q.dst.is4() {
+			err = s.override(&q, m)
+		} else {
+			err = s.override6(&q, m)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -434,7 +441,7 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 		p.state = nil
 		return nil, syscall.EACCES
 	}
-	p.plain = s.opts.noChecksum
+	p.plain = s.opts.noChecksum && !p.six
 	p.usual = p.ethernet && !p.plain && !p.vouched && !p.counted
 	if m.Set&sendFields == 0 {
 		p.to = to
@@ -452,14 +459,14 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 // override applies a message's own fields to the question.
 func (s *Socket) override(q *query, m *socket.Message) error {
 	if m.Set&(socket.FieldLocal|socket.FieldInterface) != 0 {
-		q.src = 0 // IP_PKTINFO replaces the bound address, even by none
+		q.src = address{} // IP_PKTINFO replaces the bound address, even by none
 	}
 	if m.Set&socket.FieldLocal != 0 {
 		a := m.Local.Addr().Unmap()
 		if !a.Is4() {
 			return syscall.EINVAL
 		}
-		q.src = ipv4Of(a)
+		q.src = addressOf(a)
 		if port := m.Local.Port(); port != 0 && s.opts.transparent {
 			q.srcPort = port
 		}
@@ -474,6 +481,51 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 		if m.TTL == 0 {
 			return syscall.EINVAL
 		}
+		q.ttl = m.TTL
+	}
+	if m.Set&socket.FieldTOS != 0 {
+		q.tos = m.TOS
+	}
+	return nil
+}
+
+// override6 is override for a destination of IPv6 (Linux's ip6_datagram_send_ctl): a
+// source must be one of the host's addresses, and one that is good on one link only
+// needs the interface that has it.
+func (s *Socket) override6(q *query, m *socket.Message) error {
+	if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
+		if q.device != 0 && q.device != m.Interface && s.opts.device != 0 {
+			return syscall.EINVAL
+		}
+		q.device = m.Interface
+	}
+	if m.Set&(socket.FieldLocal|socket.FieldInterface) != 0 {
+		st := s.stack.state.Load()
+		var on *netif
+		if q.device != 0 {
+			if on = st.byIndex(q.device); on == nil {
+				return syscall.ENODEV
+			}
+		}
+		if m.Set&socket.FieldLocal != 0 {
+			a := addressOf(m.Local.Addr())
+			switch {
+			case !m.Local.Addr().Is6():
+				return syscall.EINVAL
+			case a == unspecified6: // the bound address stays
+			case a.isLinkLocal() && on == nil:
+				return syscall.EINVAL
+			case !q.anySource && !s.opts.freeBind && st.local6(a, on.iface()) == nil:
+				return syscall.EINVAL
+			default:
+				q.src = a
+			}
+			if port := m.Local.Port(); port != 0 && s.opts.transparent {
+				q.srcPort = port
+			}
+		}
+	}
+	if m.Set&socket.FieldTTL != 0 {
 		q.ttl = m.TTL
 	}
 	if m.Set&socket.FieldTOS != 0 {

@@ -19,15 +19,20 @@ type Socket struct {
 	flow  uint32 // by which lanes and receiving cores are chosen
 
 	// Read without a lock.
-	closed     atomic.Bool
-	shut       atomic.Uint32 // socket.How
-	pending    atomic.Uint32 // the errno to be reported once
-	sendUsed   atomic.Int32  // bytes of frames that are held somewhere
-	sendLimit  atomic.Int32  // SO_SNDBUF
-	reports    atomic.Uint32 // socket.Fields of option Report
-	writeAlarm atomic.Bool   // a timer will tell of writability
+	closed    atomic.Bool
+	shut      atomic.Uint32 // socket.How
+	pending   atomic.Uint32 // the errno to be reported once
+	sendUsed  atomic.Int32  // bytes of frames that are held somewhere
+	sendLimit atomic.Int32  // SO_SNDBUF
+	reports   atomic.Uint32 // socket.Fields of option Report
+	six       bool          // of IPv6
 
-	_ [24]byte // what follows is written by whoever sends, what precedes is not
+	match  atomic.Pointer[match]         // what incoming datagrams are matched against
+	drops  atomic.Pointer[drop.Counters] // nil until the first
+	errors atomic.Pointer[errorQueue]    // nil unless ReceiveErrors is set
+
+	// What follows is written by whoever sends, what precedes is not: it is a cache
+	// line.
 
 	// mu guards the socket's state and its sending side.
 	mu     sync.Mutex
@@ -40,14 +45,8 @@ type Socket struct {
 	splits uint64 // datagrams beyond the first of each train
 	hooked uint64 // of all those, what the stack has counted itself
 
-	// binds is what incoming datagrams are matched against.
-	match atomic.Pointer[match]
 	rank  atomic.Uint64 // among the sockets of one key: the order of binding
-
-	drops atomic.Pointer[drop.Counters] // nil until the first
 	waits waits
-
-	errors atomic.Pointer[errorQueue] // nil unless ReceiveErrors is set
 
 	prevOpen, nextOpen *Socket // guarded by the stack's socketSet
 
@@ -56,8 +55,8 @@ type Socket struct {
 
 // binding is a socket's own end.
 type binding struct {
-	addr         ipv4 // what datagrams must be addressed to; 0: any local address
-	source       ipv4 // if addr can be no source: the one that Connect chose first
+	addr         address // what datagrams must be addressed to; unspecified: any local address
+	source       address // if addr can be no source: the one that Connect chose first; else zero
 	port         uint16
 	explicitAddr bool // Bind named the address: disconnecting keeps it
 	explicitPort bool // Bind named the port: disconnecting keeps it
@@ -71,29 +70,53 @@ func (s *Socket) isBound() bool { return s.bound.port != 0 || s.bound.any }
 // candidate, and what others must agree with that want its port. It is immutable
 // once published.
 type match struct {
-	peer                 ipv4  // 0: anybody
-	device               int32 // 0: any
+	peer                 address // zero: anybody
+	device               int32   // 0: any
 	peerPort             uint16
 	reuseAddr, reusePort bool
+	six                  bool         // the socket is of IPv6
+	only6                bool         // and hears no IPv4 (IPv6Only)
 	quiet                bool         // what the socket has not joined it does not hear (MulticastAll is off)
 	groups               *memberships // nil: none
 	sketch               uint64       // the bits of those groups
 }
 
-// anything is the match of sockets without wishes, which most are.
-var anything match
+// anything is the match of sockets without wishes, which most are, and anything6 that
+// of those of IPv6.
+var (
+	anything  match
+	anything6 = match{six: true}
+)
 
-func newSocket(st *Stack) *Socket {
-	s := &Socket{stack: st, flow: st.newFlow()}
+func newSocket(st *Stack, family socket.Family) *Socket {
+	s := &Socket{stack: st, flow: st.newFlow(), six: family == socket.IPv6}
 	s.opts = defaultOptions
+	s.bound.addr = s.any()
 	s.sendLimit.Store(int32(st.cfg.SendBuffer))
 	s.queue.limit = st.cfg.ReceiveBuffer
-	s.match.Store(&anything)
+	if s.six {
+		s.match.Store(&anything6)
+	} else {
+		s.match.Store(&anything)
+	}
 	return s
 }
 
-// Family returns socket.IPv4.
-func (s *Socket) Family() socket.Family { return socket.IPv4 }
+// Family returns socket.IPv4 or socket.IPv6.
+func (s *Socket) Family() socket.Family {
+	if s.six {
+		return socket.IPv6
+	}
+	return socket.IPv4
+}
+
+// any returns the address of a socket that is bound to none.
+func (s *Socket) any() address {
+	if s.six {
+		return unspecified6
+	}
+	return unspecified4.address()
+}
 
 // Stack returns the stack that the socket belongs to.
 func (s *Socket) Stack() *Stack { return s.stack }
@@ -107,16 +130,33 @@ func (s *Socket) describe() string {
 
 func (s *Socket) describeLocked() string {
 	if s.peer.IsValid() {
-		return text.Sprintf("socket %v:%d-%v", s.bound.addr.netip(), s.bound.port, s.peer)
+		return text.Sprintf("socket %v-%v", s.localAddr(), s.peer)
 	}
-	return text.Sprintf("socket %v:%d", s.bound.addr.netip(), s.bound.port)
+	return text.Sprintf("socket %v", s.localAddr())
 }
 
 // LocalAddr returns the socket's own address. After Close it is what it was.
 func (s *Socket) LocalAddr() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return netip.AddrPortFrom(s.bound.addr.netip(), s.bound.port)
+	return s.localAddr()
+}
+
+func (s *Socket) localAddr() netip.AddrPort {
+	return netip.AddrPortFrom(s.shown(s.bound.addr, s.opts.device), s.bound.port)
+}
+
+// shown returns an address as the socket shows it: one of IPv4 v4-mapped if the socket
+// is of IPv6, and one of fe80::/10 with the interface that it is on, if that is known,
+// as its zone.
+func (s *Socket) shown(a address, device int) netip.Addr {
+	switch {
+	case !s.six:
+		return a.netip()
+	case device != 0 && a.needsScope():
+		return netip.AddrFrom16(a.bytes16()).WithZone(s.stack.zoneOf(device))
+	}
+	return netip.AddrFrom16(a.bytes16())
 }
 
 // PeerAddr returns the connected peer.
@@ -213,10 +253,10 @@ func (s *Socket) Uncharge(n int) {
 	if 2*used >= s.sendLimit.Load() || !s.waits.wanted(writable) {
 		return
 	}
-	if s.waits.wakeBlocked(writable) && s.writeAlarm.CompareAndSwap(false, true) {
+	if s.waits.wakeBlocked(writable) && s.waits.alarm.CompareAndSwap(false, true) {
 		t := &s.stack.timers
 		t.arm(&timer{fire: func(instant) {
-			s.writeAlarm.Store(false)
+			s.waits.alarm.Store(false)
 			if ev := s.Ready(writable); ev != 0 {
 				s.waits.wake(ev)
 			}

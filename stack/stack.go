@@ -139,7 +139,7 @@ func (s *Stack) Clock() clock.Clock { return s.cfg.Clock }
 // counting.
 func (s *Stack) Drops() *drop.Counters { return &s.drops }
 
-// Open makes a socket. Only IPv4 is spoken: IPv6 is EAFNOSUPPORT.
+// Open makes a socket. EAFNOSUPPORT: IPv6, on a stack without it.
 func (s *Stack) Open(family socket.Family) (socket.Socket, error) {
 	sk, err := s.OpenSocket(family)
 	if err != nil {
@@ -150,10 +150,10 @@ func (s *Stack) Open(family socket.Family) (socket.Socket, error) {
 
 // OpenSocket is Open with the concrete type.
 func (s *Stack) OpenSocket(family socket.Family) (*Socket, error) {
-	if family != socket.IPv4 {
+	if family != socket.IPv4 && (family != socket.IPv6 || s.six == nil) {
 		return nil, syscall.EAFNOSUPPORT
 	}
-	sk := newSocket(s)
+	sk := newSocket(s, family)
 	if !s.sockets.add(sk) {
 		return nil, net.ErrClosed
 	}
@@ -284,6 +284,19 @@ func localsOf(interfaces []*netif) (l localSet) {
 		l.few = nil
 	}
 	return l
+}
+
+// hasAddress reports whether the address is one of the host's own, of either family.
+func (st *state) hasAddress(a address) bool {
+	if a.is4() {
+		return st.local(a.ipv4()) != nil
+	}
+	return st.local6(a, nil) != nil
+}
+
+// isBroadcast reports whether the address is a broadcast one, which IPv6 has none of.
+func (st *state) isBroadcast(a address) bool {
+	return a.is4() && (a.ipv4() == broadcast4 || st.broadcasts(a.ipv4()) != nil)
 }
 
 // isLocal reports whether one of the interfaces has the address.

@@ -29,8 +29,12 @@ func TestTheZeroConfigIsAHost(t *testing.T) {
 	if err != nil || sk.Family() != socket.IPv4 {
 		t.Fatal(err)
 	}
-	if sk, err := s.Open(socket.IPv6); err != syscall.EAFNOSUPPORT || sk != nil {
-		t.Errorf("IPv6: %v, %v", sk, err)
+	six, err := s.Open(socket.IPv6)
+	if err != nil || six.Family() != socket.IPv6 {
+		t.Fatal(err)
+	}
+	if sk, err := s.Open(socket.Family(9)); err != syscall.EAFNOSUPPORT || sk != nil {
+		t.Errorf("no family: %v, %v", sk, err)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

@@ -65,9 +65,9 @@ func (s *Socket) buildTrain(p *path, b *packet.Buffer, ms []socket.Message, segm
 // wrapTrain prepends the headers to a train's payload.
 func (p *path) wrapTrain(b *packet.Buffer, segment int, st *Stack) {
 	length := uint64(wire.UDPHeaderLen + b.Len())
-	at := p.linkLen() + wire.IPv4HeaderLen
+	at := p.linkLen() + p.header
 	f := b.Prepend(at + wire.UDPHeaderLen)
-	p.put(f, wire.IPv4HeaderLen+length, st)
+	p.put(f, uint64(p.header)+length, st)
 	binary.BigEndian.PutUint64(f[at:], p.udp0|length<<16|uint64(fold(p.pseudoSum+uint32(length))))
 	b.SetTransport(at)
 	b.SegmentSize = uint16(segment)

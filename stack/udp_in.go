@@ -39,7 +39,7 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 			b.Interface = int32(n.index)
 		}
 	}
-	f := flow{src: src, dst: dst, ports: portPair(u.DestinationPort(), u.SourcePort()), device: b.Interface}
+	f := flow{src: src.address(), dst: dst.address(), ports: portPair(u.DestinationPort(), u.SourcePort()), device: b.Interface}
 	if to != toHost {
 		l.udpToMany(b, f)
 		return nil
@@ -68,10 +68,10 @@ func (s *Socket) wantsTime() bool {
 	return socket.Fields(s.reports.Load())&socket.FieldTime != 0
 }
 
-// flow is what an incoming datagram is looked up by. It has few enough fields
+// flow is what an incoming datagram is looked up by. It has few enough words
 // to be kept in registers.
 type flow struct {
-	src, dst ipv4
+	src, dst address
 	ports    uint32 // as in portKey: ours above theirs
 	device   int32
 }
@@ -80,18 +80,28 @@ func (f flow) srcPort() uint16 { return uint16(f.ports) }
 
 // exact is the key of sockets connected to the datagram's sender, bound of
 // those bound to its destination, wild of those bound to any address.
-func (f flow) exact() portKey { return portKey{f.dst.address(), f.src.address(), f.ports} }
-func (f flow) bound() portKey { return portKey{local: f.dst.address(), ports: f.ports &^ 0xffff} }
-func (f flow) wild() portKey {
-	return portKey{local: unspecified4.address(), ports: f.ports &^ 0xffff}
-}
+func (f flow) exact() portKey { return portKey{f.dst, f.src, f.ports} }
+func (f flow) bound() portKey { return portKey{local: f.dst, ports: f.ports &^ 0xffff} }
+func (f flow) wild() portKey  { return portKey{local: f.dst.any(), ports: f.ports &^ 0xffff} }
 
-func (f flow) keys() [3]portKey { return [3]portKey{f.exact(), f.bound(), f.wild()} }
+// dual is the key under which IPv6 sockets bound to any address are, which IPv4 may be
+// for as well.
+func (f flow) dual() portKey { return portKey{ports: f.ports &^ 0xffff} }
+
+// keys returns those under which sockets may be that the datagram is for: of IPv4 the
+// last one is that of IPv6 sockets.
+func (f flow) keys() ([4]portKey, int) {
+	n := 3
+	if f.dst.is4() {
+		n = 4
+	}
+	return [4]portKey{f.exact(), f.bound(), f.wild(), f.dual()}, n
+}
 
 // accepts reports whether a socket found by its key wants the datagram.
 func (m *match) accepts(f flow) bool {
-	return (m.device == 0 || m.device == f.device) &&
-		(m.peer == 0 || m.peer == f.src) && (m.peerPort == 0 || m.peerPort == f.srcPort())
+	return (m.device == 0 || m.device == f.device) && !(m.only6 && f.dst.is4()) &&
+		(m.peer == address{} || m.peer == f.src) && (m.peerPort == 0 || m.peerPort == f.srcPort())
 }
 
 // lookup returns the one socket for a unicast datagram: connected ones before
@@ -103,15 +113,39 @@ func (t *portTable) lookup(f flow, firstBound bool) *Socket {
 			return s
 		}
 	}
-	if s := t.pick(f.dst, 0, f.ports&^0xffff, f, firstBound); s != nil {
+	if s := t.pick(f.dst, address{}, f.ports&^0xffff, f, firstBound); s != nil {
 		return s
 	}
-	return t.pick(unspecified4, 0, f.ports&^0xffff, f, firstBound)
+	s := t.pick(f.dst.any(), address{}, f.ports&^0xffff, f, firstBound)
+	if t.duals.Load() > 0 && f.dst.is4() {
+		return t.pickDual(s, f.ports&^0xffff, f, firstBound)
+	}
+	return s
+}
+
+// pickDual returns the socket for a datagram of IPv4 among those bound to any address:
+// s is the one of IPv4, if there is one, and goes before one of IPv6 with the same
+// wishes (Linux's compute_score).
+func (t *portTable) pickDual(s *Socket, ports uint32, f flow, firstBound bool) *Socket {
+	b := t.find(&portKey{ports: ports})
+	if b == nil {
+		return s
+	}
+	d := t.choose(*b.sockets.Load(), f, firstBound)
+	if s == nil || d != nil && d.match.Load().wishes() > s.match.Load().wishes() {
+		return d
+	}
+	return s
 }
 
 // pick returns the socket for a datagram among those of one key, or nil.
-func (t *portTable) pick(local, peer ipv4, ports uint32, f flow, firstBound bool) *Socket {
-	b := t.find4(local, peer, ports)
+func (t *portTable) pick(local, peer address, ports uint32, f flow, firstBound bool) *Socket {
+	var b *bucket
+	if local.is4() {
+		b = t.find4(local.ipv4(), peer.ipv4(), ports)
+	} else {
+		b = t.find(&portKey{local, peer, ports})
+	}
 	if b == nil {
 		return nil
 	}
@@ -121,16 +155,25 @@ func (t *portTable) pick(local, peer ipv4, ports uint32, f flow, firstBound bool
 	return t.choose(*b.sockets.Load(), f, firstBound)
 }
 
-// score ranks sockets with the same key: one bound to the device, or connected
-// to the sender whatever its port, before one that is not (Linux's compute_score).
-func (m *match) score() (n int) {
+// wishes counts what a socket wants beyond its key: a device, or a sender whatever
+// its port.
+func (m *match) wishes() (n int) {
 	if m.device != 0 {
 		n++
 	}
-	if m.peer != 0 {
+	if m.peer != (address{}) {
 		n++
 	}
 	return n
+}
+
+// score ranks sockets with the same key: one with more wishes, and then one of IPv4
+// before one of IPv6 that hears IPv4 (Linux's compute_score).
+func (m *match) score() int {
+	if m.six {
+		return 2 * m.wishes()
+	}
+	return 2*m.wishes() + 1
 }
 
 // choose picks among sockets with the same key, in the order of binding: the
@@ -150,19 +193,19 @@ func (t *portTable) choose(list []*Socket, f flow, firstBound bool) *Socket {
 			best, bestMatch = s, m
 		}
 	}
-	if best == nil || !bestMatch.reusePort || bestMatch.peer != 0 {
+	if best == nil || !bestMatch.reusePort || bestMatch.peer != (address{}) {
 		return best
 	}
 	group := 0
 	for _, s := range list {
-		if m := s.match.Load(); m.reusePort && m.peer == 0 && m.device == bestMatch.device && m.accepts(f) {
+		if m := s.match.Load(); m.sharesWith(bestMatch) && m.accepts(f) {
 			group++
 		}
 	}
 	k := f.exact()
 	pick := int(t.hash(&k) >> 32 * uint64(group) >> 32)
 	for _, s := range list {
-		if m := s.match.Load(); m.reusePort && m.peer == 0 && m.device == bestMatch.device && m.accepts(f) {
+		if m := s.match.Load(); m.sharesWith(bestMatch) && m.accepts(f) {
 			if pick == 0 {
 				return s
 			}
@@ -170,4 +213,11 @@ func (t *portTable) choose(list []*Socket, f flow, firstBound bool) *Socket {
 		}
 	}
 	return best // the group has shrunk meanwhile
+}
+
+// sharesWith reports whether a socket is among those that share flows by ReusePort with
+// one that does: with the same device, of the same family and hearing the same ones,
+// and not connected (Linux's reuseport_add_sock).
+func (m *match) sharesWith(o *match) bool {
+	return m.reusePort && m.peer == address{} && m.device == o.device && m.six == o.six && m.only6 == o.only6
 }

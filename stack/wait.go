@@ -24,8 +24,9 @@ type waits struct {
 	interest atomic.Uint32 // the events that somebody waits for
 
 	mu      sync.Mutex
-	waiters *waiter // blocked goroutines
-	free    *waiter // for the next ones, their channels belonging to the socket's synctest bubble
+	alarm   atomic.Bool // the Socket's: a timer will tell of writability
+	waiters *waiter     // blocked goroutines
+	free    *waiter     // for the next ones, their channels belonging to the socket's synctest bubble
 	onRead  func()
 	onWrite func()
 	onError func()

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"net/netip"
 	"strconv"
 
 	"github.com/castnet-go/castnet/wire"
@@ -11,6 +12,8 @@ import (
 //	10.0.0.1:5000 > 10.0.1.2:7 UDP 5 B "hello"
 //	10.0.1.2 > 10.0.0.1 ICMP port unreachable [10.0.0.1:5000 > 10.0.1.2:7 UDP]
 //	ARP who has 10.0.0.2? tell 10.0.0.1
+//	10.0.0.4 > 224.0.0.22 IGMPv3 report 239.1.1.1 TO_EX {}
+//	fe80::1 > ff02::1:ff00:2 ICMPv6 who has fe80::2? tell 02:00:00:00:00:01
 //
 // The frame begins with layer. It may be cut short or malformed: what can be
 // read is said, and why the rest cannot. The lengths are those of payloads.
@@ -79,39 +82,53 @@ func appendARP(dst, b []byte) []byte {
 
 func appendIP(dst, b []byte) []byte {
 	if len(b) > 0 && b[0]>>4 == 6 {
-		dst = append(dst, "IPv6"...)
-		return appendLength(dst, len(b))
+		return appendIPv6(dst, b)
 	}
 	h, _, payload, err := wire.ParseIPv4(b)
 	if err != nil {
 		return appendMalformed(dst, len(b), err)
 	}
+	src, dest := h.Source(), h.Destination()
 	if h.IsFragment() {
-		dst = appendHosts(dst, h)
+		dst = appendHosts(dst, src, dest)
 		dst = append(dst, h.Protocol().String()...)
-		dst = append(dst, " fragment at "...)
-		dst = strconv.AppendInt(dst, int64(h.FragmentOffset()), 10)
-		return appendLength(dst, len(payload))
+		return appendFragment(dst, h.FragmentOffset(), len(payload))
 	}
 	switch h.Protocol() {
 	case wire.ProtocolUDP:
-		u, data, err := wire.ParseUDP(payload)
-		if err != nil {
-			return appendMalformed(appendHosts(dst, h), len(payload), err)
-		}
-		dst = appendPorts(dst, h, u)
-		dst = append(dst, " UDP "...)
-		return appendPayload(dst, data)
+		return appendUDP(dst, src, dest, "", payload)
 	case wire.ProtocolICMP:
 		i, body, err := wire.ParseICMP(payload)
 		if err != nil {
-			return appendMalformed(appendHosts(dst, h), len(payload), err)
+			return appendMalformed(appendHosts(dst, src, dest), len(payload), err)
 		}
-		return appendICMP(appendHosts(dst, h), i, body)
+		return appendICMP(appendHosts(dst, src, dest), i, body)
+	case wire.ProtocolIGMP:
+		return appendIGMP(appendHosts(dst, src, dest), payload)
 	}
-	dst = appendHosts(dst, h)
+	dst = appendHosts(dst, src, dest)
 	dst = append(dst, h.Protocol().String()...)
 	return appendLength(dst, len(payload))
+}
+
+// appendUDP describes a datagram; what is said of headers before it stands behind the
+// addresses.
+func appendUDP(dst []byte, src, dest netip.Addr, headers string, b []byte) []byte {
+	u, data, err := wire.ParseUDP(b)
+	if err != nil {
+		return appendMalformed(append(appendHosts(dst, src, dest), headers...), len(b), err)
+	}
+	dst = appendPorts(dst, src, dest, u)
+	dst = append(dst, ' ')
+	dst = append(dst, headers...)
+	dst = append(dst, "UDP "...)
+	return appendPayload(dst, data)
+}
+
+func appendFragment(dst []byte, offset, n int) []byte {
+	dst = append(dst, " fragment at "...)
+	dst = strconv.AppendInt(dst, int64(offset), 10)
+	return appendLength(dst, n)
 }
 
 func appendICMP(dst []byte, h *wire.ICMPHeader, body []byte) []byte {
@@ -119,12 +136,7 @@ func appendICMP(dst []byte, h *wire.ICMPHeader, body []byte) []byte {
 	t := h.Type()
 	switch t {
 	case wire.ICMPEchoRequest, wire.ICMPEchoReply:
-		dst = append(dst, t.String()...)
-		dst = append(dst, " id "...)
-		dst = strconv.AppendUint(dst, uint64(h.EchoID()), 10)
-		dst = append(dst, " seq "...)
-		dst = strconv.AppendUint(dst, uint64(h.EchoSequence()), 10)
-		return appendLength(dst, len(body))
+		return appendEcho(dst, t.String(), h.EchoID(), h.EchoSequence(), len(body))
 	case wire.ICMPDestinationUnreachable, wire.ICMPTimeExceeded, wire.ICMPRedirect, wire.ICMPParameterProblem:
 		dst = append(dst, t.CodeString(h.Code())...)
 		if t == wire.ICMPDestinationUnreachable && h.Code() == wire.ICMPFragmentationNeeded {
@@ -140,30 +152,35 @@ func appendICMP(dst []byte, h *wire.ICMPHeader, body []byte) []byte {
 	}
 	dst = append(dst, " ["...)
 	if u, ok := wire.QuotedUDP(payload); ok && q.Protocol() == wire.ProtocolUDP && q.FragmentOffset() == 0 {
-		dst = appendPorts(dst, q, u)
+		dst = appendPorts(dst, q.Source(), q.Destination(), u)
 		dst = append(dst, ' ')
 	} else {
-		dst = appendHosts(dst, q)
+		dst = appendHosts(dst, q.Source(), q.Destination())
 	}
 	dst = append(dst, q.Protocol().String()...)
 	return append(dst, ']')
 }
 
-func appendHosts(dst []byte, h *wire.IPv4Header) []byte {
-	dst = h.Source().AppendTo(dst)
+func appendEcho(dst []byte, kind string, id, seq uint16, n int) []byte {
+	dst = append(dst, kind...)
+	dst = append(dst, " id "...)
+	dst = strconv.AppendUint(dst, uint64(id), 10)
+	dst = append(dst, " seq "...)
+	dst = strconv.AppendUint(dst, uint64(seq), 10)
+	return appendLength(dst, n)
+}
+
+func appendHosts(dst []byte, src, dest netip.Addr) []byte {
+	dst = src.AppendTo(dst)
 	dst = append(dst, " > "...)
-	dst = h.Destination().AppendTo(dst)
+	dst = dest.AppendTo(dst)
 	return append(dst, ' ')
 }
 
-func appendPorts(dst []byte, h *wire.IPv4Header, u *wire.UDPHeader) []byte {
-	dst = h.Source().AppendTo(dst)
-	dst = append(dst, ':')
-	dst = strconv.AppendUint(dst, uint64(u.SourcePort()), 10)
+func appendPorts(dst []byte, src, dest netip.Addr, u *wire.UDPHeader) []byte {
+	dst = netip.AddrPortFrom(src, u.SourcePort()).AppendTo(dst)
 	dst = append(dst, " > "...)
-	dst = h.Destination().AppendTo(dst)
-	dst = append(dst, ':')
-	return strconv.AppendUint(dst, uint64(u.DestinationPort()), 10)
+	return netip.AddrPortFrom(dest, u.DestinationPort()).AppendTo(dst)
 }
 
 // previewLen is how much of a payload that is text is shown.

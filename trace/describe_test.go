@@ -2,6 +2,7 @@ package trace
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,12 +72,16 @@ func fragment(b []byte) []byte {
 	return b
 }
 
-var descriptions = []struct {
+type description struct {
 	name  string
 	frame []byte
 	layer Layer
 	want  string
-}{
+}
+
+var descriptions = slices.Concat(oldDescriptions, groupDescriptions, ipv6Descriptions)
+
+var oldDescriptions = []description{
 	{"UDP in Ethernet", frame(wire.EtherTypeIPv4, udp("hello")), LayerEthernet,
 		`10.0.0.1:5000 > 10.0.1.2:7 UDP 5 B "hello"`},
 	{"UDP in IP", udp(""), LayerIP,
@@ -106,9 +111,8 @@ var descriptions = []struct {
 		`ARP operation 8`},
 	{"fragment", fragment(udp("hello")), LayerIP,
 		`10.0.0.1 > 10.0.1.2 UDP fragment at 1480 13 B`},
-	{"other protocol", ipv4(wire.ProtocolIGMP, addr1, addr2, make([]byte, 8)), LayerIP,
-		`10.0.0.1 > 10.0.1.2 IGMP 8 B`},
-	{"IPv6", append([]byte{0x60}, make([]byte, 59)...), LayerIP, `IPv6 60 B`},
+	{"other protocol", ipv4(wire.ProtocolPIM, addr1, addr2, make([]byte, 8)), LayerIP,
+		`10.0.0.1 > 10.0.1.2 PIM 8 B`},
 	{"other EtherType", frame(0x88cc, nil), LayerEthernet,
 		`02:00:00:00:00:01 > 02:00:00:00:00:02 type 0x88cc 46 B`},
 	{"cut Ethernet", make([]byte, 5), LayerEthernet, `malformed: 5 B, `},

@@ -1,7 +1,7 @@
 package trace
 
 import (
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/castnet-go/castnet/drop"
@@ -30,6 +30,7 @@ const (
 	Resolve       // it waits for its next hop's address
 	Transmit      // it was handed to a link
 	Carry         // a link or a switch took it and will hand it on
+	Withhold      // a switch or a stack made no copy of it for somebody: a filter was against it
 	Receive       // it came in from a link
 	Collect       // a fragment waits for the others
 	Merge         // the fragments became this packet
@@ -41,7 +42,7 @@ const (
 )
 
 var stepNames = [...]string{
-	Send: "send", Generate: "generate", Fragment: "fragment", Resolve: "resolve", Transmit: "transmit", Carry: "carry",
+	Send: "send", Generate: "generate", Fragment: "fragment", Resolve: "resolve", Transmit: "transmit", Carry: "carry", Withhold: "withhold",
 	Receive: "receive", Collect: "collect", Merge: "merge", Forward: "forward", Consume: "consume", Queue: "queue", Read: "read", Drop: "drop",
 }
 
@@ -81,21 +82,15 @@ const (
 
 // String returns the event on one line: "#7 h1 eth0 drop NoPort udp …".
 func (e *Event) String() string {
-	var b strings.Builder
-	b.WriteString(text.Sprintf("#%d %s", e.Packet, e.Node))
-	if e.Interface != "" {
-		b.WriteByte(' ')
-		b.WriteString(e.Interface)
-	}
-	b.WriteByte(' ')
-	b.WriteString(e.Step.String())
+	reason := ""
 	if e.Reason != drop.None {
-		b.WriteByte(' ')
-		b.WriteString(e.Reason.String())
+		reason = e.Reason.String()
 	}
-	if e.Detail != "" {
-		b.WriteByte(' ')
-		b.WriteString(e.Detail)
+	line := "#" + strconv.FormatUint(e.Packet, 10)
+	for _, word := range [...]string{e.Node, e.Interface, e.Step.String(), reason, e.Detail} {
+		if word != "" {
+			line += " " + word
+		}
 	}
-	return b.String()
+	return line
 }

@@ -1,19 +1,23 @@
 package wire
 
-import "errors"
-
 // The kinds of failure of a parser, for errors.Is.
 var (
 	// ErrTruncated says that the bytes end before the packet does.
-	ErrTruncated = errors.New("truncated")
+	ErrTruncated error = kind("truncated")
 
 	// ErrMalformed says that a field has a value the protocol forbids.
-	ErrMalformed = errors.New("malformed")
+	ErrMalformed error = kind("malformed")
 
 	// ErrUnsupported says that the packet may be well formed but that this package does not
 	// read its format: another version, hardware type or length.
-	ErrUnsupported = errors.New("unsupported")
+	ErrUnsupported error = kind("unsupported")
 )
+
+// kind is a kind of failure. It is a constant, not a variable, so that the errors made of it lie
+// in the program's data and no code has to make them when it starts.
+type kind string
+
+func (k kind) Error() string { return string(k) }
 
 // A ParseError is the error of every parser in this package. Parsers return values made
 // when the program starts: returning one allocates nothing, and equal failures are equal
@@ -30,8 +34,8 @@ func (e ParseError) Error() string { return "wire: " + e.Header + ": " + e.Probl
 // Unwrap returns the kind of failure.
 func (e ParseError) Unwrap() error { return e.Kind }
 
-func truncated(header, problem string) error { return ParseError{header, problem, ErrTruncated} }
+func truncated(header, problem string) error { return ParseError{header, problem, kind("truncated")} }
 
-func malformed(header, problem string) error { return ParseError{header, problem, ErrMalformed} }
+func malformed(header, problem string) error { return ParseError{header, problem, kind("malformed")} }
 
-func unsupported(header, problem string) error { return ParseError{header, problem, ErrUnsupported} }
+func unsupported(header, problem string) error { return ParseError{header, problem, kind("unsupported")} }

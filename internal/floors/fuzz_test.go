@@ -14,7 +14,8 @@ import (
 
 // machines are what is not a parser and is fuzzed: by package, the targets.
 var machines = map[string][]string{
-	"internal/wheel": {"FuzzWheel"}, // the queue of a lab's events
+	"internal/wheel": {"FuzzWheel"},    // the queue of a lab's events
+	"lab":            {"FuzzSnooping"}, // switches that look into frames
 	"stack": {
 		"FuzzDeliver", "FuzzFrames", "FuzzTraffic", // the whole way in, and what is sent because of it
 		"FuzzShortWay",    // that the short way in does as the long one
