@@ -17,7 +17,7 @@ type Echo struct {
 	From     netip.Addr // who answered
 	To       netip.Addr // who was asked
 	Sequence uint16
-	TTL      uint8  // of the reply
+	TTL      uint8  // of the reply; its hop limit
 	Payload  []byte // of the reply; valid until the function returns
 	Err      error  // an error message's meaning, as a syscall.Errno; nil: a reply
 }
@@ -60,13 +60,18 @@ func (s *Stack) OpenEcho(fn func(Echo)) (*EchoPort, error) {
 
 // Send sends one echo request. The errors are those of a socket's TrySend.
 func (p *EchoPort) Send(dst netip.Addr, sequence uint16, payload []byte) error {
-	if !dst.Is4() {
+	q := query{dst: addressOf(dst), ttl: defaultTTL, fragment: fragmentAllow}
+	switch {
+	case !dst.IsValid(), !q.dst.is4() && p.stack.six == nil:
 		return syscall.EAFNOSUPPORT
-	}
-	if len(payload) > maxPayload {
+	case len(payload) > maxPayload:
 		return syscall.EMSGSIZE
 	}
-	q := query{dst: addressOf(dst), ttl: defaultTTL}
+	if zone, err := p.stack.state.Load().zoneIndex(dst); err != nil {
+		return err
+	} else if q.device = zone; zone == 0 && q.dst.isLinkLocal() {
+		return syscall.EINVAL
+	}
 	var way path
 	if err := p.stack.routeInto(&way, q); err != nil {
 		return err
@@ -74,12 +79,17 @@ func (p *EchoPort) Send(dst netip.Addr, sequence uint16, payload []byte) error {
 	if way.broadcast {
 		return syscall.EACCES
 	}
+	// An echo message of ICMPv6 has the same form.
 	b := packet.New(wire.ICMPHeaderLen + len(payload))
 	m := wire.PutICMP(b.Append(wire.ICMPHeaderLen), wire.ICMPEchoRequest, 0)
 	m.SetEchoID(p.id)
 	m.SetEchoSequence(sequence)
 	body := b.Append(len(payload))
 	copy(body, payload)
+	if way.six {
+		m.SetType(wire.ICMPType(wire.ICMPv6EchoRequest))
+		return p.stack.output(q, wire.ProtocolICMPv6, b)
+	}
 	m.UpdateChecksum(body)
 	return p.stack.output(q, wire.ProtocolICMP, b)
 }
@@ -109,12 +119,12 @@ func (e *echoPorts) find(id uint16) *EchoPort {
 }
 
 // reply hands a reply to whoever asked, and reports whether somebody did.
-func (e *echoPorts) reply(h *wire.IPv4Header, m *wire.ICMPHeader, body []byte, src ipv4) bool {
-	p := e.find(m.EchoID())
+func (e *echoPorts) reply(from netip.Addr, id, sequence uint16, ttl uint8, body []byte) bool {
+	p := e.find(id)
 	if p == nil {
 		return false
 	}
-	p.fn(Echo{From: src.netip(), To: src.netip(), Sequence: m.EchoSequence(), TTL: h.TTL(), Payload: body})
+	p.fn(Echo{From: from, To: from, Sequence: sequence, TTL: ttl, Payload: body})
 	return true
 }
 
@@ -130,6 +140,20 @@ func (e *echoPorts) fail(peer ipv4, quoted []byte, errno syscall.Errno, offender
 		return false
 	}
 	p.fn(Echo{From: offender.netip(), To: peer.netip(), Sequence: m.EchoSequence(), Err: errno})
+	return true
+}
+
+// fail6 is fail for IPv6.
+func (e *echoPorts) fail6(to netip.Addr, quoted []byte, errno syscall.Errno, offender netip.Addr) bool {
+	m, _, err := wire.ParseICMPv6(quoted)
+	if err != nil || m.Type() != wire.ICMPv6EchoRequest {
+		return false
+	}
+	p := e.find(m.EchoID())
+	if p == nil {
+		return false
+	}
+	p.fn(Echo{From: offender, To: to, Sequence: m.EchoSequence(), Err: errno})
 	return true
 }
 

@@ -92,7 +92,8 @@ func TestEchoThatCannotBeSent(t *testing.T) {
 	h, _ := onCable(t, Config{})
 	p := openEcho(t, h)
 	for dst, want := range map[string]error{
-		"192.0.2.1": syscall.ENETUNREACH, "10.0.0.255": syscall.EACCES, "::1": syscall.EAFNOSUPPORT,
+		"192.0.2.1": syscall.ENETUNREACH, "10.0.0.255": syscall.EACCES,
+		"2001:db8::1": syscall.ENETUNREACH, "fe80::1": syscall.EINVAL, "fe80::1%eth7": syscall.ENODEV,
 	} {
 		if err := p.Send(netip.MustParseAddr(dst), 1, nil); err != want {
 			t.Errorf("to %s: %v, want %v", dst, err, want)

@@ -21,7 +21,8 @@ type errorQueue struct {
 type errorEntry struct {
 	payload *packet.Buffer // of the datagram, as far as it is known
 	size    int            // what it is charged
-	to      netip.AddrPort // where it was sent
+	to      address        // where it was sent
+	toPort  uint16
 	errno   syscall.Errno
 	info    uint32
 	origin  socket.ErrorOrigin
@@ -30,8 +31,8 @@ type errorEntry struct {
 
 	// Of the ICMP message.
 	ttl, tos uint8
-	offender ipv4
-	local    ipv4
+	offender address
+	local    address
 	iface    int32
 	time     time.Time // zero: it was not asked for
 }
@@ -110,9 +111,9 @@ func (s *Socket) TryRecvError(m *socket.ErrorMessage) error {
 	// The pending error follows what ICMP has queued (sock_dequeue_err_skb).
 	more := q.len() > 0
 	switch {
-	case more && q.entries[q.first].origin == socket.OriginICMP:
+	case more && q.entries[q.first].origin != socket.OriginLocal:
 		s.pending.Store(uint32(q.entries[q.first].errno))
-	case e.origin == socket.OriginICMP:
+	case e.origin != socket.OriginLocal:
 		s.pending.Store(0)
 	}
 	s.queue.mu.Unlock()
@@ -129,7 +130,7 @@ func (s *Socket) fillError(m *socket.ErrorMessage, e *errorEntry) {
 	payload := e.payload.Bytes()
 	buf := m.Buf[:cap(m.Buf)]
 	*m = socket.ErrorMessage{
-		Buf: buf[:copy(buf, payload)], Len: len(payload), Addr: e.to,
+		Buf: buf[:copy(buf, payload)], Len: len(payload), Addr: netip.AddrPortFrom(s.shown(e.to, int(e.iface)), e.toPort),
 		Errno: e.errno, Origin: e.origin, Type: e.typ, Code: e.code, Info: e.info,
 	}
 	want := socket.Fields(s.reports.Load())
@@ -142,10 +143,10 @@ func (s *Socket) fillError(m *socket.ErrorMessage, e *errorEntry) {
 	if e.origin == socket.OriginLocal {
 		return
 	}
-	m.Offender = e.offender.netip()
+	m.Offender = s.shown(e.offender, int(e.iface))
 	m.Set |= want & (socket.FieldLocal | socket.FieldInterface | socket.FieldTTL | socket.FieldTOS)
 	if want&socket.FieldLocal != 0 {
-		m.Local = netip.AddrPortFrom(e.local.netip(), s.LocalAddr().Port())
+		m.Local = netip.AddrPortFrom(s.shown(e.local, int(e.iface)), s.LocalAddr().Port())
 	}
 	if want&socket.FieldInterface != 0 {
 		m.Interface = int(e.iface)
@@ -166,8 +167,11 @@ func (s *Socket) queueTooLong(p *path) {
 		return
 	}
 	e := errorEntry{
-		to:    netip.AddrPortFrom(p.dst.netip(), s.peer.Port()), // of an unconnected socket the kernel does not say
-		errno: syscall.EMSGSIZE, info: uint32(min(p.mtu, maxPathMTU)), origin: socket.OriginLocal,
+		to: p.dst, toPort: s.peer.Port(), // of an unconnected socket the kernel does not say
+		errno: syscall.EMSGSIZE, info: uint32(p.mtu), origin: socket.OriginLocal,
+	}
+	if p.six {
+		e.toPort = uint16(p.udp0 >> 32)
 	}
 	if s.wantsTime() {
 		e.time = s.stack.cfg.Clock.Now()

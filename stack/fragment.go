@@ -81,6 +81,10 @@ func appendFragmentOptions(f *packet.Buffer, options []byte, first bool) {
 // offset, one that may be fragmented, which one that would have fitted is not to be,
 // and finishes its checksum. The bytes are the caller's to write.
 func (s *Stack) allowFragments(b *packet.Buffer, at int) {
+	if b.Bytes()[at]>>4 == 6 {
+		s.finish6(b, at)
+		return
+	}
 	h, options, datagram, err := wire.ParseIPv4(b.Bytes()[at:])
 	if err != nil {
 		panic("stack: a packet just made whose header is not good")
@@ -97,10 +101,28 @@ func (s *Stack) allowFragments(b *packet.Buffer, at int) {
 	b.Flags &^= packet.ChecksumPartial
 }
 
+// finish6 finishes the checksum of a packet of IPv6 that this host has made.
+func (s *Stack) finish6(b *packet.Buffer, at int) {
+	h, datagram, err := wire.ParseIPv6(b.Bytes()[at:])
+	if err != nil {
+		panic("stack: a packet just made whose header is not good")
+	}
+	if b.Flags&(packet.ChecksumValid|packet.ChecksumPartial) != 0 && h.NextHeader() == wire.ProtocolUDP {
+		u := (*wire.UDPHeader)(datagram)
+		u.UpdateChecksum(h.PseudoSum(wire.ProtocolUDP, uint32(len(datagram))), datagram[wire.UDPHeaderLen:])
+	}
+	b.Flags &^= packet.ChecksumPartial
+}
+
 // sendFragments sends a packet that is longer than the MTU, and complete but for the
 // neighbour's address, in fragments. It reports whether the link refused none.
 func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu int) bool {
-	list := fragments(b, i.headerLen(), mtu)
+	var list []*packet.Buffer
+	if at := i.headerLen(); b.Bytes()[at]>>4 == 6 {
+		list = s.six.fragments(s, b, at, mtu)
+	} else {
+		list = fragments(b, at, mtu)
+	}
 	s.own.split.Add(uint64(len(list) - 1))
 	if s.cfg.Tracer != nil {
 		for k, f := range list {
@@ -167,8 +189,12 @@ func (s *Stack) sendOnLong(out *Interface, hop ipv4, b *packet.Buffer, mtu int) 
 // payload of n bytes. As on Linux all but the last may take twice the buffer together
 // with what is held already, even if they leave at once.
 func (s *Socket) holdsFragments(p *path, n int) bool {
-	step := (max(p.mtu, minMTU) - wire.IPv4HeaderLen) &^ 7
-	charge := (wire.UDPHeaderLen + n - 1) / step * packet.TrueSizeFor(p.linkLen()+wire.IPv4HeaderLen+step)
+	header := p.header
+	if p.six {
+		header += wire.IPv6FragmentHeaderLen
+	}
+	step := (max(p.mtu, minMTU) - header) &^ 7
+	charge := (wire.UDPHeaderLen + n - 1) / step * packet.TrueSizeFor(p.linkLen()+header+step)
 	return int(s.sendUsed.Load())+charge <= 2*int(s.sendLimit.Load())
 }
 
@@ -176,7 +202,7 @@ func (s *Socket) holdsFragments(p *path, n int) bool {
 // fragmented. The caller holds s.mu, which it gives up.
 func (s *Socket) sendLong(p *path, m *socket.Message) (int, error) {
 	switch {
-	case p.whole, len(m.Buf) > maxPayload:
+	case p.whole, len(m.Buf) > p.most():
 		s.queueTooLong(p)
 		s.mu.Unlock()
 		return 0, s.told(syscall.EMSGSIZE)

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"syscall"
 
 	"github.com/castnet-go/castnet/drop"
@@ -28,7 +27,7 @@ func (l *lane) icmp(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, to cast
 	case t == wire.ICMPEchoRequest && to == toHost:
 		s.answerEcho(h, m, body, src, dst)
 	case t == wire.ICMPEchoReply && to == toHost:
-		if !s.echo.reply(h, m, body, src) {
+		if !s.echo.reply(src.netip(), m.EchoID(), m.EchoSequence(), h.TTL(), body) {
 			l.drop(b, drop.ICMPUnmatched)
 			return
 		}
@@ -103,17 +102,22 @@ func (s *Stack) icmpError(b *packet.Buffer, h *wire.IPv4Header, m *wire.ICMPHead
 		}
 		return drop.None
 	}
-	e := errorEntry{
-		to:    netip.AddrPortFrom(peer.netip(), binary.BigEndian.Uint16(payload[2:])),
+	sk.hear(b, errorEntry{
+		to: peer.address(), toPort: binary.BigEndian.Uint16(payload[2:]),
 		errno: errno, info: icmpInfo(m), origin: socket.OriginICMP, typ: uint8(m.Type()), code: uint8(m.Code()),
-		ttl: h.TTL(), tos: h.TOS(), offender: offender, local: ipv4OfBytes(h.Destination4()), iface: b.Interface,
-	}
-	if sk.wantsTime() {
-		e.time = s.arrival(b)
-	}
-	sk.queueError(e, payload[min(wire.UDPHeaderLen, len(payload)):])
-	sk.fail(errno) // whether there was room in the queue or not
+		ttl: h.TTL(), tos: h.TOS(), offender: offender.address(), local: ipv4OfBytes(h.Destination4()).address(), iface: b.Interface,
+	}, payload[min(wire.UDPHeaderLen, len(payload)):])
 	return drop.None
+}
+
+// hear queues an ICMP error that came in by a packet, and makes it the pending one,
+// whether there was room in the queue or not.
+func (s *Socket) hear(b *packet.Buffer, e errorEntry, payload []byte) {
+	if s.wantsTime() {
+		e.time = s.stack.arrival(b)
+	}
+	s.queueError(e, payload)
+	s.fail(e.errno)
 }
 
 // fragmentationNeeded is told to a socket, with the path and the MTU, and reports

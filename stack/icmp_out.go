@@ -52,7 +52,7 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 	}
 	// As on Linux, neither what stays on the host is limited nor what path MTU
 	// discovery cannot do without.
-	if st.local(src) == nil && e.mtu == 0 && !s.errorLimit.allow(src, s.timers.now()) {
+	if st.local(src) == nil && e.mtu == 0 && !s.errorLimit.allow(src.address(), s.timers.now()) {
 		return
 	}
 	quote := original[:min(len(original), maxICMPError-wire.IPv4HeaderLen-wire.ICMPHeaderLen)]
@@ -81,7 +81,8 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 }
 
 // output sends a packet that the stack itself made, given what follows the IP
-// header. If there is no way to the destination, the packet is not made.
+// header. The checksum of ICMPv6, which knows the source, is made here. If there is no
+// way to the destination, the packet is not made.
 func (s *Stack) output(q query, proto wire.Protocol, b *packet.Buffer) error {
 	var p path
 	if err := s.routeInto(&p, q); err != nil {
@@ -89,9 +90,16 @@ func (s *Stack) output(q query, proto wire.Protocol, b *packet.Buffer) error {
 		return err
 	}
 	// The path is made for UDP; what it says of the protocol is exchanged.
-	const other = uint64(0xff) << 48
-	p.ip1 = p.ip1&^other | uint64(proto)<<48
-	p.ipSum += uint32(proto) + uint32(^uint16(wire.ProtocolUDP))
+	if p.six {
+		p.ip0 = p.ip0&^0xff00 | uint64(proto)<<8
+		if proto == wire.ProtocolICMPv6 {
+			wire.UpdateICMPv6Checksum(b.Bytes(), p.src.bytes16(), p.dst.bytes16())
+		}
+	} else {
+		const other = uint64(0xff) << 48
+		p.ip1 = p.ip1&^other | uint64(proto)<<48
+		p.ipSum += uint32(proto) + uint32(^uint16(wire.ProtocolUDP))
+	}
 	p.wrapIP(b, s)
 	p.iface.generated(b)
 	if !s.letOut(&p, b) {
@@ -126,13 +134,14 @@ func (s *Stack) sendBy(i *Interface, n *neighbor, b *packet.Buffer) {
 }
 
 // errorLimiter bounds how many error messages are sent, as Linux does: to one
-// destination six in a row, then one a second (icmp_ratelimit); to all together
-// fifty in a row, then a thousand a second (icmp_msgs_per_sec).
+// destination six in a row, then one a second, of ICMPv6 ten (icmp_ratelimit, and
+// icmp/ratelimit of IPv6); to all together fifty in a row, then a thousand a second
+// (icmp_msgs_per_sec).
 type errorLimiter struct {
 	mu     sync.Mutex
 	limit  int
 	global bucketOfTokens
-	each   map[ipv4]bucketOfTokens
+	each   map[address]bucketOfTokens
 	sweep  instant // not before then is the table searched for who can be forgotten
 }
 
@@ -143,16 +152,17 @@ type bucketOfTokens struct {
 }
 
 const (
-	destinationBurst    = 6
-	destinationInterval = time.Second
-	globalBurst         = 50
-	globalInterval      = time.Millisecond
+	destinationBurst     = 6
+	destinationInterval  = time.Second
+	destinationInterval6 = 100 * time.Millisecond
+	globalBurst          = 50
+	globalInterval       = time.Millisecond
 )
 
 func (l *errorLimiter) init(limit int) {
 	l.limit = limit
 	l.global.tokens = globalBurst
-	l.each = make(map[ipv4]bucketOfTokens)
+	l.each = make(map[address]bucketOfTokens)
 }
 
 // fill fills the bucket up for the time gone by.
@@ -164,7 +174,11 @@ func (b *bucketOfTokens) fill(now instant, interval time.Duration, burst int) {
 }
 
 // allow reports whether an error may be sent to dst now, and counts it.
-func (l *errorLimiter) allow(dst ipv4, now instant) bool {
+func (l *errorLimiter) allow(dst address, now instant) bool {
+	interval := destinationInterval6
+	if dst.is4() {
+		interval = destinationInterval
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.each[dst]
@@ -175,7 +189,7 @@ func (l *errorLimiter) allow(dst ipv4, now instant) bool {
 		}
 		b = bucketOfTokens{destinationBurst, now}
 	}
-	b.fill(now, destinationInterval, destinationBurst)
+	b.fill(now, interval, destinationBurst)
 	l.global.fill(now, globalInterval, globalBurst)
 	if b.tokens == 0 || l.global.tokens == 0 {
 		return false

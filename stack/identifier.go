@@ -27,19 +27,20 @@ type identifiers struct {
 	counters atomic.Pointer[[identifierBuckets]atomic.Uint32] // nil until the first
 }
 
-// next returns the next identification for packets from src to dst.
-func (i *identifiers) next(key uint64) uint16 {
+// count counts one more packet between those that a key stands for.
+func (i *identifiers) count(key uint64) uint32 {
 	c := i.counters.Load()
 	if c == nil {
 		i.counters.CompareAndSwap(nil, new([identifierBuckets]atomic.Uint32))
 		c = i.counters.Load()
 	}
-	return permute16(uint16(c[key%identifierBuckets].Add(1)), key)
+	return c[key%identifierBuckets].Add(1)
 }
 
 // nextID returns an identification for a packet that may be fragmented.
 func (s *Stack) nextID(src, dst ipv4, proto wire.Protocol) uint16 {
-	return s.identifiers.next(s.ports.mix(uint64(src)<<32|uint64(dst), uint64(proto)))
+	key := s.ports.mix(uint64(src)<<32|uint64(dst), uint64(proto))
+	return permute16(uint16(s.identifiers.count(key)), key)
 }
 
 // permute16 is one of many permutations of the numbers of 16 bits: a Feistel network
@@ -48,16 +49,16 @@ func permute16(n uint16, key uint64) uint16 {
 	const rounds = 6
 	left, right := n>>8, n&0xff
 	for r := range uint64(rounds) {
-		left, right = right, left^scramble(key, r<<8|uint64(right))
+		left, right = right, left^scramble(key, r<<8|uint64(right))>>8
 	}
 	return left<<8 | right
 }
 
-// scramble returns 8 bits that depend on all of the key's and of x: the finalizer
+// scramble returns 16 bits that depend on all of the key's and of x: the finalizer
 // of splitmix64.
 func scramble(key, x uint64) uint16 {
 	z := key ^ x*0x9e3779b97f4a7c15
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return uint16(z >> 56)
+	return uint16(z >> 48)
 }

@@ -29,6 +29,8 @@ type version6 struct {
 	parseRoute func(st *state, r Route, n route) (route, error)
 	// down and up take note that the interface has changed; removed, that it is gone.
 	down, up, removed func(i *Interface)
+	// fragments cuts a packet whose IP header begins at the offset.
+	fragments func(s *Stack, b *packet.Buffer, at, mtu int) []*packet.Buffer
 	// sendError sends an ICMPv6 error message about a packet.
 	sendError func(s *Stack, st *state, b *packet.Buffer, e icmpError6)
 	// groups is the host's part of MLD.
@@ -49,6 +51,7 @@ var ipv6 = &version6{
 	down:          (*Interface).down6,
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,
+	fragments:     (*Stack).fragments6,
 	sendError:     (*Stack).sendError6,
 	groups:        &mld,
 	changeGroup:   (*Socket).change6,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // The constants of path MTU discovery: Linux's net.ipv4.route.mtu_expires and
@@ -15,8 +16,11 @@ const (
 	leastPathMTU   = 552              // what a path is believed to have at least
 )
 
-// maxPathMTU is the longest IPv4 packet there is.
-const maxPathMTU = 65535
+// maxPathMTU is the longest packet there is of IPv4, maxPathMTU6 of IPv6.
+const (
+	maxPathMTU  = 65535
+	maxPathMTU6 = wire.IPv6HeaderLen + 65535
+)
 
 // pathMTUs is what routers have said of the MTUs of paths: a table of what is less
 // than the way out has, bounded and forgotten after ten minutes.
@@ -94,8 +98,12 @@ func (t *pathMTUs) get(i *Interface, dst address) (mtu int, locked bool) {
 // learn takes note of an MTU that a path is said to have, of which the first link
 // has so much. The rules are Linux's __ip_rt_update_pmtu: only less is believed,
 // and what is less than 552 is taken for 552 and the path for one that needs
-// fragments.
+// fragments. Of IPv6 what is less than every link carries is not believed (RFC 8201,
+// section 4, and __ip6_rt_update_pmtu).
 func (t *pathMTUs) learn(i *Interface, dst address, said, link int) {
+	if !dst.is4() && said < wire.IPv6MinMTU {
+		return
+	}
 	key, now := keyOf(i, dst), t.stack.timers.now()
 	t.mu.Lock()
 	p := t.known[key]
@@ -107,7 +115,7 @@ func (t *pathMTUs) learn(i *Interface, dst address, said, link int) {
 		t.mu.Unlock()
 		return
 	}
-	locked := said < leastPathMTU
+	locked := dst.is4() && said < leastPathMTU
 	if locked {
 		said = min(old, leastPathMTU)
 	}
@@ -220,7 +228,12 @@ func (s *Stack) republish() {
 // of returns the MTU of the way to a destination, by whichever interface it
 // begins, and whether packets may be fragmented on it although they fit.
 func (t *pathMTUs) of(i *Interface, dst address) (mtu int, locked bool) {
-	mtu = min(i.MTU(), maxPathMTU)
+	if mtu = min(i.MTU(), maxPathMTU); !dst.is4() {
+		mtu = min(i.MTU(), maxPathMTU6)
+		if n := i.stack.state.Load().byIndex(i.index); n != nil {
+			mtu = min(mtu, n.MTU6())
+		}
+	}
 	if known, l := t.get(i, dst); known != 0 {
 		mtu, locked = min(mtu, known), l
 	}
@@ -253,4 +266,35 @@ func (s *Socket) learnPathMTU(local, peer ipv4, said int) {
 		return
 	}
 	s.stack.pathMTUs.learn(out.Interface, q.dst, said, min(out.MTU(), maxPathMTU))
+}
+
+// learnPathMTU6 takes note of what a packet too big message says that came in by an
+// interface and quotes a datagram of the socket's (Linux's ip6_sk_update_pmtu).
+func (s *Socket) learnPathMTU6(local, peer address, from *Interface, said int) {
+	s.mu.Lock()
+	q := query{src: local, dst: peer, device: s.opts.device}
+	believes := s.opts.fragment.believes()
+	s.path.forget() // whoever else goes there will see the new state
+	s.mu.Unlock()
+	if !believes || peer.isMulticast() {
+		return
+	}
+	if q.device == 0 && peer.isLinkLocal() {
+		q.device = from.index
+	}
+	st := s.stack.state.Load()
+	var device *netif
+	if q.device != 0 {
+		if device = st.byIndex(q.device); device == nil {
+			return
+		}
+	}
+	// The way is looked up without asking for the neighbour, of which a forged
+	// message would make one.
+	var p path
+	out, _, err := st.wayOut6(&p, &q, device)
+	if err != nil || out.kind == link.Loopback {
+		return
+	}
+	s.stack.pathMTUs.learn(out.Interface, q.dst, said, min(out.MTU6(), maxPathMTU6))
 }
