@@ -67,32 +67,43 @@ func TestRFC4861_7_2_5_advertisements(t *testing.T) {
 					checkLedger(t, n.host)
 				})
 			}
-			if mac.IsZero() {
-				check(NeighborIncomplete, NeighborIncomplete, wire.MAC{}) // it is useless
-			} else if solicited {
-				check(NeighborIncomplete, NeighborReachable, mac) // whatever Override says
-			} else {
-				check(NeighborIncomplete, NeighborDelay, mac) // stale, and used at once by what waits
-			}
-			for _, from := range known6 {
-				switch differs := mac == macOther; {
-				case differs && !override && from == NeighborReachable:
-					check(from, NeighborStale, macPeer)
-				case differs && !override:
-					check(from, from, macPeer)
-				case solicited && differs:
-					check(from, NeighborReachable, macOther)
-				case solicited:
-					check(from, NeighborReachable, macPeer)
-				case differs:
-					check(from, NeighborStale, macOther)
-				default:
-					check(from, from, macPeer)
+			for _, from := range append([]NeighborState{NeighborIncomplete, NeighborFailed}, known6...) {
+				before := macPeer
+				if from == NeighborIncomplete || from == NeighborFailed {
+					before = wire.MAC{}
 				}
+				want, wantMAC := appendixC(from, before, mac, solicited, override)
+				check(from, want, wantMAC)
 			}
-			check(NeighborFailed, NeighborFailed, wire.MAC{})
 		}
 	}
+}
+
+// appendixC is the state machine of RFC 4861, appendix C, for an advertisement, with
+// what Linux has besides: one that failed to answer is not believed.
+func appendixC(from NeighborState, before, mac wire.MAC, solicited, override bool) (NeighborState, wire.MAC) {
+	differs := !mac.IsZero() && mac != before
+	switch {
+	case from == NeighborFailed, from == NeighborPermanent:
+		return from, before
+	case from == NeighborIncomplete && mac.IsZero():
+		return from, before // it is useless
+	case from == NeighborIncomplete && solicited:
+		return NeighborReachable, mac // whatever Override says
+	case from == NeighborIncomplete:
+		return NeighborDelay, mac // stale, and used at once by what waits
+	case differs && !override && from == NeighborReachable:
+		return NeighborStale, before
+	case differs && !override:
+		return from, before
+	case solicited && differs:
+		return NeighborReachable, mac
+	case solicited:
+		return NeighborReachable, before
+	case differs:
+		return NeighborStale, mac
+	}
+	return from, before
 }
 
 func TestRFC4861_7_2_5_an_unknown_neighbour_is_not_made(t *testing.T) {
@@ -256,7 +267,7 @@ func TestRFC4861_7_1_validation(t *testing.T) {
 		"hop limit of NS":            {hops: 254, message: soliciting(linkLocalA, macPeer)},
 		"hop limit of NA":            {hops: 64, message: advertising(peer6, "SO", macPeer)},
 		"hop limit of RA":            {hops: 1, dst: "ff02::1", message: wire.RouterAdvertisement{RouterLifetime: time.Hour}},
-		"hop limit of RS":            {hops: -1, dst: "ff02::2", message: wire.RouterSolicitation{}},
+		"hop limit of RS":            {hops: -1, message: wire.RouterSolicitation{}},
 		"code":                       {message: rawMessage(code1)},
 		"option of length zero":      {message: rawMessage(zero)},
 		"short NS":                   raw(135, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0x80),
@@ -268,16 +279,13 @@ func TestRFC4861_7_1_validation(t *testing.T) {
 		"NA of a group":              {message: advertising("ff02::5", "SO", macPeer)},
 		"solicited NA to a group":    {dst: "ff02::1", message: advertising(peer6, "SO", macPeer)},
 		"RA from a global address":   {src: "2001:db8::b", dst: "ff02::1", message: wire.RouterAdvertisement{RouterLifetime: time.Hour}},
-		"RS from :: with an option":  {src: "::", dst: "ff02::2", message: wire.RouterSolicitation{Options: slla(macPeer)}},
+		"RS from :: with an option":  {src: "::", message: wire.RouterSolicitation{Options: slla(macPeer)}},
 		"a group's hardware address": {message: advertising(peer6, "SO", wire.Broadcast)},
 	} {
 		n := newNode(t, Config{DADTransmits: -1})
 		n.says(t, 20*time.Second, "RS from "+linkLocalA+" to ff02::2 slla", "RS from "+linkLocalA+" to ff02::2 slla", "RS from "+linkLocalA+" to ff02::2 slla")
 		n.use(t, peer6)
 		n.said = nil
-		if p.dst == "ff02::2" {
-			p.to = macStack // which hears it though it is no router
-		}
 		n.hear(p)
 		n.says(t, 0)
 		checkDrops(t, n.host, drop.NDPInvalid, 1)
