@@ -21,7 +21,7 @@ type member struct {
 	said  []saying
 }
 
-// A saying is an IGMP message that a host has sent.
+// A saying is a message of IGMP or MLD that a host has sent.
 type saying struct {
 	at   time.Duration // since the test began, or since the last look
 	to   string
@@ -101,18 +101,26 @@ func (m *member) says(t *testing.T, d time.Duration, want ...string) []saying {
 	return said
 }
 
+// sourceNet is what the sources of a group's family begin with; tests name the rest.
+func sourceNet(group netip.Addr) string {
+	if group.Is4() {
+		return "10.0.0."
+	}
+	return "2001:db8::"
+}
+
 func groupOn(group string, i *Interface, source ...string) socket.Group {
 	g := socket.Group{Address: netip.MustParseAddr(group)}
 	if i != nil {
 		g.Interface = i.index
 	}
 	if len(source) > 0 {
-		g.Source = netip.MustParseAddr("10.0.0." + source[0])
+		g.Source = netip.MustParseAddr(sourceNet(g.Address) + source[0])
 	}
 	return g
 }
 
-// change changes what a socket hears by eth0; a source is the last byte of 10.0.0.0/24.
+// change changes what a socket hears by eth0; a source is the end of its address.
 func (m *member) change(t testing.TB, s *Socket, c socket.GroupChange, group string, source ...string) {
 	t.Helper()
 	if err := s.ChangeGroup(c, groupOn(group, m.eth0, source...)); err != nil {
@@ -123,7 +131,11 @@ func (m *member) change(t testing.TB, s *Socket, c socket.GroupChange, group str
 // joins opens a socket that has joined groups.
 func (m *member) joins(t testing.TB, groups ...string) *Socket {
 	t.Helper()
-	s := m.open(t, "")
+	open := m.open
+	if len(groups) > 0 && !groupAddr(groups[0]).Is4() {
+		open = m.open6
+	}
+	s := open(t, "")
 	for _, g := range groups {
 		m.change(t, s, socket.JoinGroup, g)
 	}
