@@ -135,6 +135,7 @@ func (r *scriptRun) signals(ctx context.Context, scripts []*running) (stop func(
 // runLAN runs the scripts as hosts of a LAN.
 func (r *scriptRun) runLAN(ctx context.Context, files []string, out *scriptOutput) (int, error) {
 	cfg := lab.Config{Seed: uint64(r.seed), Realtime: !r.virtual, Capture: r.pcap}
+	cfg.Stack.DADTransmits = -1 // whose an address is is known here, so nobody has to wait for it
 	if r.trace {
 		start := time.Time{}
 		if r.virtual {
@@ -183,10 +184,12 @@ func (r *scriptRun) runLAN(ctx context.Context, files []string, out *scriptOutpu
 	return code, errors.Join(err, l.Close())
 }
 
-// attach gives host number i its interface: an address, and a route to groups.
+// attach gives host number i its interface: an address of each family, and a route to
+// groups, which for IPv6 there is anyway.
 func attach(h *lab.Host, lan lab.Segment, i int) error {
-	address := netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)})
-	ifname, err := h.Attach(lan, lab.LinkConfig{Addresses: []netip.Prefix{netip.PrefixFrom(address, 24)}})
+	v4 := netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)})
+	v6 := netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(i + 1)})
+	ifname, err := h.Attach(lan, lab.LinkConfig{Addresses: []netip.Prefix{netip.PrefixFrom(v4, 24), netip.PrefixFrom(v6, 64)}})
 	if err != nil {
 		return err
 	}
