@@ -213,6 +213,9 @@ func (c *checker) node(n *node) {
 			c.routerPort(f, at)
 		}
 	}
+	if n.Stack != nil && n.Stack.DADTransmits != nil {
+		c.atMost(n.Stack.DADTransmits, 100, path+".stack.dad_transmits")
+	}
 	used := make(map[string]bool)
 	kinds := make(map[string]int)
 	for i := range n.Programs {
@@ -508,5 +511,5 @@ func (m *matcher) set(text string, doc *document) error {
 }
 
 func (m *matcher) matches(a netip.AddrPort) bool {
-	return slices.Contains(m.addresses, a.Addr().Unmap()) && (m.port == 0 || m.port == a.Port())
+	return slices.Contains(m.addresses, a.Addr().Unmap().WithZone("")) && (m.port == 0 || m.port == a.Port())
 }

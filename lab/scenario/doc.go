@@ -20,7 +20,7 @@
 //	hosts:
 //	  alice:
 //	    segment: lan
-//	    address: 10.0.1.1/24               # or a list
+//	    address: 10.0.1.1/24               # or a list, of IPv4 and IPv6
 //	    gateway: 10.0.1.254                # the default route
 //	    mtu: 1500
 //	    faults: {delay: 5ms, loss: 10%}    # of what alice sends
@@ -93,7 +93,9 @@
 //
 // # Limitations
 //
-// IPv4, as far as package lab is. Of filters, 4096 groups on interfaces are told
+// Whose IPv6 addresses are used from the start has to say so (stack: {dad_transmits:
+// 0}); others ask first whether they are taken, for up to two seconds. There is no
+// host without an address that makes itself one. Of filters, 4096 groups on interfaces are told
 // apart. A file has at most
 // 1 MiB, 1000 hosts and 4096 programs. Of each program, a Result holds the first
 // 100 datagrams and errors; [Options.Event] is told of all.

@@ -318,28 +318,54 @@ func writeSnooping(b *strings.Builder, s *lab.SegmentReport) {
 		queriers = "querier " + enumerate(who)
 	}
 	fmt.Fprintf(b, "\n%s snoops: %s, %s\n", s.Name, routers, queriers)
-	groups := 0
-	for i, g := range s.Groups {
+	// Every IPv6 address brings a group on its link: they are only counted here.
+	var list []lab.SwitchGroup
+	linkLocal := 0
+	for _, g := range s.Groups {
+		if g.Group.IsLinkLocalMulticast() {
+			linkLocal++
+		} else {
+			list = append(list, g)
+		}
+	}
+	groups, width := 0, 0
+	for i, g := range list {
+		if i == 0 || list[i-1].Group != g.Group {
+			if groups++; groups > shownGroups {
+				list = list[:i]
+				break
+			}
+		}
+		width = max(width, len(g.Group.String()))
+	}
+	for i, g := range list {
 		name := ""
-		if i == 0 || s.Groups[i-1].Group != g.Group {
-			groups++
+		if i == 0 || list[i-1].Group != g.Group {
 			name = g.Group.String()
 		}
-		if groups > shownGroups {
-			fmt.Fprintf(b, "  … and more\n")
-			break
-		}
-		hears := "all"
-		if len(g.Sources) > 0 || g.Only {
-			var list []string
-			for _, a := range g.Sources {
-				list = append(list, a.String())
-			}
-			hears = enumerate(list)
-			if !g.Only {
-				hears = "all but " + hears
-			}
-		}
-		fmt.Fprintf(b, "  %-15s  %s hears %s, for %v\n", name, g.Host+" "+g.Interface, hears, g.Expires.Round(time.Millisecond))
+		fmt.Fprintf(b, "  %-*s  %s %s hears %s, for %v\n", width, name, g.Host, g.Interface, hears(&g), g.Expires.Round(time.Millisecond))
 	}
+	switch more := len(s.Groups) - linkLocal - len(list); {
+	case more > 0 && linkLocal > 0:
+		fmt.Fprintf(b, "  … and %d more, and %d of link-local groups\n", more, linkLocal)
+	case more > 0:
+		fmt.Fprintf(b, "  … and %d more\n", more)
+	case linkLocal > 0:
+		fmt.Fprintf(b, "  and %s of link-local groups\n", plural(linkLocal, "member"))
+	}
+}
+
+// hears says whom a port hears of a group.
+func hears(g *lab.SwitchGroup) string {
+	var list []string
+	for _, a := range g.Sources {
+		list = append(list, a.String())
+	}
+	switch {
+	case g.Only:
+		return enumerate(list)
+	case len(list) > 0:
+		return "all but " + enumerate(list)
+	}
+	return "all"
 }

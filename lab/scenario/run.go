@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -173,7 +175,7 @@ func (r *run) launch(b *built, res *Result, watches []*watch) {
 		host := HostResult{Name: n.Name, Addresses: n.addresses()}
 		for i := range n.Programs {
 			spec := &n.Programs[i]
-			p := &process{program: spec, run: r, host: h, result: &ProgramResult{Host: n.Name, Name: spec.name}}
+			p := &process{program: spec, node: n, run: r, host: h, result: &ProgramResult{Host: n.Name, Name: spec.name}}
 			p.result.Kind, _ = spec.kind()
 			p.result.About = spec.about()
 			for _, w := range watches {
@@ -197,7 +199,7 @@ func (p *program) about() string {
 		if v.Address != nil {
 			ip = netip.Addr(*v.Address).String()
 		}
-		return fmt.Sprintf("%s:%d", ip, v.Port)
+		return net.JoinHostPort(ip, strconv.Itoa(int(v.Port)))
 	}
 	return s.To.text
 }
