@@ -57,6 +57,9 @@ func inLab(t *testing.T, f func(w *world)) {
 	if _, err := h.Attach(l.AddSwitch("lan"), lab.LinkConfig{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}); err != nil {
 		t.Fatal(err)
 	}
+	if err := h.AddRoute(stack.Route{Gateway: netip.MustParseAddr("10.0.0.254")}); err != nil {
+		t.Fatal(err)
+	}
 	h.Go("test", func(context.Context) error {
 		f(newWorld(t, "lab", h))
 		return nil
@@ -162,6 +165,14 @@ func (w *world) is(err error, target error, message string) {
 func do(w *world, err error) {
 	w.Helper()
 	if err != nil {
+		w.Error(err)
+	}
+}
+
+// send sends from a socket without a loop.
+func send(w *world, s socket.Socket, to netip.AddrPort, msg string) {
+	w.Helper()
+	if _, err := s.TrySend([]socket.Message{{Buf: []byte(msg), Addr: to}}); err != nil {
 		w.Error(err)
 	}
 }

@@ -10,6 +10,9 @@ import (
 // of the other fields Set says which hold something, as Options.Report has asked.
 type RemoteInfo socket.Message
 
+// A Message is a datagram and what is known of it.
+type Message = socket.Message
+
 // Address returns the sender's address, with its zone if it has one (fe80::1%eth0).
 func (r *RemoteInfo) Address() string { return r.Addr.Addr().String() }
 

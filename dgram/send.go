@@ -218,7 +218,7 @@ func (s *Socket) complete(callback func(int, error), n int, err error) {
 		c = &completion{s: s}
 	}
 	c.callback, c.n, c.err = callback, n, err
-	if len(s.later) > 0 || s.loop.Drained() >= loop.Turn {
+	if s.calling || len(s.later) > 0 || s.loop.Drained() >= loop.Turn-1 {
 		s.later = append(s.later, c)
 		s.callSoon()
 		return
@@ -244,6 +244,10 @@ const maxSpare = 1024
 func (c *completion) Tick() {
 	s, callback, n, err := c.s, c.callback, c.n, c.err
 	c.callback, c.err = nil, nil
+	if now := s.loop.Turns(); s.turn != now {
+		s.turn, s.calls = now, 0
+	}
+	s.calls++
 	if len(s.spare) < maxSpare {
 		s.spare = append(s.spare, c)
 	}
@@ -258,15 +262,17 @@ func (s *Socket) callSoon() {
 	}
 }
 
-// callLater calls a turn's worth of it.
+// callLater calls a turn's worth of it, less what this turn has called already.
 func (s *Socket) callLater() {
 	s.soon = false
-	for n := 0; n < loop.Turn && len(s.later) > 0 && !s.loop.Failed(); n++ {
+	s.calling = true
+	for len(s.later) > 0 && !s.loop.Failed() && (s.turn != s.loop.Turns() || s.calls < loop.Turn) {
 		c := s.later[0]
 		s.later[0] = nil
 		s.later = s.later[1:]
 		c.Tick()
 	}
+	s.calling = false
 	if len(s.later) > 0 {
 		s.callSoon()
 	}

@@ -40,7 +40,8 @@ type Socket struct {
 	readShut      atomic.Bool   // it was shut down for reading
 	port          atomic.Uint32 // its own port; 0: not asked for yet
 
-	notes notifications
+	notes   notifications
+	watched atomic.Pointer[watched] // by a poller; nil: by none
 
 	groups struct {
 		sync.Mutex
@@ -346,6 +347,9 @@ func (s *Socket) keep(errno syscall.Errno) {
 	s.kept.Store(uint32(errno))
 	s.read.kick()
 	s.write.kick()
+	if w := s.watched.Load(); w != nil {
+		w.poller.tellKept(s)
+	}
 }
 
 // takeKept returns the error that was kept, once; of one that has become pending

@@ -3,9 +3,10 @@ package interop
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
-	"time"
 
+	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
 
 	"github.com/castnet-go/castnet/internal/netns"
@@ -19,16 +20,29 @@ type family struct {
 	level   int    // of socket options
 	bits    int    // of the prefix that all hosts share
 	ours    netip.Addr
-	second  netip.Addr   // another one that we can have
-	kernel  []netip.Addr // the kernel has several, to be several sources
-	remote  netip.Addr   // a host beyond the bridge
+	second  netip.Addr      // another one that we can have
+	kernel  []netip.Addr    // the kernel has several, to be several sources
+	remote  netip.Addr      // a host beyond the bridge
+	beyond  [2]netip.Prefix // another link: our address and the kernel's
 	groups  [4]netip.Addr
 	ssm     [4]netip.Addr // in the range of source-specific groups (RFC 4607)
 	// twin has the hardware address of the first of the groups.
 	twin netip.Addr
 	// allHosts hears everybody without joining.
 	allHosts netip.Addr
-	udp      string // socat's name
+
+	// Names and arguments that programs have for the family.
+	ip            string // iproute2
+	udp           string // socat
+	socatJoin     string
+	socatMore     string // to send by the right interface
+	iperf         []string
+	sockets       string // of /proc/net
+	ssmping       netip.Addr
+	asmping       netip.Addr // groups that ssmpingd may be asked to answer by
+	ssmpingFamily byte
+	mdns          netip.Addr
+	record        uint16 // of DNS, an address
 
 	newest        int    // version of the protocol that tells of groups
 	bridgeVersion string // a bridge's setting of it
@@ -38,15 +52,19 @@ type family struct {
 // families are those that a test of both is run with.
 var families = []*family{
 	{
-		name: "IPv4", network: "udp4", level: unix.IPPROTO_IP, bits: 24, udp: "UDP4",
+		name: "IPv4", network: "udp4", level: unix.IPPROTO_IP, bits: 24,
 		newest: 3, bridgeVersion: "mcast_igmp_version", bridgeQueries: "igmp_queries",
 		ours: ours, second: netip.MustParseAddr("10.0.0.22"),
 		kernel:   addrs("10.0.0.1", "10.0.0.11", "10.0.0.12"),
 		remote:   netip.MustParseAddr("10.0.0.3"),
+		beyond:   [2]netip.Prefix{netip.MustParsePrefix("10.0.1.2/24"), netip.MustParsePrefix("10.0.1.1/24")},
 		groups:   [4]netip.Addr(addrs("239.1.2.3", "239.1.2.4", "239.1.2.5", "239.1.2.6")),
 		ssm:      [4]netip.Addr(addrs("232.1.3.3", "232.1.3.4", "232.1.3.5", "232.1.3.6")),
 		twin:     netip.MustParseAddr("239.129.2.3"),
 		allHosts: netip.MustParseAddr("224.0.0.1"),
+		ip:       "-4", udp: "UDP4", socatJoin: "ip-add-membership", socatMore: "ip-multicast-if=10.0.0.1", sockets: "udp",
+		ssmping: netip.MustParseAddr("232.43.211.234"), asmping: netip.MustParseAddr("239.3.4.234"), ssmpingFamily: 1,
+		mdns: netip.MustParseAddr("224.0.0.251"), record: dns.TypeA,
 	},
 }
 
@@ -57,8 +75,9 @@ func addrs(texts ...string) (list []netip.Addr) {
 	return list
 }
 
-// eachFamily runs a test once for each.
+// eachFamily runs a test once for each, beside others.
 func eachFamily(t *testing.T, test func(t *testing.T, f *family)) {
+	t.Parallel()
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
@@ -157,50 +176,28 @@ func (f *family) alsoHeard(groups map[netip.Addr]portGroup) map[netip.Addr]portG
 func (f *family) olderReports() []string {
 	return []string{
 		"0x16 239.1.2.4", "0x17 239.1.2.4",
-		"0x12 239.1.2.5",
-		"0x22 TO_EX 239.1.2.6", "0x22 TO_IN 239.1.2.6",
+		"0x22 TO_EX 239.1.2.5", "0x22 TO_IN 239.1.2.5",
 	}
 }
 
-// askVersion1 asks everybody as a router of RFC 1112 does, from the remote host, until
-// stop is called.
-func (f *family) askVersion1(t *testing.T, ns *netns.Namespace) (stop func()) {
+// bound waits until a socket of the namespace is bound to the UDP port.
+func (f *family) bound(t *testing.T, ns *netns.Namespace, port int) {
 	t.Helper()
-	var d int
-	var err error
-	ns.Do(func() { d, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_IGMP) })
-	if err != nil {
-		t.Fatal(err)
+	eventually(t, fmt.Sprintf("somebody to listen on port %d", port), func() bool {
+		return strings.Contains(ns.Run(t, "cat", "/proc/self/net/"+f.sockets), fmt.Sprintf(":%04X ", port))
+	})
+}
+
+// routeGroups gives a kernel a way to groups, for programs that do not name a device.
+func (f *family) routeGroups(w *world, ns *netns.Namespace, device string) {
+	w.t.Helper()
+	ns.Run(w.t, "ip", "route", "add", "224.0.0.0/4", "dev", device)
+}
+
+// largest returns the largest datagram that fits in a packet of the size.
+func (f *family) largest(packet int) int {
+	if f.level == unix.IPPROTO_IPV6 {
+		return packet - 48
 	}
-	must(t, unix.Bind(d, &unix.SockaddrInet4{Addr: f.remote.As4()}))
-	query := []byte{igmpQuery, 0, 0xff - igmpQuery, 0xff, 0, 0, 0, 0} // with its checksum
-	end, done := make(chan struct{}), make(chan error)
-	go func() {
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			if err := unix.Sendto(d, query, 0, &unix.SockaddrInet4{Addr: f.allHosts.As4()}); err != nil {
-				done <- err
-				return
-			}
-			select {
-			case <-end:
-				done <- nil
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	ended := false
-	stop = func() {
-		if ended {
-			return
-		}
-		ended = true
-		close(end)
-		must(t, <-done)
-		unix.Close(d)
-	}
-	t.Cleanup(stop)
-	return stop
+	return packet - 28
 }

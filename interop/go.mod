@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/castnet-go/castnet v0.0.0
+	github.com/hashicorp/mdns v1.0.7
 	github.com/miekg/dns v1.1.72
 	golang.org/x/sys v0.46.0
 )

@@ -63,34 +63,43 @@ func parseIperfResult(b []byte) (r iperfResult, err error) {
 	return r, nil
 }
 
-// iperfSend is the client: n datagrams of the size, at most so many a
-// millisecond, then the last one until the server reports.
-func iperfSend(c *castnet.Conn, n, size, each int) (iperfResult, error) {
-	b := make([]byte, size)
-	send := func(number int) error {
-		now := time.Now()
-		binary.BigEndian.PutUint32(b, uint32(number))
-		binary.BigEndian.PutUint32(b[4:], uint32(now.Unix()))
-		binary.BigEndian.PutUint32(b[8:], uint32(now.Nanosecond()/1000))
-		if number < 0 {
-			binary.BigEndian.PutUint32(b[12:], ^uint32(0))
-		}
-		_, err := c.Write(b)
-		return err
+// iperfPut sends a datagram with its number in b.
+func iperfPut(c *castnet.Conn, b []byte, number int) error {
+	now := time.Now()
+	binary.BigEndian.PutUint32(b, uint32(number))
+	binary.BigEndian.PutUint32(b[4:], uint32(now.Unix()))
+	binary.BigEndian.PutUint32(b[8:], uint32(now.Nanosecond()/1000))
+	if number < 0 {
+		binary.BigEndian.PutUint32(b[12:], ^uint32(0))
 	}
+	_, err := c.Write(b)
+	return err
+}
+
+// iperfFlow sends n datagrams of the size, at most so many a millisecond.
+func iperfFlow(c *castnet.Conn, n, size, each int) error {
+	b := make([]byte, size)
 	tick := time.NewTicker(time.Millisecond) // which does not catch up
 	defer tick.Stop()
 	for i := 1; i <= n; i++ {
-		if err := send(i); err != nil {
-			return iperfResult{}, fmt.Errorf("sending %d: %w", i, err)
+		if err := iperfPut(c, b, i); err != nil {
+			return fmt.Errorf("sending %d: %w", i, err)
 		}
 		if i%each == 0 {
 			<-tick.C
 		}
 	}
+	return nil
+}
+
+// iperfSend is the client: a flow, then the last datagram until the server reports.
+func iperfSend(c *castnet.Conn, n, size, each int) (iperfResult, error) {
+	if err := iperfFlow(c, n, size, each); err != nil {
+		return iperfResult{}, err
+	}
 	answer := make([]byte, 2000)
 	for range 10 {
-		if err := send(-(n + 1)); err != nil {
+		if err := iperfPut(c, make([]byte, size), -(n + 1)); err != nil {
 			return iperfResult{}, fmt.Errorf("sending the last: %w", err)
 		}
 		c.SetReadDeadline(time.Now().Add(patience / 10))
@@ -102,25 +111,33 @@ func iperfSend(c *castnet.Conn, n, size, each int) (iperfResult, error) {
 	return iperfResult{}, errors.New("the server does not report")
 }
 
-// iperfReceive is the server for one client.
+// iperfReceive is the server for one client, to whom it reports.
 func iperfReceive(c *castnet.Conn) (iperfResult, error) {
-	var r iperfResult
+	r, last, from, err := iperfTally(c)
+	if err == nil {
+		_, err = c.WriteToUDPAddrPort(r.append(last), from)
+	}
+	return r, err
+}
+
+// iperfTally receives what one client sends, and returns the last datagram's header
+// and where it came from.
+func iperfTally(c *castnet.Conn) (r iperfResult, last []byte, from netip.AddrPort, err error) {
 	var began time.Time
 	next := int32(1)
 	buf := make([]byte, 2000)
 	for {
 		n, from, err := c.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			return r, fmt.Errorf("after %d datagrams: %w", r.datagrams, err)
+			return r, nil, from, fmt.Errorf("after %d datagrams: %w", r.datagrams, err)
 		}
 		if n < 16 {
-			return r, fmt.Errorf("a datagram of %d bytes", n)
+			return r, nil, from, fmt.Errorf("a datagram of %d bytes", n)
 		}
 		number := int32(binary.BigEndian.Uint32(buf))
 		if number < 0 {
 			r.took = time.Since(began)
-			_, err := c.WriteToUDPAddrPort(r.append(buf[:16]), from)
-			return r, err
+			return r, buf[:16], from, nil
 		}
 		if r.datagrams == 0 {
 			began = time.Now()

@@ -38,6 +38,15 @@
 // runs ([Host.SetFaults], [Host.SetLink], [Lab.Partition], from a task or by
 // [Lab.At]).
 //
+// # Multicast
+//
+// A switch floods what is for a group, unless [Switch.Snoop] makes it look at IGMP
+// and MLD (RFC 4541): then it sends a group's frames to the ports of members and of
+// routers, forgets who is not heard, and prints what it knows ([Switch.Groups]). A
+// copy that is not sent was never made, so it is no drop: it is counted as withheld,
+// and told to the Tracer, with the reason, for each port (trace.Withhold). In it can
+// be a querier, as in Linux's bridge, for segments without a router.
+//
 // # What became of it
 //
 // Nothing is lost without a name: [Lab.Report] counts what each host, link and
@@ -69,7 +78,8 @@
 // is not a task gets an error when it blocks; that it may not use the sockets at
 // all is not noticed, except by the race detector.
 //
-// Switches have hosts on their ports and not other switches, and flood
-// multicast: they do not look at IGMP. Routers have static routes. A partition
-// is between hosts on one segment.
+// Switches have hosts on their ports and not other switches. One that snoops neither
+// suppresses reports nor answers for its hosts, and when a port comes up it asks
+// who is there only if it is the querier. Routers have static routes. A partition is
+// between hosts on one segment.
 package lab

@@ -60,25 +60,39 @@ type LinkConfig struct {
 // host's Attach and Open and the lab's Run return the reason.
 func (l *Lab) AddHost(name string) *Host {
 	h := new(Host)
-	l.addHost(h, name, false)
+	l.addHost(h, name, false, l.cfg.Stack)
+	return h
+}
+
+// AddHostWith adds a host whose stack is another kind than Config.Stack; see AddHost.
+func (l *Lab) AddHostWith(name string, cfg stack.Config) *Host {
+	h := new(Host)
+	l.addHost(h, name, false, cfg)
 	return h
 }
 
 // AddRouter adds a host that forwards; see AddHost.
 func (l *Lab) AddRouter(name string) *Router {
 	r := new(Router)
-	l.addHost(&r.Host, name, true)
+	l.addHost(&r.Host, name, true, l.cfg.Stack)
 	return r
 }
 
-func (l *Lab) addHost(h *Host, name string, forwarding bool) {
+// AddRouterWith adds a router whose stack is another kind than Config.Stack; see
+// AddHost.
+func (l *Lab) AddRouterWith(name string, cfg stack.Config) *Router {
+	r := new(Router)
+	l.addHost(&r.Host, name, true, cfg)
+	return r
+}
+
+func (l *Lab) addHost(h *Host, name string, forwarding bool, cfg stack.Config) {
 	l.lock()
 	defer l.unlock()
 	h.lab, h.name, h.id = l, name, hashStart
 	h.id.addString(name)
 	h.faults = l.source(name, "faults")
 	h.err = l.claim("host", name)
-	cfg := l.cfg.Stack
 	cfg.Name, cfg.Clock, cfg.Seed, cfg.Tracer, cfg.Forwarding = name, &l.queue, l.derive(name, "stack"), l.tracer, forwarding
 	var err error
 	if h.stack, err = stack.New(cfg); err != nil {
@@ -262,15 +276,16 @@ func (h *Host) SetLink(ifname string, up bool) error {
 	if n.at == nil {
 		return fmt.Errorf("lab: host %s: interface %s was removed", h.name, ifname)
 	}
-	if p, ok := n.at.(*port); ok && up != n.up && p.sw.snooper != nil {
-		n.up = up
-		if up {
+	was := n.up
+	n.up = up
+	if p, ok := n.at.(*port); ok && p.sw.snooper != nil {
+		switch {
+		case up && !was:
 			p.sw.snooper.plugged(p)
-		} else {
+		case was && !up:
 			p.sw.snooper.unplug(p)
 		}
 	}
-	n.up = up
 	return nil
 }
 

@@ -92,6 +92,9 @@ type Loop struct {
 	out        [Turn]socket.Message // scratch, of UDP.flush
 
 	parking parking
+	poller  socket.Poller // changed under mu; nil: none is needed so far
+	slots   slots
+	events  [256]socket.Ready // that the poller has told of
 
 	// What comes from other goroutines.
 	mu       sync.Mutex
@@ -285,7 +288,8 @@ func (l *Loop) runPending() {
 
 // poll waits for at most d, without end if d is negative, and serves what is ready.
 func (l *Loop) poll(d time.Duration) error {
-	if err := l.parking.park(d); err != nil {
+	told, err := l.parking.park(d)
+	if err != nil {
 		return err
 	}
 	if d != 0 {
@@ -297,15 +301,18 @@ func (l *Loop) poll(d time.Duration) error {
 	l.ready, l.polled = l.polled[:0], l.ready
 	for _, u := range notified {
 		u.take()
-		if !u.isReady {
-			l.polled = append(l.polled, u)
-		}
+		l.join(u)
 	}
 	for _, a := range asyncs {
 		a.sent = false
 	}
 	l.mu.Unlock()
-
+	for _, r := range l.events[:told] {
+		if u := l.slots.get(r.ID); u != nil {
+			u.got |= r.Events & u.watched
+			l.join(u)
+		}
+	}
 	for _, u := range l.polled {
 		u.isReady = false
 	}
@@ -340,11 +347,17 @@ func (l *Loop) callAll(list []func(), from *[]func()) {
 	}
 }
 
-// Close gives up what the loop holds of the system's. EBUSY: it is running, or a
-// handle is not closed.
+// Close gives up what the loop holds of the operating system's, if it has had sockets of
+// it; else the garbage collector does. EBUSY: it is running, or a handle is not closed.
 func (l *Loop) Close() error {
 	if l.running || l.handles.first != nil || l.closing.len() > 0 || l.reqs > 0 {
 		return syscall.EBUSY
+	}
+	if p := l.poller; p != nil {
+		l.mu.Lock()
+		l.poller = nil
+		l.mu.Unlock()
+		return p.Close()
 	}
 	return nil
 }

@@ -56,73 +56,94 @@ const (
 	moment   = time.Microsecond
 )
 
-// park waits until the loop is woken, or d has passed unless that is negative. With
-// a d of 0 it lets others run whom the network's scheduler has run at this instant.
-func (p *parking) park(d time.Duration) error {
+// park waits until the loop is woken, a socket is ready of which the poller tells, or d
+// has passed unless that is negative. It returns how many the poller told of. With a d
+// of 0 it lets others run whom the network's scheduler has run at this instant.
+func (p *parking) park(d time.Duration) (told int, err error) {
 	l := p.loop
-	if p.scheduler == nil && d == 0 {
-		return nil
-	}
-	if p.scheduler != nil {
+	switch {
+	case p.scheduler != nil:
 		p.cancel.Reset()
 		if d != 0 {
 			p.busy = 0
 		} else if p.busy++; p.busy > patience {
 			p.busy, d = 0, moment
 		}
-	} else {
+	case d == 0 && l.poller == nil:
+		return 0, nil
+	case d != 0:
 		select { // a signal that came when the wait was over
 		case <-p.wake:
 		default:
 		}
 	}
-	l.mu.Lock()
-	if d != 0 && l.stirLocked() {
-		if d = 0; p.scheduler == nil {
-			l.mu.Unlock()
-			return nil
-		}
-	}
 	if d != 0 {
-		l.state = waiting
-	}
-	l.mu.Unlock()
-	defer l.setState(awake)
-
-	if p.scheduler != nil {
-		return p.scheduler.Park(d, &p.cancel)
-	}
-	if d < 0 {
-		<-p.wake
-		return nil
-	}
-	if l.clock != clock.System {
-		if p.alarm == nil {
-			p.alarm = l.clock.AfterFunc(d, p.signal)
+		l.mu.Lock()
+		if l.stirLocked() {
+			d = 0
 		} else {
-			p.alarm.Reset(d)
+			l.state = waiting
 		}
+		l.mu.Unlock()
+		defer l.setState(awake)
+	}
+	switch {
+	case p.scheduler != nil:
+		return 0, p.scheduler.Park(d, &p.cancel)
+	case l.poller == nil:
+		p.sleep(d)
+		return 0, nil
+	case d > 0 && l.clock != clock.System:
+		p.setAlarm(d)
+		defer p.alarm.Stop()
+		d = -1
+	}
+	return l.poller.Poll(l.events[:], d)
+}
+
+func (p *parking) setAlarm(d time.Duration) {
+	if p.alarm == nil {
+		p.alarm = p.loop.clock.AfterFunc(d, p.signal)
+	} else {
+		p.alarm.Reset(d)
+	}
+}
+
+// sleep waits without a poller.
+func (p *parking) sleep(d time.Duration) {
+	switch {
+	case d == 0:
+	case d < 0:
+		<-p.wake
+	case p.loop.clock != clock.System:
+		p.setAlarm(d)
 		<-p.wake
 		p.alarm.Stop()
-		return nil
+	default:
+		if p.timer == nil {
+			p.timer = time.NewTimer(d)
+		} else {
+			p.timer.Reset(d)
+		}
+		select {
+		case <-p.wake:
+			p.timer.Stop()
+		case <-p.timer.C:
+		}
 	}
-	if p.timer == nil {
-		p.timer = time.NewTimer(d)
-	} else {
-		p.timer.Reset(d)
-	}
-	select {
-	case <-p.wake:
-		p.timer.Stop()
-	case <-p.timer.C:
-	}
-	return nil
 }
 
 // signal ends the wait under way.
 func (p *parking) signal() {
 	if p.scheduler != nil {
 		p.cancel.Fire()
+		return
+	}
+	p.loop.mu.Lock()
+	poller := p.loop.poller
+	p.loop.mu.Unlock()
+	if poller != nil {
+		poller.Wake()
 		return
 	}
 	select {

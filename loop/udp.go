@@ -62,12 +62,14 @@ type UDP struct {
 	isPending  bool // in loop.pending
 	retry      *Timer
 
-	// Readiness. Watched are the events that the socket will notify of, got
-	// those that hold and are to be served.
+	// Readiness. Watched are the events that the socket, or the loop's poller, is to
+	// tell of; got are those that hold and are to be served.
 	watched socket.Events
 	got     socket.Events
-	isReady bool          // in loop.ready
-	noted   socket.Events // under loop.mu: of which it has notified
+	isReady bool          // it will be served: in loop.ready, or in loop.polled
+	polls   pollState     // who tells
+	slot    uint64        // by which number the poller does
+	noted   socket.Events // under loop.mu: of which the socket has notified
 	inNotes bool          // under loop.mu: in loop.notified
 	notify  [3]func()     // what the socket calls, by event; made once
 }
@@ -85,9 +87,6 @@ func (l *Loop) NewUDP(cfg UDPConfig) (*UDP, error) {
 		cfg.MaxQueued = 1_000_000
 	}
 	u := &UDP{cfg: cfg}
-	for i := range u.notify {
-		u.notify[i] = func() { u.note(socket.Readable << i) }
-	}
 	if cfg.Family != 0 {
 		if err := u.open(cfg.Family); err != nil {
 			return nil, err
@@ -282,6 +281,7 @@ func (u *UDP) Close(done func()) error {
 	}
 	err := u.close(done)
 	if u.sock != nil {
+		u.forget()
 		_ = u.sock.Close()
 	}
 	return err
@@ -300,75 +300,4 @@ func (u *UDP) closed() {
 		return
 	}
 	u.handle.closed()
-}
-
-// note is called by the socket, on any goroutine, when an event holds.
-func (u *UDP) note(event socket.Events) {
-	l := u.loop
-	l.mu.Lock()
-	u.noted |= event
-	if u.inNotes {
-		l.mu.Unlock()
-		return
-	}
-	u.inNotes = true
-	l.notified = append(l.notified, u)
-	l.wakeLocked()
-}
-
-// take moves what was noted to the loop's side. The loop is locked.
-func (u *UDP) take() {
-	u.got |= u.noted
-	u.watched &^= u.noted
-	u.noted, u.inNotes = 0, false
-}
-
-// watch makes the socket notify of an event, if it is not going to.
-func (u *UDP) watch(event socket.Events) {
-	if u.watched&event != 0 {
-		return
-	}
-	u.watched |= event
-	switch event {
-	case socket.Readable:
-		u.sock.Notify(event, u.notify[0])
-	case socket.Writable:
-		u.sock.Notify(event, u.notify[1])
-	case socket.ErrorQueued:
-		u.sock.Notify(event, u.notify[2])
-	}
-}
-
-// unwatch ends that.
-func (u *UDP) unwatch(event socket.Events) {
-	if u.watched&event != 0 {
-		u.watched &^= event
-		u.sock.Notify(event, nil)
-	}
-}
-
-// again makes an event be served in the next poll phase, without waiting for it.
-func (u *UDP) again(event socket.Events) {
-	u.got |= event
-	if !u.isReady {
-		u.isReady = true
-		u.loop.ready = append(u.loop.ready, u)
-	}
-}
-
-// serve is a socket's turn in the poll phase.
-func (u *UDP) serve() {
-	if u.loop.failed { // the next run serves it
-		u.again(0)
-		return
-	}
-	got := u.got
-	u.got = 0
-	if got&(socket.Readable|socket.ErrorQueued) != 0 && u.receives() && !u.closing {
-		u.read(got)
-	}
-	if got&socket.Writable != 0 && !u.closing {
-		u.flush()
-		u.tell()
-	}
 }

@@ -152,7 +152,7 @@ func (u *UDP) read(got socket.Events) {
 	}
 	switch {
 	case !u.receives():
-	case n == Turn:
+	case n == Turn && u.polls != pollByPoller: // who tells again by itself
 		u.again(socket.Readable)
 	default:
 		u.watchReading()

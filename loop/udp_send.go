@@ -182,6 +182,8 @@ func (u *UDP) flush() {
 	}
 	if u.queue.len() > 0 {
 		u.again(socket.Writable)
+	} else {
+		u.unwatch(socket.Writable)
 	}
 	u.feed()
 }

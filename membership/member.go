@@ -82,6 +82,9 @@ func (t *Table) record(now time.Time, mac wire.MAC, msg *Message, r *Record) (c 
 	k := keyOf(r.Group, msg.Source, mac)
 	end := now.Add(t.timers(r.Group.Is6()).membershipInterval())
 	m := t.members[k]
+	if m == nil {
+		m = t.adopt(k, mac)
+	}
 	fresh := m == nil
 	if fresh {
 		m = &member{
@@ -99,7 +102,7 @@ func (t *Table) record(now time.Time, mac wire.MAC, msg *Message, r *Record) (c 
 		}
 	}
 	before := m.snapshot()
-	m.Protocol, m.Heard, m.MAC = msg.Protocol, now, mac
+	m.Protocol, m.Heard, m.MAC, m.Host = msg.Protocol, now, mac, msg.Source
 	t.apply(m, r, end)
 	after := m.snapshot()
 	switch {
@@ -120,6 +123,25 @@ func (t *Table) record(now time.Time, mac wire.MAC, msg *Message, r *Record) (c 
 	t.members[k] = m
 	m.eachDeadline(t.wake)
 	return c, true
+}
+
+// adopt returns the membership that a host had before it had an address, if it had one, and
+// gives it the key that it has now.
+func (t *Table) adopt(k key, mac wire.MAC) *member {
+	if mac.IsZero() || k.host.IsUnspecified() {
+		return nil
+	}
+	nobody := netip.IPv4Unspecified()
+	if k.host.Is6() {
+		nobody = netip.IPv6Unspecified()
+	}
+	before := keyOf(k.group, nobody, mac)
+	m := t.members[before]
+	if m != nil {
+		delete(t.members, before)
+		t.members[k] = m
+	}
+	return m
 }
 
 // apply makes of a host's filter what its record says (RFC 9776, section 4.2.13). Unlike
@@ -173,6 +195,9 @@ func removeSources(m *member, sources []netip.Addr) {
 func (t *Table) leave(mac wire.MAC, msg *Message) []Change {
 	k := keyOf(msg.Group, msg.Source, mac)
 	m := t.members[k]
+	if m == nil {
+		m = t.adopt(k, mac)
+	}
 	if m == nil {
 		return []Change{{Left, Member{Group: msg.Group, Host: msg.Source, MAC: mac, Protocol: msg.Protocol}}}
 	}

@@ -118,7 +118,8 @@ func TestInterfacesAreListed(t *testing.T) {
 		t.Fatal(list, err)
 	}
 	for k, want := range []socket.Interface{
-		{Index: 1, Name: "lo", MTU: 65536, Up: true, Loopback: true, Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
+		{Index: 1, Name: "lo", MTU: 65536, Up: true, Loopback: true,
+			Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}},
 		{Index: 2, Name: "eth0", MTU: 1500, Up: true, Multicast: true, Broadcast: true, HardwareAddr: macStack,
 			Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}},
 		{Index: 3, Name: "eth1", MTU: 1500, Multicast: true, Broadcast: true, HardwareAddr: [6]byte{2, 0, 0, 0, 0, 0x1a},

@@ -48,7 +48,7 @@ func (l *lane) frame(b *packet.Buffer) *Socket {
 		return nil
 	}
 	if h.Destination() != i.mac && !l.wanted(b, h.Destination()) {
-		l.drop(b, drop.MACFiltered)
+		l.filtered(b, drop.MACFiltered, byCard)
 		return nil
 	}
 	switch h.Type() {

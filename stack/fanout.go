@@ -11,8 +11,11 @@ func (l *lane) udpToMany(b *packet.Buffer, f flow) {
 	st := l.iface.stack
 	l.flush()
 	found, reason := l.receivers(f)
+	if st.cfg.Tracer != nil {
+		l.withheld(b, f)
+	}
 	if len(found) == 0 {
-		l.drop(b, reason)
+		l.filtered(b, reason, bySockets)
 		return
 	}
 	for _, s := range found {

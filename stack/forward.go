@@ -85,28 +85,31 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 	}
 	b.SetTransport(ip.HeaderLen()) // for what counts a train's datagrams
 	if longest > mtu {
-		s.sendOnLong(out, hop, b, mtu)
+		s.sendOnLong(out, hop.address(), b, mtu)
 		return
 	}
-	out.finished(b, func(b *packet.Buffer) { s.sendOn(out, hop, b) })
+	out.finished(b, func(b *packet.Buffer) { s.sendOn(out, hop.address(), b) })
 }
 
 // sendOn sends a forwarded packet, which begins with its IP header, by way of a
 // next hop.
-func (s *Stack) sendOn(out *Interface, hop ipv4, b *packet.Buffer) {
+func (s *Stack) sendOn(out *Interface, hop address, b *packet.Buffer) {
 	s.sendBy(out, s.frameFor(out, hop, b), b)
 }
 
 // frameFor prepends the link's header to a forwarded packet, and returns the
 // neighbour whose address it lacks; nil if it lacks none.
-func (s *Stack) frameFor(out *Interface, hop ipv4, b *packet.Buffer) *neighbor {
+func (s *Stack) frameFor(out *Interface, hop address, b *packet.Buffer) *neighbor {
 	if out.kind != link.Ethernet {
 		return nil
 	}
 	e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
 	e.SetSource(out.mac)
 	e.SetType(wire.EtherTypeIPv4)
-	return s.neighbors.get(out, hop.address())
+	if !hop.is4() {
+		e.SetType(wire.EtherTypeIPv6)
+	}
+	return s.neighbors.get(out, hop)
 }
 
 // unreachable ends a packet whose next hop did not answer, and tells its sender (RFC

@@ -159,7 +159,7 @@ func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu i
 }
 
 // sendOnLong is sendOn for a packet that is longer than the MTU, or a train of such.
-func (s *Stack) sendOnLong(out *Interface, hop ipv4, b *packet.Buffer, mtu int) {
+func (s *Stack) sendOnLong(out *Interface, hop address, b *packet.Buffer, mtu int) {
 	if b.SegmentSize != 0 {
 		var few [maxSegments]*packet.Buffer
 		frames, err := link.Cut(few[:0], b, link.IP)

@@ -57,7 +57,7 @@ func (s *Stack) sendError(st *state, b *packet.Buffer, h *wire.IPv4Header, e icm
 	}
 	quote := original[:min(len(original), maxICMPError-wire.IPv4HeaderLen-wire.ICMPHeaderLen)]
 	q := query{dst: src.address(), ttl: defaultTTL, tos: h.TOS()&0x1e | controlTOS, fragment: fragmentAllow}
-	if st.covers(dst, b.Interface) {
+	if st.covers(dst.address(), b.Interface) {
 		q.src, q.anySource = dst.address(), true
 	}
 	c := packet.New(wire.ICMPHeaderLen + len(quote))

@@ -36,8 +36,8 @@ func (s *Stack) sendError6(st *state, b *packet.Buffer, e icmpError6) {
 	if src.isLinkLocal() {
 		q.device = int(b.Interface)
 	}
-	if !many && st.local6(dst, in.iface()) != nil {
-		q.src = dst
+	if !many && st.covers(dst, b.Interface) {
+		q.src, q.anySource = dst, true
 	}
 	quote := original[:min(len(original), wire.IPv6MinMTU-wire.IPv6HeaderLen-wire.ICMPv6HeaderLen)]
 	c := packet.New(wire.ICMPv6HeaderLen + len(quote))

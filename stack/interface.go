@@ -404,7 +404,10 @@ func (i *Interface) refuse(frames []*packet.Buffer, err error) {
 
 // drop ends a packet's journey under a reason, and releases it. It is a loss of
 // the socket's that sent it too.
-func (i *Interface) drop(b *packet.Buffer, reason drop.Reason) {
+func (i *Interface) drop(b *packet.Buffer, reason drop.Reason) { i.dropAs(b, reason, "") }
+
+// dropAs is drop with more to say in traces.
+func (i *Interface) dropAs(b *packet.Buffer, reason drop.Reason, detail string) {
 	n := b.Datagrams()
 	if n > 1 {
 		i.stack.own.split.Add(uint64(n - 1))
@@ -415,7 +418,7 @@ func (i *Interface) drop(b *packet.Buffer, reason drop.Reason) {
 		sk.countDrop(reason, n)
 	}
 	if i.stack.cfg.Tracer != nil {
-		i.stack.traceDrop(i, b, reason)
+		i.stack.traceEvent(trace.Event{Step: trace.Drop, Reason: reason, Detail: detail}, i, b)
 	}
 	b.Release()
 }

@@ -39,7 +39,10 @@ func (l *lane) ipv4(b *packet.Buffer, at int) *Socket {
 	src, dst := ipv4OfBytes(h.Source4()), ipv4OfBytes(h.Destination4())
 	to, reason := l.classify(src, dst, b.Flags)
 	if to == toGroup {
-		reason = l.admitGroup(h.Protocol(), src, dst)
+		if reason = l.admitGroup(h.Protocol(), src, dst); reason != drop.None {
+			l.filtered(b, reason, byList)
+			return nil
+		}
 	}
 	if reason != drop.None {
 		l.drop(b, reason)
@@ -116,7 +119,7 @@ func (l *lane) classify(src, dst ipv4, flags packet.Flags) (cast, drop.Reason) {
 		// Another subnet's broadcast: for us, and not to be forwarded
 		// (RFC 2644).
 		return toBroadcast, drop.None
-	case len(n.transparent) > 0 && n.covers(dst):
+	case len(n.transparent) > 0 && n.covers(dst.address()):
 		return toHost, drop.None
 	}
 	return toOther, drop.None

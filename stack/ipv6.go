@@ -39,6 +39,9 @@ type version6 struct {
 	changeGroup func(s *Socket, change socket.GroupChange, g socket.Group) (*Interface, error)
 }
 
+// loopbackAddresses6 is what lo has as long as it was given no other address.
+var loopbackAddresses6 = []ifaddr6{{loopback6, 128, OriginManual, AddressPreferred}}
+
 // ipv6 is what stacks of New have.
 var ipv6 = &version6{
 	input:         (*lane).ipv6,

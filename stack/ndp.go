@@ -91,7 +91,9 @@ func (i *Interface) enable6() (*interface6, error) {
 	if i.stack.cfg.Forwarding {
 		x.later(func() { i.groups.join(allRouters) })
 	}
-	if i.kind != link.Loopback {
+	if i.kind == link.Loopback {
+		x.add(&address6{addr: loopback6, bits: 128, origin: OriginManual, preferred: never, valid: never, at: never})
+	} else {
 		x.add(x.linkLocal(0))
 	}
 	x.changed = true
@@ -261,6 +263,9 @@ func (i *Interface) addAddress6(p netip.Prefix) error {
 // removeAddress6 is RemoveAddress for IPv6.
 func (i *Interface) removeAddress6(p netip.Prefix) error {
 	x := i.ip6.Load()
+	if x == nil && i.kind == link.Loopback {
+		x, _ = i.enable6() // it has ::1 without that
+	}
 	if x != nil {
 		x.mu.Lock()
 		if a := x.find(addressOf(p.Addr())); a != nil && a.bits == p.Bits() {
@@ -293,6 +298,9 @@ func (i *Interface) down6() {
 	x.mu.Lock()
 	x.up = false
 	x.forget()
+	if x.advertiser != nil {
+		x.advertiser.at = never
+	}
 	for _, a := range x.addresses {
 		a.at = never
 		if x.tests() {

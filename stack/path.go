@@ -45,7 +45,8 @@ type path struct {
 	vouched   bool // the link vouches for checksums
 	plain     bool // no UDP checksum (SO_NO_CHECK)
 	six       bool // IPv6
-	usual     bool // Ethernet, UDP checksums, and no identifications
+	usual     bool // IPv4, Ethernet, UDP checksums, and no identifications
+	usual6    bool // IPv6, Ethernet, UDP checksums
 	trains    bool // the link carries trains
 	counted   bool // packets may be fragmented, so each needs an identification
 	whole     bool // packets over the MTU are refused, not fragmented

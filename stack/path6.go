@@ -102,7 +102,7 @@ func (p *path) prepare6(q *query) {
 // wrap6 is wrap for IPv6, where a checksum is not left out.
 func (p *path) wrap6(b *packet.Buffer, payload []byte) {
 	length := uint64(wire.UDPHeaderLen + len(payload))
-	if p.usual {
+	if p.usual6 {
 		// The same as below, in one go.
 		f := b.Extend(plainHeaders6, len(payload))
 		checksum := ^fold(p.udpSum + 2*uint32(length) + uint32(wire.CopySum(f[plainHeaders6:], payload)))

@@ -162,7 +162,7 @@ func TestRoutesThatAreRefused(t *testing.T) {
 		"destination is no prefix":         {Destination: invalid, Interface: "eth0"},
 		"bits beyond the prefix":           {Destination: netip.MustParsePrefix("192.0.2.1/24"), Interface: "eth0"},
 		"source is not local":              {Interface: "eth0", Source: netip.MustParseAddr("10.0.0.3")},
-		"source is IPv6":                   {Interface: "eth0", Source: netip.MustParseAddr("::1")},
+		"source is not local, IPv6":        {Interface: "eth0", Source: netip.MustParseAddr("2001:db8::1")},
 		"unreachable with a gateway":       {Type: RouteUnreachable, Gateway: netip.MustParseAddr("10.0.0.1")},
 		"blackhole with an interface":      {Type: RouteBlackhole, Interface: "eth0"},
 		"no such type":                     {Type: 9, Interface: "eth0"},

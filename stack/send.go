@@ -442,7 +442,8 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 		return nil, syscall.EACCES
 	}
 	p.plain = s.opts.noChecksum && !p.six
-	p.usual = p.ethernet && !p.plain && !p.vouched && !p.counted
+	p.usual = p.ethernet && !p.plain && !p.vouched && !p.counted && !p.six
+	p.usual6 = p.ethernet && !p.vouched && p.six
 	if m.Set&sendFields == 0 {
 		p.to = to
 	}

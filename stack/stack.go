@@ -68,7 +68,7 @@ type netif struct {
 	*Interface
 	addresses   []ifaddr
 	addresses6  []ifaddr6
-	transparent []ifaddr // ranges of foreign addresses that are for this host
+	transparent []block // ranges of foreign addresses that are for this host
 	up          bool
 	hopLimit    uint8 // of IPv6, and its MTU, that routers advertise; 0: none
 	mtu6        int
@@ -123,7 +123,16 @@ func newStack(c Config, six *version6) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lo.AddAddress(netip.PrefixFrom(loopback4.netip(), 8)); err != nil {
+	err = lo.change(func(st *state, n *netif) error {
+		a := ifaddr{loopback4, 8}
+		n.addresses = []ifaddr{a}
+		st.addConnected(lo, a)
+		if six != nil {
+			n.addresses6 = loopbackAddresses6
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s, nil

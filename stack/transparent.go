@@ -19,6 +19,12 @@ import (
 // bound to a foreign address or to none, or intercepting every port that nobody
 // has bound (Socket.Intercept).
 
+// A block is a range of addresses of one family.
+type block struct {
+	addr address
+	bits int
+}
+
 // maxTransparent bounds the ranges of a transparent interface, which are looked
 // at one after the other.
 const maxTransparent = 64
@@ -41,15 +47,15 @@ func (i *Interface) SetTransparent(ranges ...netip.Prefix) error {
 	if len(ranges) > maxTransparent {
 		return text.Errorf("stack: %d transparent ranges on interface %q; the most is %d", len(ranges), i.name, maxTransparent)
 	}
-	var list []ifaddr
+	var list []block
 	for _, p := range ranges {
-		if !p.IsValid() || !p.Addr().Is4() {
-			return text.Errorf("stack: the transparent range %v is not an IPv4 prefix", p)
+		if !p.IsValid() || p.Addr().Is4In6() || p.Addr().Is6() && i.stack.six == nil {
+			return text.Errorf("stack: the transparent range %v is not a prefix", p)
 		}
 		if m := p.Masked(); m != p {
 			return text.Errorf("stack: the transparent range %v has bits beyond its prefix; did you mean %v?", p, m)
 		}
-		list = append(list, ifaddr{ipv4Of(p.Addr()), p.Bits()})
+		list = append(list, block{addressOf(p.Addr()), p.Bits()})
 	}
 	return i.change(func(_ *state, n *netif) error {
 		n.transparent = list
@@ -66,21 +72,21 @@ func (i *Interface) Transparent() []netip.Prefix {
 	}
 	var list []netip.Prefix
 	for _, a := range n.transparent {
-		list = append(list, a.prefix())
+		list = append(list, netip.PrefixFrom(a.addr.netip(), a.bits))
 	}
 	return list
 }
 
 // covers reports whether a packet to the address, coming in by the interface, is
 // for this host although the address is not its own.
-func (n *netif) covers(a ipv4) bool {
-	return slices.ContainsFunc(n.transparent, func(r ifaddr) bool { return r.contains(a) })
+func (n *netif) covers(a address) bool {
+	return slices.ContainsFunc(n.transparent, func(r block) bool { return a.under(r.addr, r.bits) })
 }
 
 // covers reports whether a packet to the address that came in by the interface of
 // that index is for this host, by the address's being its own or not.
-func (st *state) covers(a ipv4, index int32) bool {
-	if st.local(a) != nil {
+func (st *state) covers(a address, index int32) bool {
+	if st.hasAddress(a) {
 		return true
 	}
 	n := st.byIndex(int(index))

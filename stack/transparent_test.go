@@ -73,7 +73,7 @@ func TestTransparentRanges(t *testing.T) {
 	checkDrops(t, h, drop.NotLocal, 5)
 
 	for _, bad := range [][]netip.Prefix{
-		{netip.MustParsePrefix("192.0.2.1/24")}, {netip.MustParsePrefix("::/0")}, {{}}, make([]netip.Prefix, maxTransparent+1),
+		{netip.MustParsePrefix("192.0.2.1/24")}, {netip.MustParsePrefix("::ffff:192.0.2.0/120")}, {{}}, make([]netip.Prefix, maxTransparent+1),
 	} {
 		if err := h.eth0.SetTransparent(bad...); err == nil {
 			t.Errorf("%v was taken", bad[:1])

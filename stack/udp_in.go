@@ -44,6 +44,19 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 		l.udpToMany(b, f)
 		return nil
 	}
+	if s := l.receiver(f); s != nil {
+		return s
+	}
+	if b.Flags&(packet.LinkBroadcast|packet.LinkMulticast) == 0 {
+		l.iface.stack.sendError(l.state, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPPortUnreachable})
+	}
+	l.drop(b, drop.NoPort)
+	return nil
+}
+
+// receiver returns the socket for a unicast datagram. If there is none, what is queued
+// so far has gone first, so that an answer does not overtake it.
+func (l *lane) receiver(f flow) *Socket {
 	if l.to != nil && f == l.flow {
 		return l.to // in a row with the datagram before it
 	}
@@ -54,12 +67,7 @@ func (l *lane) udp(b *packet.Buffer, h *wire.IPv4Header, datagram []byte, src, d
 	if s := l.iface.stack.ports.interceptor(f, l.iface.stack.cfg.FirstBound); s != nil {
 		return s
 	}
-	// What is queued so far goes first, so that an answer does not overtake it.
 	l.flush()
-	if b.Flags&(packet.LinkBroadcast|packet.LinkMulticast) == 0 {
-		l.iface.stack.sendError(l.state, b, h, icmpError{t: wire.ICMPDestinationUnreachable, code: wire.ICMPPortUnreachable})
-	}
-	l.drop(b, drop.NoPort)
 	return nil
 }
 

@@ -72,6 +72,9 @@ func (e *echoer) answer(ms []castnet.Message) error {
 	e.answers = e.answers[:0]
 	for i := range ms {
 		m := &ms[i]
+		if !e.take(m) {
+			continue
+		}
 		if m.Addr.Port() == e.local.Port() {
 			e.ignored(m.Addr)
 			continue

@@ -224,6 +224,9 @@ func (l *labRun) report(r *scenario.Result) {
 	for _, s := range r.Report.Segments {
 		l.out.say(segmentEvent{"segment", s}, "")
 	}
+	for _, f := range r.Filters {
+		l.out.say(filterEvent{"filter", f}, "")
+	}
 	met := 0
 	for _, e := range r.Expectations {
 		if e.Met {
@@ -256,6 +259,11 @@ type linkEvent struct {
 type segmentEvent struct {
 	Event string `json:"event"`
 	lab.SegmentReport
+}
+
+type filterEvent struct {
+	Event string `json:"event"`
+	scenario.FilterResult
 }
 
 type expectationEvent struct {

@@ -20,9 +20,14 @@ func newListen() *cobra.Command {
 		Long: `Listen prints each datagram that arrives: when, from whom, to which of our
 addresses, by which interface, how long it is and how it begins; and what was
 lost here. ADDR is host:port, :port, port or host; without a port, a free one
-is taken.`,
+is taken.
+
+If the host is a group, such as 239.1.2.3, it is joined, on every interface that is
+up and carries multicast or the one of --interface, and nothing is shown but what is
+sent to it; without a port, that is 7000. More of that does 'castnet mcast join'.`,
 		Example: `  castnet listen :7000                         on every address
   castnet listen 127.0.0.1:7000 --count 1      one datagram, then end
+  castnet listen 239.1.2.3:7000                a group, on every interface
   castnet listen :7000 --raw >file             just the payloads
   castnet listen :7000 --json | jq .text
   castnet listen :7000 --on tap,addr=10.0.0.2/24,host=10.0.0.1/24`,
@@ -49,9 +54,17 @@ is taken.`,
 			if err := r.listen(cmd.Context(), address); err != nil {
 				return fail(err)
 			}
-			defer r.conn.Close()
+			defer func() {
+				r.conn.Close()
+				if r.group.IsValid() {
+					p.lingerForLeaves()
+				}
+			}()
 			err = r.run(cmd.Context(), func(ms []castnet.Message) error {
 				for i := range ms {
+					if !r.take(&ms[i]) {
+						continue
+					}
 					r.tally.add(&ms[i])
 					if !raw {
 						r.show("datagram", &ms[i])

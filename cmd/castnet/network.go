@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,6 +82,18 @@ func (p *place) interfaceName(index int) string {
 	return p.names[index]
 }
 
+// leaveTime is how long a stack of our own is left alone to tell the network that groups
+// were left. It does so at once, but by a timer.
+const leaveTime = 50 * time.Millisecond
+
+// lingerForLeaves waits until the network has been told which groups were left: the
+// operating system goes on after us, a stack of our own does not.
+func (p *place) lingerForLeaves() {
+	if p.kind != "host" {
+		time.Sleep(leaveTime)
+	}
+}
+
 // toMany reports whether several hosts may answer to the address: a group's, or
 // a broadcast address of the network.
 func (p *place) toMany(a netip.Addr) bool {
@@ -114,22 +127,22 @@ func broadcast(p netip.Prefix) netip.Addr {
 // without a host, which means all, or without a port, which means the usual one.
 func listenAddress(text, usual string) (string, error) {
 	address := text
-	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+	if a, err := netip.ParseAddr(unbracket(text)); err == nil {
+		if a.IsMulticast() {
+			usual = strconv.Itoa(groupPort)
+		}
 		address = net.JoinHostPort(a.String(), usual)
 	} else if text == "" {
 		address = ":" + usual
 	} else if !strings.Contains(text, ":") {
 		address = ":" + text
 	}
-	host, port, err := net.SplitHostPort(address)
+	_, port, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = net.LookupPort("udp", port)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s is no address to listen on, such as :7000 or 127.0.0.1:7000: %w", quote(text), err)
-	}
-	if a, err := netip.ParseAddr(host); err == nil && a.IsMulticast() {
-		return "", fmt.Errorf("%s is a group, and joining groups is not supported yet", host)
 	}
 	return address, nil
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -47,6 +51,7 @@ type receiver struct {
 	place *place
 	conn  *castnet.Conn
 	local netip.AddrPort // where it listens
+	group netip.Addr     // what is sent to it is heard, and nothing else; zero: there is none
 
 	ms    []castnet.Message
 	start time.Time
@@ -82,15 +87,56 @@ func (r *receiver) listen(ctx context.Context, address string) error {
 	}
 	r.conn, r.local = conn, localAddr(conn)
 	reportAll(conn)
+	joined, err := r.join(address)
+	if err != nil {
+		conn.Close()
+		return err
+	}
 	const batch = 16
 	r.ms = make([]castnet.Message, batch)
 	for i := range r.ms {
 		r.ms[i].Buf = make([]byte, 65535)
 	}
 	r.start = time.Now()
-	r.out.say(listeningEvent{"listening", r.place.kind, r.local},
-		fmt.Sprintf("listening on %v%s", r.local, onNetwork(r.place.kind)))
+	e := listeningEvent{"listening", r.place.kind, r.local, joined}
+	text := fmt.Sprintf("listening on %v%s", r.local, onNetwork(r.place.kind))
+	if r.group.IsValid() {
+		e.Local = netip.AddrPortFrom(r.group, r.local.Port())
+		text = fmt.Sprintf("listening on %v, joined on %s%s", e.Local, strings.Join(joined, ", "), onNetwork(r.place.kind))
+	}
+	r.out.say(e, text)
 	return nil
+}
+
+// join joins the group, if the address is one's, on every interface or on the one that was
+// named, and returns the names.
+func (r *receiver) join(address string) (joined []string, err error) {
+	joined = []string{}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return joined, err
+	}
+	group, err := netip.ParseAddr(host)
+	if err != nil || !group.IsMulticast() {
+		return joined, nil
+	}
+	r.group = group.WithZone("")
+	if err := r.conn.SetMulticastAll(false); err != nil && !errors.Is(err, castnet.ErrNotSupported) {
+		return nil, err
+	}
+	if only := cmp.Or(r.flags.iface, group.Zone()); only != "" {
+		return []string{only}, r.conn.JoinGroup(only, group)
+	}
+	joined, err = r.conn.JoinGroupAll(group)
+	if errors.Is(err, syscall.ENODEV) {
+		err = fmt.Errorf("%w: no interface is up and carries multicast, but for loopback: --interface lo", err)
+	}
+	return joined, err
+}
+
+// take reports whether a datagram is for us: of a group's port, what is sent to the group.
+func (r *receiver) take(m *castnet.Message) bool {
+	return !r.group.IsValid() || m.Set&castnet.FieldLocal == 0 || m.Local.Addr().Unmap().WithZone("") == r.group
 }
 
 func onNetwork(kind string) string {
@@ -159,6 +205,7 @@ type listeningEvent struct {
 	Event   string         `json:"event"`
 	Network string         `json:"network"`
 	Local   netip.AddrPort `json:"local"`
+	Joined  []string       `json:"joined"` // the interfaces, if local is a group's
 }
 
 // A datagramEvent is a datagram that came.
@@ -215,6 +262,10 @@ func (r *receiver) line(e *datagramEvent) string {
 	if e.Interface != "" {
 		b.WriteString(" " + e.Interface)
 	}
+	if e.Local.Addr().IsMulticast() && e.TTL > 0 {
+		// How far a group's datagram still goes is what one asks first.
+		fmt.Fprintf(&b, " TTL %d", e.TTL)
+	}
 	fmt.Fprintf(&b, " %d B", e.Size)
 	if r.flags.hex {
 		if e.Size > 0 {
@@ -235,17 +286,22 @@ type receiveSummary struct {
 	Dropped   map[drop.Reason]uint64 `json:"dropped"`
 }
 
+// line returns the summary as text.
+func (s *receiveSummary) line(verb string) string {
+	took := time.Duration(s.Seconds * float64(time.Second))
+	return fmt.Sprintf("%s%s, %d B, from %s in %v; dropped: %s",
+		verb, plural(int(s.Datagrams), "datagram"), s.Bytes, plural(s.Peers, "peer"),
+		took.Round(time.Millisecond), describeDropped(s.Dropped))
+}
+
 // summarize prints what came altogether, and returns errNothing if that is
 // nothing.
 func (r *receiver) summarize(verb string) error {
-	took := time.Since(r.start)
 	s := receiveSummary{
 		Event: "summary", Datagrams: r.tally.datagrams, Bytes: r.tally.bytes, Peers: len(r.tally.peers),
-		Seconds: took.Seconds(), Dropped: dropped(r.conn),
+		Seconds: time.Since(r.start).Seconds(), Dropped: dropped(r.conn),
 	}
-	r.out.say(s, fmt.Sprintf("%s%s, %d B, from %s in %v; dropped: %s",
-		verb, plural(int(s.Datagrams), "datagram"), s.Bytes, plural(s.Peers, "peer"),
-		took.Round(time.Millisecond), describeDropped(s.Dropped)))
+	r.out.say(s, s.line(verb))
 	if r.tally.datagrams == 0 {
 		return errNothing
 	}

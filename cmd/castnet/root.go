@@ -44,6 +44,7 @@ wrongly. Colour is for terminals only, and not if NO_COLOR is set.`,
   castnet ping 127.0.0.1:7007            ask an echo server, and time it
   castnet listen :7000                   show what arrives
   castnet send 127.0.0.1:7000 hello      send a datagram
+  castnet mcast join 239.1.2.3           hear a group
   castnet lab run lan.yaml               run a network in this process`,
 		Version:                    version(),
 		SuggestionsMinimumDistance: 2,
@@ -56,7 +57,7 @@ wrongly. Colour is for terminals only, and not if NO_COLOR is set.`,
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
-	root.AddCommand(newListen(), newSend(), newEcho(), newPing(), newLab())
+	root.AddCommand(newListen(), newSend(), newEcho(), newPing(), newMcast(), newLab())
 	return root
 }
 

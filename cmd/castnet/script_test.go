@@ -42,9 +42,21 @@ func TestMain(m *testing.M) {
 //	events FILE NAME…         the JSON lines of the file are these events, in order
 //	shape FILE NAME KEY…      the events of that name have just these keys
 //	field FILE NAME KEY WANT  the first event of that name has that value
+//	watching                  waits until somebody looks at the machine's interfaces
+//	has FILE NAME KEY=WANT…   one of the events of that name has these values
+//	up IFNAME…                waits until the interfaces are there and up
+//	snooped BRIDGE PORT GROUP waits until a bridge has heard of a member
+//	joined GROUP [SOURCE]     waits until this host is in the group, or knows a source of it
+//	groupcapture FILE         writes a capture of a segment's IGMP and MLD
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+	p := scriptParams()
+	p.Dir = filepath.Join("testdata", "script")
+	testscript.Run(t, p)
+}
+
+// scriptParams are what all scripts have in common.
+func scriptParams() testscript.Params {
+	return testscript.Params{
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "")
 			root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -67,8 +79,15 @@ func TestScripts(t *testing.T) {
 			"events":      eventNames,
 			"shape":       eventShape,
 			"field":       eventField,
+			"watching":    watchingInterfaces,
+			"joined":      joined,
+			"has":         hasEvent,
+			"up":          upAndRunning,
+			"snooped":     snooped,
+
+			"groupcapture": groupCapture,
 		},
-	})
+	}
 }
 
 func refuseNeg(ts *testscript.TestScript, neg bool) {

@@ -42,6 +42,7 @@ var order = []string{
 	"internal/sniff",
 	"stack",
 	"host",
+	"internal/jam",
 	"loop",
 	"dgram",
 	".",

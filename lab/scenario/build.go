@@ -50,19 +50,26 @@ func (f *File) build(cfg lab.Config, d *decoder) *built {
 	b := &built{lab: lab.New(cfg), hosts: make(map[*node]*lab.Host)}
 	doc := &f.doc
 	segments := make(map[string]lab.Segment)
-	for _, name := range doc.Switches {
-		segments[name] = b.lab.AddSwitch(name)
+	for i := range doc.Switches {
+		n := &doc.Switches[i]
+		s := b.lab.AddSwitch(n.Name)
+		segments[n.Name] = s
+		if n.Snooping != nil {
+			if err := s.Snoop(n.Snooping.lab()); err != nil {
+				d.errorf(d.line(n.Snooping, n), join("switches", n.Name)+".snooping", "%v", d.because(err))
+			}
+		}
 	}
 	for _, name := range doc.Cables {
 		segments[name] = b.lab.AddCable(name)
 	}
 	for i := range doc.Hosts {
 		n := &doc.Hosts[i]
-		b.hosts[n] = b.lab.AddHost(n.Name)
+		b.hosts[n] = b.lab.AddHostWith(n.Name, n.Stack.config())
 	}
 	for i := range doc.Routers {
 		n := &doc.Routers[i]
-		b.hosts[n] = &b.lab.AddRouter(n.Name).Host
+		b.hosts[n] = &b.lab.AddRouterWith(n.Name, n.Stack.config()).Host
 	}
 	for _, n := range doc.all() {
 		f.attach(b.hosts[n], n, segments, d)
@@ -70,10 +77,18 @@ func (f *File) build(cfg lab.Config, d *decoder) *built {
 	return b
 }
 
+// config returns what a host's stack is like; nil is as Linux.
+func (s *hostStack) config() stack.Config {
+	if s == nil {
+		return stack.Config{}
+	}
+	return stack.Config{JoinSetsInterface: s.JoinSetsInterface, FirstBound: s.FirstBound}
+}
+
 func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *decoder) {
 	path := f.doc.path(n)
 	for _, a := range n.interfaces() {
-		cfg := lab.LinkConfig{MTU: *a.MTU, Faults: a.Faults.lab(), Receive: a.Receive.lab()}
+		cfg := lab.LinkConfig{MTU: *a.MTU, Faults: a.Faults.lab(), Receive: a.Receive.lab(), RouterPort: *a.RouterPort}
 		for _, p := range *a.Address {
 			cfg.Addresses = append(cfg.Addresses, netip.Prefix(p))
 		}

@@ -24,7 +24,10 @@ func (c *checker) check() {
 	if doc.Duration == 0 {
 		c.errorf(c.line(&doc.Duration), "duration", "no time at all; the lab would not run")
 	}
-	c.segments = slices.Concat(doc.Switches, doc.Cables)
+	for i := range doc.Switches {
+		c.segments = append(c.segments, doc.Switches[i].Name)
+	}
+	c.segments = append(c.segments, doc.Cables...)
 	c.names()
 	programs := 0
 	for _, n := range doc.all() {
@@ -96,7 +99,7 @@ func (c *checker) names() {
 	}
 	doc := c.doc
 	for i := range doc.Switches {
-		claim(doc.Switches[i], "switches", &doc.Switches[i])
+		claim(doc.Switches[i].Name, "switches", &doc.Switches[i])
 	}
 	for i := range doc.Cables {
 		claim(doc.Cables[i], "cables", &doc.Cables[i])
@@ -118,16 +121,17 @@ type attachment struct {
 	Address         *addresses
 	MTU             *int // to the field; 0 is the default
 	Faults, Receive *faults
+	RouterPort      *bool
 }
 
 // interfaces returns the node's interfaces.
 func (n *node) interfaces() (list []attachment) {
 	if n.Interfaces == nil {
-		return []attachment{{n.Segment, &n.Address, &n.MTU, n.Faults, n.Receive}}
+		return []attachment{{n.Segment, &n.Address, &n.MTU, n.Faults, n.Receive, &n.RouterPort}}
 	}
 	for i := range n.Interfaces {
 		f := &n.Interfaces[i]
-		list = append(list, attachment{&f.Segment, &f.Address, &f.MTU, f.Faults, f.Receive})
+		list = append(list, attachment{&f.Segment, &f.Address, &f.MTU, f.Faults, f.Receive, &f.RouterPort})
 	}
 	return list
 }
@@ -187,8 +191,8 @@ func ethernet(i int) string { return "eth" + strconv.Itoa(i) }
 func (c *checker) node(n *node) {
 	path := c.doc.path(n)
 	switch {
-	case n.Interfaces != nil && (n.Segment != nil || n.Address != nil || n.MTU != 0 || n.Faults != nil || n.Receive != nil):
-		c.errorf(c.line(n), path, "segment, address, mtu, faults and receive belong into the list of interfaces, since there is one")
+	case n.Interfaces != nil && (n.Segment != nil || n.Address != nil || n.MTU != 0 || n.Faults != nil || n.Receive != nil || n.RouterPort):
+		c.errorf(c.line(n), path, "segment, address, mtu, faults, receive and router_port belong into the list of interfaces, since there is one")
 		return
 	case len(n.Interfaces) == 0 && n.Segment == nil:
 		c.errorf(c.line(n), path, "it is on no segment; say which by segment, or by a list of interfaces")
@@ -205,6 +209,9 @@ func (c *checker) node(n *node) {
 		}
 		c.faults(f.Faults, at+".faults")
 		c.faults(f.Receive, at+".receive")
+		if *f.RouterPort {
+			c.routerPort(f, at)
+		}
 	}
 	used := make(map[string]bool)
 	kinds := make(map[string]int)
@@ -231,7 +238,7 @@ func (c *checker) node(n *node) {
 			c.errorf(c.line(name, p), at, "there is a program %q on %s already; give one of them another name", p.name, n.Name)
 		}
 		used[p.name] = true
-		c.program(p, join(at, kind))
+		c.program(p, n, join(at, kind))
 	}
 }
 
@@ -300,21 +307,24 @@ func (c *checker) atMost(n *int, limit int, path string) {
 	}
 }
 
-func (c *checker) program(p *program, path string) {
+func (c *checker) program(p *program, n *node, path string) {
 	switch {
 	case p.Echo != nil:
-		c.service(&p.Echo.service, path)
+		c.service(&p.Echo.service, n, path)
 	case p.Listen != nil:
-		c.service(&p.Listen.service, path)
+		c.service(&p.Listen.service, n, path)
 		c.atMost(&p.Listen.Count, maxCount, path+".count")
 	default:
+		c.joins(p.Send.Join, n, path+".join")
+		c.iface(p.Send.Interface, n, path+".interface")
 		c.send(p.Send, path)
 	}
 }
 
-func (c *checker) service(s *service, path string) {
+func (c *checker) service(s *service, n *node, path string) {
 	c.before(&s.At, path+".at")
 	c.atMost(&s.Buffer, maxBuffer, path+".buffer")
+	c.joins(s.Join, n, path+".join")
 	if s.Until != nil && *s.Until <= s.At {
 		c.errorf(c.line(s.Until), path+".until", "it would end before it begins")
 	}
@@ -330,6 +340,9 @@ func (c *checker) send(s *send, path string) {
 		case len(to.addresses()) == 0:
 			c.errorf(c.line(&s.To), path+".to", "%s has no address", s.To.host)
 		}
+	}
+	if s.TTL != nil && *s.TTL > 255 {
+		c.errorf(c.line(s.TTL), path+".ttl", "%d is no time to live, which is from 0 to 255", *s.TTL)
 	}
 	count := 1
 	if s.Count != nil {
@@ -407,13 +420,14 @@ func (c *checker) expectation(e *expectation, path string) {
 	line := c.line(e)
 	counted := e.Heard != nil || e.Replies != nil
 	byProgram := counted || e.Sent != nil || e.Errors != nil
+	byNetwork := e.Drops != nil || e.Withheld != nil
 	switch {
-	case !byProgram && e.Drops == nil:
-		c.errorf(line, path, "what is expected? There are heard, replies, sent, errors and drops")
-	case e.Drops != nil && (byProgram || e.Program != nil):
-		c.errorf(line, path, "drops are not a program's; expect them by themselves")
+	case !byProgram && !byNetwork:
+		c.errorf(line, path, "what is expected? There are heard, replies, sent, errors, drops and withheld")
+	case byNetwork && (byProgram || e.Program != nil):
+		c.errorf(line, path, "drops and withheld are not a program's; expect them by themselves")
 	case byProgram && (e.Interface != nil || e.Segment != nil):
-		c.errorf(line, path, "interface and segment are for drops")
+		c.errorf(line, path, "interface and segment are for drops and withheld")
 	case e.Host != nil && e.Segment != nil:
 		c.errorf(line, path, "drops are counted on a host or on a segment, not on both")
 	case e.Interface != nil && e.Host == nil:

@@ -14,7 +14,7 @@
 //
 //	seed: 1                  # of all that is random; 0 if left out
 //	duration: 10s            # how long the lab runs; 10s if left out
-//	switches: [lan, office]  # segments for any number of hosts
+//	switches: [lan, office]  # segments for any number of hosts; or {lan: {snooping: {}}}
 //	cables: []               # and for two
 //
 //	hosts:
@@ -68,6 +68,18 @@
 // tell it of a port that nobody listens on (ECONNREFUSED). In its payload, {n}
 // stands for the number of the datagram.
 //
+// All of them can join groups. Without an interface a group is joined on that of
+// the route to it, of which there has to be one, as on Linux:
+//
+//	programs:
+//	  - listen: {port: 5000, join: 239.1.1.1}
+//	  - listen: {port: 5000, join: [{group: 232.1.1.1, interface: eth1, sources: [10.0.1.1]}]}
+//	  - send: {to: "239.1.1.1:5000", interface: eth1, ttl: 4}
+//
+// If programs use groups, the result says at which filter on the way each copy
+// ended, the switch, the card, the list of groups or the sockets, and switches that
+// snoop print their tables.
+//
 // A program is called by its kind, the second of a kind on one host send2 and so
 // on, unless it has a name.
 //
@@ -81,7 +93,8 @@
 //
 // # Limitations
 //
-// IPv4 and unicast or broadcast, as far as package lab is. A file has at most
+// IPv4, as far as package lab is. Of filters, 4096 groups on interfaces are told
+// apart. A file has at most
 // 1 MiB, 1000 hosts and 4096 programs. Of each program, a Result holds the first
 // 100 datagrams and errors; [Options.Event] is told of all.
 package scenario

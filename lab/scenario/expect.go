@@ -38,7 +38,7 @@ func (f *File) watches() (list []*watch) {
 
 // concerns reports whether it is about a program.
 func (w *watch) concerns(host, program string) bool {
-	return w.Drops == nil && (w.Host == nil || *w.Host == host) && (w.Program == nil || *w.Program == program)
+	return w.Drops == nil && w.Withheld == nil && (w.Host == nil || *w.Host == host) && (w.Program == nil || *w.Program == program)
 }
 
 // foresees reports whether it reckons with an error: then how many there are is
@@ -117,7 +117,33 @@ func (w *watch) outcomes(f *File, r *lab.Report) (list []Expectation) {
 			add(e.amount, counts[reason], "%s has %s", where, e.amount.of(e.name, e.name))
 		}
 	}
+	if w.Withheld != nil {
+		where, n := w.withheld(r)
+		add(*w.Withheld, n, "snooping keeps %s from %s", w.Withheld.of("frame", "frames"), where)
+	}
 	return list
+}
+
+// withheld returns how many frames switches did not send where the expectation looks,
+// and where that is: to a host, by one of its links, from a switch.
+func (w *watch) withheld(r *lab.Report) (where string, n uint64) {
+	switch {
+	case w.Segment != nil:
+		where = "those on " + *w.Segment
+	case w.Host == nil:
+		where = "hosts"
+	default:
+		where = *w.Host
+		if w.Interface != nil {
+			where += " " + *w.Interface
+		}
+	}
+	for _, k := range r.Links {
+		if (w.Segment == nil || k.Segment == *w.Segment) && (w.Host == nil || k.Host == *w.Host) && (w.Interface == nil || k.Interface == *w.Interface) {
+			n += k.Withheld
+		}
+	}
+	return where, n
 }
 
 func sum(counts map[drop.Reason]uint64) (n uint64) {

@@ -48,7 +48,7 @@ const defaultDuration = span(10 * time.Second)
 type document struct {
 	Seed     uint64        `yaml:"seed"`
 	Duration span          `yaml:"duration"`
-	Switches []string      `yaml:"switches,max=1000"`
+	Switches switches      `yaml:"switches,max=1000"`
 	Cables   []string      `yaml:"cables,max=1000"`
 	Hosts    []node        `yaml:"hosts,named,max=1000"`
 	Routers  []node        `yaml:"routers,named,max=1000"`
@@ -66,11 +66,13 @@ type node struct {
 	MTU        int       `yaml:"mtu"`
 	Faults     *faults   `yaml:"faults"`
 	Receive    *faults   `yaml:"receive"`
+	RouterPort bool      `yaml:"router_port"`
 	Interfaces []iface   `yaml:"interfaces,max=64"`
 
-	Gateway  *address  `yaml:"gateway"`
-	Routes   []route   `yaml:"routes,max=1000"`
-	Programs []program `yaml:"programs,max=100"`
+	Stack    *hostStack `yaml:"stack"`
+	Gateway  *address   `yaml:"gateway"`
+	Routes   []route    `yaml:"routes,max=1000"`
+	Programs []program  `yaml:"programs,max=100"`
 }
 
 // iface is an interface: the first is eth0, the next eth1.
@@ -80,6 +82,14 @@ type iface struct {
 	MTU     int       `yaml:"mtu"`
 	Faults  *faults   `yaml:"faults"`
 	Receive *faults   `yaml:"receive"`
+
+	RouterPort bool `yaml:"router_port"`
+}
+
+// hostStack is in what a host's stack differs from Linux.
+type hostStack struct {
+	JoinSetsInterface bool `yaml:"join_sets_interface"`
+	FirstBound        bool `yaml:"first_bound"`
 }
 
 // faults are lab.Faults.
@@ -163,6 +173,8 @@ type expectation struct {
 	Sent    *amount      `yaml:"sent"`
 	Errors  errorAmounts `yaml:"errors"`
 	Drops   dropAmounts  `yaml:"drops"`
+
+	Withheld *amount `yaml:"withheld"`
 
 	from matcher
 }

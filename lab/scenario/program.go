@@ -28,6 +28,10 @@ type service struct {
 	Buffer  int      `yaml:"buffer"`
 	At      span     `yaml:"at"`
 	Until   *span    `yaml:"until"`
+
+	Join         joins `yaml:"join,max=100"`
+	Reuse        bool  `yaml:"reuse"`
+	MulticastAll *bool `yaml:"multicast_all"`
 }
 
 // echo answers each datagram with itself.
@@ -57,6 +61,11 @@ type send struct {
 	At      span     `yaml:"at"`
 	Wait    *span    `yaml:"wait"`
 	Buffer  int      `yaml:"buffer"`
+
+	Join      joins   `yaml:"join,max=100"`
+	Interface *string `yaml:"interface"`
+	TTL       *int    `yaml:"ttl"`
+	Loop      *bool   `yaml:"loop"`
 }
 
 // What send does if it is not told.
@@ -186,13 +195,16 @@ func (p *process) serve(ctx context.Context, s *service, handle func(context.Con
 	if s.Address != nil {
 		ip = netip.Addr(*s.Address)
 	}
-	cfg := castnet.Config{On: p.host, ReadBuffer: s.Buffer, Report: castnet.FieldLocal}
+	cfg := castnet.Config{On: p.host, ReadBuffer: s.Buffer, ReuseAddr: s.Reuse, Report: castnet.FieldLocal}
 	conn, err := cfg.Listen(ctx, "udp4", netip.AddrPortFrom(ip, uint16(s.Port)).String())
+	if err == nil {
+		defer conn.Close()
+		err = s.prepare(conn)
+	}
 	p.run.listening(s)
 	if err != nil {
 		return p.barred(err)
 	}
-	defer conn.Close()
 	if s.Until != nil {
 		conn.SetReadDeadline(p.run.start.Add(time.Duration(*s.Until)))
 	}
@@ -272,6 +284,9 @@ func (p *process) send(ctx context.Context) error {
 		return p.barred(err)
 	}
 	defer conn.Close()
+	if err := s.prepare(conn); err != nil {
+		return p.barred(err)
+	}
 	p.host.Go(p.name+" replies", func(context.Context) error {
 		p.receive(conn)
 		return nil

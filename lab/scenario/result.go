@@ -39,6 +39,10 @@ type Result struct {
 	// castnet is broken.
 	Imbalances []string `json:"imbalances,omitempty"`
 
+	// Filters say at which filter the copies ended of what was sent to groups, if
+	// programs of the file use groups.
+	Filters []FilterResult `json:"filters,omitempty"`
+
 	// Report counts packets, frames and drops.
 	Report *lab.Report `json:"report"`
 }
@@ -103,6 +107,10 @@ func (r *Result) WriteTo(w io.Writer) (int64, error) {
 	}
 	b.WriteByte('\n')
 	writeTable(&b, r.Report)
+	for i := range r.Report.Segments {
+		writeSnooping(&b, &r.Report.Segments[i])
+	}
+	writeFilters(&b, r.Filters)
 	b.WriteByte('\n')
 	r.verdict(&b)
 	n, err := io.WriteString(w, b.String())
@@ -233,7 +241,11 @@ func writeTable(b *strings.Builder, r *lab.Report) {
 				name   string
 				report lab.DirectionReport
 			}{{" to ", k.Send}, {" from ", k.Receive}} {
-				if why := underway(d.report); why != "" {
+				why := underway(d.report)
+				if k.Withheld > 0 && d.name == " from " {
+					why = strings.TrimPrefix(why+", "+strconv.FormatUint(k.Withheld, 10)+" withheld", ", ")
+				}
+				if why != "" {
 					rows = append(rows, []string{"  " + k.Interface + d.name + k.Segment, "", "", "", why})
 				}
 			}

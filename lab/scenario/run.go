@@ -122,7 +122,12 @@ func (f *File) Run(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	d := &decoder{file: f.name}
-	b := f.build(lab.Config{Seed: seed, Realtime: o.Realtime, Tracer: o.Tracer, Capture: o.CaptureDir}, d)
+	tracer := o.Tracer
+	counts := newFilters(&f.doc, tracer)
+	if counts != nil {
+		tracer = counts
+	}
+	b := f.build(lab.Config{Seed: seed, Realtime: o.Realtime, Tracer: tracer, Capture: o.CaptureDir}, d)
 	defer b.lab.Close()
 	if d.cause != nil {
 		// Load has built the same lab: it is no mistake of the file.
@@ -139,6 +144,9 @@ func (f *File) Run(ctx context.Context, o Options) (*Result, error) {
 	res.Took = time.Since(began)
 	res.Interrupted = ctx.Err() != nil
 	r.finish(res, watches, o.Realtime)
+	if counts != nil {
+		res.Filters = counts.results()
+	}
 	if e := b.lab.Close(); err == nil {
 		err = e
 	}

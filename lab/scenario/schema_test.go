@@ -261,7 +261,19 @@ func TestSchemaAcceptsEveryKey(t *testing.T) {
 const everything = `
 seed: 18446744073709551615
 duration: 1m30s
-switches: [lan]
+switches:
+  lan:
+    snooping:
+      unregistered: routers
+      without_querier: flood
+      fast_leave: true
+      robustness: 3
+      query_interval: 60s
+      query_response: 5s
+      last_member_interval: 500ms
+      max_members: 100
+      querier: {igmp: 2, mld: none, address: 10.0.0.250, address6: "fe80::1", startup_interval: 1s}
+  plain: {}
 cables: [c_1]
 hosts:
   a:
@@ -270,6 +282,8 @@ hosts:
     mtu: 1400
     faults: {delay: 1ms, jitter: 500us, loss: 1, duplicate: 0.5, reorder: 5%, corrupt: .5%, rate: 1e6, limit: 10}
     receive: {rate: 1gbit}
+    router_port: true
+    stack: {join_sets_interface: true, first_bound: true}
     gateway: 10.0.0.2
     routes:
       - {to: 10.1.0.0/16, via: 10.0.0.2, interface: eth0, source: 10.0.0.3, metric: 5, type: unicast}
@@ -277,13 +291,15 @@ hosts:
       - {to: default, via: 10.0.0.2, metric: 7}
     programs:
       - echo: {name: e, port: 7, address: 10.0.0.3, buffer: 5000, at: 0, until: 1s, delay: 10ms}
-      - listen: {port: 8, pause: 1s, count: 5}
+      - listen: {port: 8, pause: 1s, count: 5, join: 239.1.1.1, reuse: true, multicast_all: false}
+      - listen: {port: 9, join: [239.1.1.1, {group: 232.1.1.1, interface: eth0, sources: [10.0.0.2]}, {group: 239.1.1.2, except: [10.0.0.2]}]}
+      - send: {to: "239.1.1.1:9", join: {group: 239.1.1.1}, interface: eth0, ttl: 5, loop: false}
       - send: {to: "r:9", from: ":5000", connect: true, payload: 5, size: 10, count: 2, every: 0s, at: 1s, wait: 1s, buffer: 1000}
       - send: {to: "10.0.0.2:9", from: 10.0.0.1:5001, hex: "00 ff"}
 routers:
   r:
     interfaces:
-      - {segment: lan, address: 10.0.0.2/24, mtu: 1500, faults: {}, receive: {}}
+      - {segment: lan, address: 10.0.0.2/24, mtu: 1500, faults: {}, receive: {}, router_port: false}
       - {segment: c_1}
 timeline:
   - {at: 1s, host: a, interface: eth0, faults: {}, receive: {loss: 0}, link: down}
@@ -293,7 +309,7 @@ expect:
   - {host: a, program: listen, heard: 0, from: r, payload: x}
   - {host: a, replies: {at_least: 0, at_most: 5}, sent: {at_most: 10}, errors: {ECONNREFUSED: 1, total: 1}}
   - {host: a, interface: eth0, drops: {NoPort: 1}}
-  - {segment: lan, drops: {total: 5}}
+  - {segment: lan, drops: {total: 5}, withheld: 0}
 `
 
 // TestSchemaRefusesMistakes: what can be seen to be wrong without looking at

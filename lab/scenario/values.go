@@ -385,6 +385,7 @@ var errnos = []errnoName{
 	{syscall.EPERM, "EPERM"},
 	{syscall.EADDRINUSE, "EADDRINUSE"},
 	{syscall.EADDRNOTAVAIL, "EADDRNOTAVAIL"},
+	{syscall.ENODEV, "ENODEV"},
 	{syscall.EAGAIN, "EAGAIN"},
 	{syscall.ENOBUFS, "ENOBUFS"},
 	{syscall.EINVAL, "EINVAL"},

@@ -1,0 +1,92 @@
+package script
+
+import (
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/castnet-go/castnet/loop"
+)
+
+// timers are the script's. Those that have ended are kept to be used again, since
+// closing a handle costs a turn of the loop.
+type timers struct {
+	spare []*loop.Timer
+	live  map[*loop.Timer]bool
+}
+
+func (t *timers) active() (n int) {
+	for timer := range t.live {
+		if timer.Active() && timer.HasRef() {
+			n++
+		}
+	}
+	return n
+}
+
+// maxSpare is how many timers are kept.
+const maxSpare = 1024
+
+// bindTimers is what lib/timers.js stands on: the loop's timers and immediates.
+func (r *Runtime) bindTimers(o *goja.Object) {
+	r.timers.live = make(map[*loop.Timer]bool)
+	// timer returns functions of a new timer that calls f.
+	o.Set("timer", func(call goja.FunctionCall) goja.Value {
+		f, _ := goja.AssertFunction(call.Argument(0))
+		var t *loop.Timer
+		if n := len(r.timers.spare); n > 0 {
+			t, r.timers.spare = r.timers.spare[n-1], r.timers.spare[:n-1]
+			t.Ref()
+		} else {
+			t = r.loop.NewTimer()
+		}
+		r.timers.live[t] = true
+		run := func() { r.call(f) }
+		h := r.vm.NewObject()
+		h.Set("start", func(ms, repeat float64) {
+			if t != nil {
+				t.Start(milliseconds(ms), milliseconds(repeat), run)
+			}
+		})
+		h.Set("ref", func(on bool) {
+			switch {
+			case t == nil:
+			case on:
+				t.Ref()
+			default:
+				t.Unref()
+			}
+		})
+		h.Set("end", func() {
+			if t == nil {
+				return
+			}
+			t.Stop()
+			delete(r.timers.live, t)
+			if len(r.timers.spare) < maxSpare {
+				r.timers.spare = append(r.timers.spare, t)
+			} else {
+				t.Close(nil)
+			}
+			t = nil
+		})
+		return h
+	})
+	o.Set("immediate", func(call goja.FunctionCall) goja.Value {
+		f, _ := goja.AssertFunction(call.Argument(0))
+		i := r.loop.SetImmediate(func() { r.call(f) })
+		h := r.vm.NewObject()
+		h.Set("clear", func() { i.Clear() })
+		h.Set("ref", func(on bool) {
+			if on {
+				i.Ref()
+			} else {
+				i.Unref()
+			}
+		})
+		return h
+	})
+	o.Set("now", func() float64 { return float64(r.loop.Now().UnixNano()) / 1e6 })
+}
+
+func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }

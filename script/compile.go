@@ -1,0 +1,101 @@
+package script
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/dop251/goja"
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// wrapper is what a module of a script is the body of.
+const wrapper = "(function (exports, require, module, __filename, __dirname) { "
+
+// compile makes a function of a module. Source that the engine does not understand
+// (import and export, for await, using) is rewritten first, with a source map, so
+// that stacks still name the lines of the file; all other source is run as it is.
+func compile(filename, source string, isModule bool) (*goja.Program, error) {
+	if strings.HasPrefix(source, "#!") {
+		source = "//" + source
+	}
+	if !isModule {
+		p, err := goja.Compile(filename, wrapper+source+"\n})", false)
+		if err == nil {
+			return p, nil
+		}
+		text, lowered := lower(filename, source, isModule)
+		if lowered != nil {
+			return nil, lowered
+		}
+		// If that is not understood either, it is no wiser than the first error.
+		if q, e := goja.Compile(filename, wrapper+text+"\n})", false); e == nil {
+			return q, nil
+		}
+		return nil, err
+	}
+	text, err := lower(filename, source, isModule)
+	if err != nil {
+		return nil, err
+	}
+	return goja.Compile(filename, wrapper+text+"\n})", false)
+}
+
+// lower rewrites source in the language of 2017, with generators for asynchronous
+// ones, as a CommonJS module.
+func lower(filename, source string, isModule bool) (string, error) {
+	name := filename
+	if isModule && !strings.HasSuffix(name, ".mjs") {
+		// By the name esbuild knows that import means what it means in Node.
+		name = strings.TrimSuffix(name, filepath.Ext(name)) + ".mjs"
+	}
+	loader := api.LoaderJS
+	if ext := filepath.Ext(filename); ext == ".ts" || ext == ".mts" || ext == ".cts" {
+		loader = api.LoaderTS
+	}
+	result := api.Transform(source, api.TransformOptions{
+		Loader:         loader,
+		Format:         api.FormatCommonJS,
+		Platform:       api.PlatformNode,
+		Target:         api.ES2017,
+		Supported:      map[string]bool{"class-field": true, "class-private-field": true, "bigint": true, "object-rest-spread": true},
+		Sourcemap:      api.SourceMapInline,
+		SourcesContent: api.SourcesContentExclude,
+		Sourcefile:     name,
+		LogLevel:       api.LogLevelSilent,
+		Define: map[string]string{
+			"import.meta.url": "__importMetaURL", "import.meta.filename": "__filename", "import.meta.dirname": "__dirname",
+			"import.meta.main": "__importMetaMain",
+		},
+		Banner: "",
+	})
+	if len(result.Errors) > 0 {
+		e := result.Errors[0]
+		if e.Location == nil {
+			return "", fmt.Errorf("%s", e.Text)
+		}
+		return "", fmt.Errorf("%s: Line %d:%d %s", filename, e.Location.Line, e.Location.Column+1, e.Text)
+	}
+	text := string(result.Code)
+	if strings.Contains(text, "__importMeta") {
+		text = `const __importMetaURL = require("url").pathToFileURL(__filename).href, __importMetaMain = require.main === module; ` + text
+	}
+	return text, nil
+}
+
+// bindModule is what lib/module.js needs.
+func (r *Runtime) bindModule(o *goja.Object) {
+	o.Set("compile", func(filename, source string, isModule bool) goja.Value {
+		p, err := compile(filename, source, isModule)
+		if err != nil {
+			panic(r.syntaxError(filename, err))
+		}
+		v, err := r.vm.RunProgram(p)
+		if err != nil {
+			panic(err)
+		}
+		return v
+	})
+	o.Set("builtins", func() []string { return publicModules() })
+	o.Set("builtin", func(name string) goja.Value { return r.builtin(name) })
+}

@@ -1,0 +1,57 @@
+// Package script runs JavaScript programs written for Node's dgram module, on any
+// network of castnet.
+//
+//	r, err := script.New(script.Config{On: castnet.Host(), Stdout: os.Stdout, Stderr: os.Stderr})
+//	if err != nil {
+//		return err
+//	}
+//	status, err := r.Run("server.js")
+//
+// On a lab's host in virtual time, Run is called by a task of the host:
+//
+//	h.Go("server", func(ctx context.Context) error {
+//		r, err := script.New(script.Config{On: h, Name: h.Name(), Rand: h.Rand(), Stdout: os.Stdout})
+//		...
+//		_, err = r.Run("server.js")
+//		return err
+//	})
+//
+// # How it works
+//
+// The engine is goja. What Node gives its programs is in the folder lib, a file a
+// module, in JavaScript: dgram, events, buffer, util, assert, timers and the others.
+// They stand on a few Go functions each, internalBinding('…'), and these on package
+// loop: sockets, timers and immediates are the loop's, and what it calls is followed
+// by process.nextTick's queue and then by promises, as in Node. The clock is the
+// network's, so in a lab Date, setTimeout and performance.now go by virtual time, and
+// Math.random by the seed that Config.Rand comes from.
+//
+// Below dgram's Socket there is a handle of the shape of Node's udp_wrap, in
+// lib/internal/udp_wrap.js, so that programs which look inside find what they look
+// for.
+//
+// Modules are CommonJS. Source that the engine cannot read, import and export, for
+// await, using, TypeScript, is rewritten by esbuild first, and stacks still name the
+// lines of the file. Everything else runs as it is.
+//
+// A value that nobody catches, thrown or rejected, ends the script: the line, the
+// error and its stack go to Stderr, and the status is 1.
+//
+// # Limitations
+//
+// Node's interfaces are those of version 26, as far as they concern datagrams.
+//
+// There are no processes, workers, streams, TCP, HTTP or TLS; what would need them
+// throws ERR_FEATURE_UNAVAILABLE. Handles of tcp_wrap are descriptors without a
+// network. Files can be read and not written. crypto is randomness and hashes; of dns
+// there is lookup.
+//
+// Descriptors are the script's own numbers, also on the operating system's network:
+// bind({fd}) takes a socket of the same script.
+//
+// Of the language goja lacks, among others: Intl, Atomics and shared memory,
+// regular expressions' flags d and v, top-level await. WeakRef holds what it refers
+// to for good, a FinalizationRegistry never calls, the elements of a Float16Array are
+// its numbers' bits, and a stack that overflows cannot be caught. Stacks of errors that the
+// engine makes have its own form until they are printed.
+package script

@@ -1,0 +1,54 @@
+'use strict';
+// What Go asks of the process: to handle what nobody caught, and to say goodbye.
+
+const binding = internalBinding('process');
+
+let exited = false;
+
+// fatal offers a value that was thrown to the script's listeners, and reports whether
+// there are any.
+function fatal(err, fromPromise) {
+  const origin = fromPromise ? 'unhandledRejection' : 'uncaughtException';
+  process.emit('uncaughtExceptionMonitor', err, origin);
+  if (process.listenerCount('uncaughtException') === 0) return false;
+  process.emit('uncaughtException', err, origin);
+  return true;
+}
+
+// rejections reports a promise that was rejected and has no handler.
+function rejections(reason, promise) {
+  if (process.listenerCount('unhandledRejection') === 0) return false;
+  process.emit('unhandledRejection', reason, promise);
+  return true;
+}
+
+function beforeExit() {
+  process.emit('beforeExit', process.exitCode ?? 0);
+}
+
+// atExit tells the listeners and returns the status.
+function atExit(code) {
+  if (code !== undefined && process.exitCode === undefined) process.exitCode = code;
+  if (!exited) {
+    exited = true;
+    process._exiting = true;
+    process.emit('exit', process.exitCode ?? 0);
+  }
+  return process.exitCode ?? 0;
+}
+
+function exit(code) {
+  if (code !== undefined) process.exitCode = code;
+  if (!exited) {
+    exited = true;
+    process._exiting = true;
+    process.emit('exit', process.exitCode ?? 0);
+  }
+  binding.reallyExit(Number(process.exitCode ?? 0) || 0);
+}
+
+function signal(name) {
+  return process.emit(name, name, require('os').constants.signals[name]);
+}
+
+module.exports = { atExit, beforeExit, exit, fatal, rejections, signal };

@@ -1,0 +1,91 @@
+package stack
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/castnet-go/castnet/clock"
+	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link/mem"
+	"github.com/castnet-go/castnet/socket"
+)
+
+// pair6 returns two hosts on one wire with one clock, as pair does: 2001:db8::1 and
+// 2001:db8::2, with 10.0.0.1 and 10.0.0.2 beside them.
+func pair6(t testing.TB, configs ...Config) (a, b *host) {
+	t.Helper()
+	return pair6On(t, mem.Config{}, configs...)
+}
+
+func pair6On(t testing.TB, m mem.Config, configs ...Config) (a, b *host) {
+	t.Helper()
+	c := [2]Config{{Name: "a", Seed: [32]byte{1}}, {Name: "b", Seed: [32]byte{2}}}
+	copy(c[:], configs)
+	v := clock.NewVirtual(time.Time{})
+	for k := range c {
+		c[k].DADTransmits = -1
+		if c[k].Clock == nil {
+			c[k].Clock = v
+		}
+	}
+	la, lb := mem.Pair(m)
+	a = newHost(t, c[0], la, "2001:db8::1/64", "10.0.0.1/24")
+	return a, newHost(t, c[1], lb, "2001:db8::2/64", "10.0.0.2/24")
+}
+
+// open6 returns an IPv6 socket of the host, bound to what is given, if anything.
+func (h *host) open6(t testing.TB, bind string) *Socket {
+	t.Helper()
+	s, err := h.OpenSocket(socket.IPv6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bind != "" {
+		if err := s.Bind(netip.MustParseAddrPort(bind)); err != nil {
+			t.Fatalf("bind %s: %v", bind, err)
+		}
+	}
+	return s
+}
+
+func (h *host) connected6(t testing.TB, bind, peer string) *Socket {
+	t.Helper()
+	s := h.open6(t, bind)
+	if err := s.Connect(netip.MustParseAddrPort(peer)); err != nil {
+		t.Fatalf("connect to %s: %v", peer, err)
+	}
+	return s
+}
+
+func TestDatagramsOfIPv6(t *testing.T) {
+	a, b := pair6(t)
+	server := b.open6(t, "[2001:db8::2]:7")
+	client := a.open6(t, "")
+	send(t, client, "one", "[2001:db8::2]:7")
+	m := receive(t, server)
+	if want := netip.AddrPortFrom(netip.MustParseAddr("2001:db8::1"), client.LocalAddr().Port()); string(m.Buf) != "one" || m.Addr != want {
+		t.Errorf("got %q from %v, want it from %v", m.Buf, m.Addr, want)
+	}
+	if _, err := server.TrySend([]socket.Message{{Buf: []byte("back"), Addr: m.Addr}}); err != nil {
+		t.Fatal(err)
+	}
+	if m := receive(t, client); string(m.Buf) != "back" || m.Addr.String() != "[2001:db8::2]:7" {
+		t.Errorf("got %q from %v", m.Buf, m.Addr)
+	}
+	// To oneself, by ::1 and by an own address.
+	for _, to := range []string{"[::1]:9", "[2001:db8::1]:9"} {
+		s := a.open6(t, to)
+		send(t, client, "self", to)
+		if m := receive(t, s); string(m.Buf) != "self" || m.Addr.Addr() != netip.MustParseAddrPort(to).Addr() {
+			t.Errorf("to %s: got %q from %v", to, m.Buf, m.Addr)
+		}
+		s.Close()
+	}
+	if err := try(client, "x", "[2001:db8:1::1]:7"); err != syscall.ENETUNREACH {
+		t.Errorf("no route: %v", err)
+	}
+	checkDrops(t, a, drop.NoPort, 0)
+	checkLedger(t, a, b)
+}
