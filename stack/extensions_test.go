@@ -47,7 +47,7 @@ func TestRFC8200_4_2_Options(t *testing.T) {
 		{"Router Alert", option(5, 2), closed, ""},
 	} {
 		for _, kind := range []wire.Protocol{wire.ProtocolIPv6HopByHop, wire.ProtocolIPv6Destination} {
-			h, l := known6(t, Config{})
+			h, l := onCable6(t, Config{})
 			header := optionsHeader(wire.ProtocolUDP, c.options)
 			l.deliver(toPort7(kind, header))
 			var want []string
@@ -60,7 +60,7 @@ func TestRFC8200_4_2_Options(t *testing.T) {
 				reason = drop.NoPort
 			}
 			checkDrops(t, h, reason, 1)
-			l.deliver(frame6(peer6, "ff02::1", 64, kind, append([]byte(header), udp6(peer6, "ff02::1", 9, 7, "x")...)))
+			l.deliver(frame6(from6, "ff02::1", 64, kind, append([]byte(header), udp6(from6, "ff02::1", 9, 7, "x")...)))
 			if want = nil; c.many != "" {
 				want = []string{c.many}
 			}
@@ -71,7 +71,7 @@ func TestRFC8200_4_2_Options(t *testing.T) {
 }
 
 func TestHopByHopOptions(t *testing.T) {
-	udp := string(udp6(peer6, own6, 9, 7, "x"))
+	udp := string(udp6(from6, own6, 9, 7, "x"))
 	for _, c := range []struct {
 		what   string
 		next   wire.Protocol
@@ -94,8 +94,8 @@ func TestHopByHopOptions(t *testing.T) {
 		{"many", 60, strings.Repeat(optionsHeader(60, option(1, 4)), 40) + optionsHeader(17, option(1, 4)) + udp, "", drop.PacketMalformed},
 		{"several", 60, strings.Repeat(optionsHeader(60, option(1, 4)), 9) + optionsHeader(17, option(1, 4)) + udp, "1/4 0", drop.NoPort},
 	} {
-		h, l := known6(t, Config{})
-		l.deliver(frame6(peer6, own6, 64, c.next, []byte(c.rest)))
+		h, l := onCable6(t, Config{})
+		l.deliver(frame6(from6, own6, 64, c.next, []byte(c.rest)))
 		var want []string
 		if c.answer != "" {
 			want = []string{c.answer}
@@ -117,7 +117,7 @@ func TestRFC5095_RoutingHeaders(t *testing.T) {
 		{0, 0, "1/4 0"}, {0, 1, "4/0 42"}, {1, 0, "1/4 0"}, {1, 1, "4/0 42"}, {2, 0, "1/4 0"}, {2, 1, "4/0 42"},
 		{3, 0, ""}, {3, 1, ""}, {4, 0, ""}, {4, 1, ""}, {253, 0, "1/4 0"}, {253, 1, "4/0 42"},
 	} {
-		h, l := known6(t, Config{})
+		h, l := onCable6(t, Config{})
 		address := "\x20\x01\x0d\xb8" + strings.Repeat("\x00", 11) + "\x03"
 		header := string([]byte{17, 2, c.kind, c.left, 0, 0, 0, 0}) + address
 		l.deliver(toPort7(wire.ProtocolIPv6Routing, header))
@@ -126,7 +126,7 @@ func TestRFC5095_RoutingHeaders(t *testing.T) {
 			want = []string{c.answer}
 		}
 		expectAnswers(t, l, "routing", want...)
-		l.deliver(frame6(peer6, "ff02::1", 64, wire.ProtocolIPv6Routing, append([]byte(header), udp6(peer6, "ff02::1", 9, 7, "x")...)))
+		l.deliver(frame6(from6, "ff02::1", 64, wire.ProtocolIPv6Routing, append([]byte(header), udp6(from6, "ff02::1", 9, 7, "x")...)))
 		expectAnswers(t, l, "to all nodes")
 		checkLedger(t, h)
 	}
@@ -134,10 +134,10 @@ func TestRFC5095_RoutingHeaders(t *testing.T) {
 
 // A router looks at nothing but the hop-by-hop options of what it sends on.
 func TestARouterLooksAtHopByHopOptionsOnly(t *testing.T) {
-	h, l := known6(t, Config{Forwarding: true})
-	h.route(t, "2001:db8:1::/64 via "+peer6)
+	h, l := onCable6(t, Config{Forwarding: true})
+	h.route(t, "2001:db8:1::/64 via "+from6)
 	const far = "2001:db8:1::5"
-	udp := string(udp6(peer6, far, 9, 7, "x"))
+	udp := string(udp6(from6, far, 9, 7, "x"))
 	for _, c := range []struct {
 		what   string
 		next   wire.Protocol
@@ -152,7 +152,7 @@ func TestARouterLooksAtHopByHopOptionsOnly(t *testing.T) {
 		{"a fragment", 44, "\x11\x00\x00\x09\x00\x00\x00\x01abcdefgh", true, ""},
 		{"an unknown header", 200, udp, true, ""},
 	} {
-		l.deliver(frame6(peer6, far, 64, c.next, []byte(c.rest)))
+		l.deliver(frame6(from6, far, 64, c.next, []byte(c.rest)))
 		passed, answered := 0, ""
 		for _, f := range l.take() {
 			if p, payload, err := wire.ParseIPv6(f[wire.EthernetHeaderLen:]); err == nil && p.Destination().String() == far {
@@ -173,7 +173,7 @@ func TestARouterLooksAtHopByHopOptionsOnly(t *testing.T) {
 // FuzzExtensions hands a host packets with any chain of headers: nothing panics, nothing
 // is lost without a name, what is sent is well formed, and no more than one answer.
 func FuzzExtensions(f *testing.F) {
-	udp := string(udp6(peer6, own6, 9, 7, "x"))
+	udp := string(udp6(from6, own6, 9, 7, "x"))
 	f.Add(byte(0), []byte(optionsHeader(60, option(5, 2))+optionsHeader(43, option(0x1e, 4))+"\x11\x00\x00\x00\x00\x00\x00\x00"+udp), false)
 	f.Add(byte(44), []byte("\x3c\x00\x00\x01\x00\x00\x00\x05"+optionsHeader(17, option(0x9e, 4))+udp+"123"), false)
 	f.Add(byte(44), []byte("\x2c\x00\x00\x00\x00\x00\x00\x05"+"\x11\x00\x00\x00\x00\x00\x00\x05"+udp), true)
@@ -183,13 +183,13 @@ func FuzzExtensions(f *testing.F) {
 			return
 		}
 		live := packet.Live()
-		h, l := known6(t, Config{})
+		h, l := onCable6(t, Config{})
 		s := h.open6(t, "[::]:7")
 		to := own6
 		if many {
 			to = "ff02::1"
 		}
-		l.deliver(frame6(peer6, to, 64, wire.Protocol(next), rest))
+		l.deliver(frame6(from6, to, 64, wire.Protocol(next), rest))
 		if n := len(answers(t, l)); n > 1 {
 			t.Fatalf("%d answers", n)
 		}

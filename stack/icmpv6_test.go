@@ -18,19 +18,19 @@ import (
 
 const (
 	own6  = "2001:db8::2"
-	peer6 = "2001:db8::9"
+	from6 = "2001:db8::9"
 )
 
-// known6 is known for IPv6: 2001:db8::2 knows the station 2001:db8::9, and the link-local
+// onCable6 is known for IPv6: 2001:db8::2 knows the station 2001:db8::9, and the link-local
 // address fe80::9 of it.
-func known6(t testing.TB, c Config) (*host, *cable) {
+func onCable6(t testing.TB, c Config) (*host, *cable) {
 	t.Helper()
 	if c.DADTransmits == 0 {
 		c.DADTransmits = -1
 	}
 	l := newCable()
 	h := newHost(t, c, l, own6+"/64")
-	for _, a := range []string{peer6, "fe80::9"} {
+	for _, a := range []string{from6, "fe80::9"} {
 		if err := h.eth0.AddNeighbor(netip.MustParseAddr(a), macPeer); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func udp6(src, dst string, from, to uint16, payload string) []byte {
 
 // toPort7 is a packet from the peer to the host's port 7, behind extension headers.
 func toPort7(next wire.Protocol, headers string) []byte {
-	return frame6(peer6, own6, 64, next, append([]byte(headers), udp6(peer6, own6, 9, 7, "x")...))
+	return frame6(from6, own6, 64, next, append([]byte(headers), udp6(from6, own6, 9, 7, "x")...))
 }
 
 // icmp6 is an ICMPv6 message with its checksum.
@@ -124,16 +124,16 @@ func expectAnswers(t testing.TB, l *cable, what string, want ...string) []answer
 }
 
 func TestClosedPortIsAnsweredByICMPv6(t *testing.T) {
-	h, l := known6(t, Config{})
-	in := frame6(peer6, own6, 64, wire.ProtocolUDP, udp6(peer6, own6, 9, 7, "hello"))
+	h, l := onCable6(t, Config{})
+	in := frame6(from6, own6, 64, wire.ProtocolUDP, udp6(from6, own6, 9, 7, "hello"))
 	l.deliver(in)
 	got := expectAnswers(t, l, "closed", "1/4 0")
-	if len(got) == 1 && (got[0].src != own6 || got[0].dst != peer6 || got[0].hops != 64 || got[0].class != 0 ||
+	if len(got) == 1 && (got[0].src != own6 || got[0].dst != from6 || got[0].hops != 64 || got[0].class != 0 ||
 		!bytes.Equal(got[0].body, in[wire.EthernetHeaderLen:])) {
 		t.Errorf("%v, hop limit %d, class %#x, quotes % x", got[0], got[0].hops, got[0].class, got[0].body)
 	}
 	// No more than 1280 bytes in all (RFC 4443, 2.4 c).
-	l.deliver(frame6(peer6, own6, 64, wire.ProtocolUDP, udp6(peer6, own6, 9, 7, letters(1400))))
+	l.deliver(frame6(from6, own6, 64, wire.ProtocolUDP, udp6(from6, own6, 9, 7, letters(1400))))
 	if got := expectAnswers(t, l, "long", "1/4 0"); len(got) == 1 && len(got[0].body) != 1232 {
 		t.Errorf("quotes %d bytes, want 1232", len(got[0].body))
 	}
@@ -143,11 +143,11 @@ func TestClosedPortIsAnsweredByICMPv6(t *testing.T) {
 
 // RFC 4443, 2.4 e: what must not be answered by an error message.
 func TestRFC4443_2_4_WhatIsNotAnswered(t *testing.T) {
-	quoted := frame6(own6, peer6, 64, wire.ProtocolUDP, udp6(own6, peer6, 7, 9, "x"))[wire.EthernetHeaderLen:]
-	group := func(dst string) []byte { return frame6(peer6, dst, 64, wire.ProtocolUDP, udp6(peer6, dst, 9, 7, "x")) }
+	quoted := frame6(own6, from6, 64, wire.ProtocolUDP, udp6(own6, from6, 7, 9, "x"))[wire.EthernetHeaderLen:]
+	group := func(dst string) []byte { return frame6(from6, dst, 64, wire.ProtocolUDP, udp6(from6, dst, 9, 7, "x")) }
 	toGroupMAC := func(f []byte) []byte { copy(f, []byte{0x33, 0x33, 0, 0, 0, 1}); return f }
 	error := func(t wire.ICMPv6Type, code wire.ICMPv6Code, rest uint32, body []byte) []byte {
-		return frame6(peer6, own6, 64, wire.ProtocolICMPv6, icmp6(peer6, own6, t, code, rest, body))
+		return frame6(from6, own6, 64, wire.ProtocolICMPv6, icmp6(from6, own6, t, code, rest, body))
 	}
 	broken := func(at int) []byte {
 		f := toPort7(wire.ProtocolUDP, "")
@@ -168,26 +168,26 @@ func TestRFC4443_2_4_WhatIsNotAnswered(t *testing.T) {
 		{"from a group", frame6("ff02::5", own6, 64, wire.ProtocolUDP, udp6("ff02::5", own6, 9, 7, "x")), drop.MartianSource},
 		{"a wrong checksum", broken(wire.EthernetHeaderLen + 48), drop.BadChecksum},
 		{"no checksum", zero, drop.MissingChecksum},
-		{"an unknown protocol to all nodes", frame6(peer6, "ff02::1", 64, 200, []byte("12345678")), drop.UnknownProtocol},
-		{"no next header", frame6(peer6, own6, 64, wire.ProtocolNoNext, []byte("12345678")), drop.UnknownProtocol},
-		{"about an error", frame6(peer6, own6, 64, wire.ProtocolIPv6Destination,
-			append([]byte("\x3a\x00\x9e\x04\x00\x00\x00\x00"), icmp6(peer6, own6, 1, 4, 0, quoted)...)), drop.OptionsRejected},
-		{"about a redirect", frame6(peer6, own6, 64, wire.ProtocolIPv6Destination,
-			append([]byte("\x3a\x00\x9e\x04\x00\x00\x00\x00"), icmp6(peer6, own6, 137, 0, 0, quoted)...)), drop.OptionsRejected},
-		{"about ICMPv6 cut short", frame6(peer6, own6, 64, wire.ProtocolIPv6Destination, []byte("\x3a\x00\x9e\x04\x00\x00\x00\x00")), drop.OptionsRejected},
+		{"an unknown protocol to all nodes", frame6(from6, "ff02::1", 64, 200, []byte("12345678")), drop.UnknownProtocol},
+		{"no next header", frame6(from6, own6, 64, wire.ProtocolNoNext, []byte("12345678")), drop.UnknownProtocol},
+		{"about an error", frame6(from6, own6, 64, wire.ProtocolIPv6Destination,
+			append([]byte("\x3a\x00\x9e\x04\x00\x00\x00\x00"), icmp6(from6, own6, 1, 4, 0, quoted)...)), drop.OptionsRejected},
+		{"about a redirect", frame6(from6, own6, 64, wire.ProtocolIPv6Destination,
+			append([]byte("\x3a\x00\x9e\x04\x00\x00\x00\x00"), icmp6(from6, own6, 137, 0, 0, quoted)...)), drop.OptionsRejected},
+		{"about ICMPv6 cut short", frame6(from6, own6, 64, wire.ProtocolIPv6Destination, []byte("\x3a\x00\x9e\x04\x00\x00\x00\x00")), drop.OptionsRejected},
 		{"an error to a socket that is not there", error(1, 4, 0, quoted), drop.ICMPUnmatched},
 		{"an error that quotes nothing", error(1, 4, 0, nil), drop.DatagramMalformed},
 		{"an error that quotes too little", error(1, 4, 0, quoted[:43]), drop.DatagramMalformed},
 		{"an error that quotes IPv4", error(1, 4, 0, make([]byte, 60)), drop.DatagramMalformed},
-		{"an error about a later fragment", error(1, 4, 0, frame6(own6, peer6, 64, wire.ProtocolIPv6Fragment,
+		{"an error about a later fragment", error(1, 4, 0, frame6(own6, from6, 64, wire.ProtocolIPv6Fragment,
 			append([]byte(fragment), "12345678"...))[wire.EthernetHeaderLen:]), drop.ICMPUnmatched},
-		{"an error about another protocol", error(1, 4, 0, frame6(own6, peer6, 64, wire.ProtocolTCP, make([]byte, 20))[wire.EthernetHeaderLen:]), drop.ICMPUnmatched},
-		{"an error about a host's that is not us", error(1, 4, 0, frame6("2001:db8::3", peer6, 64, wire.ProtocolUDP, make([]byte, 9))[wire.EthernetHeaderLen:]), drop.ICMPUnmatched},
+		{"an error about another protocol", error(1, 4, 0, frame6(own6, from6, 64, wire.ProtocolTCP, make([]byte, 20))[wire.EthernetHeaderLen:]), drop.ICMPUnmatched},
+		{"an error about a host's that is not us", error(1, 4, 0, frame6("2001:db8::3", from6, 64, wire.ProtocolUDP, make([]byte, 9))[wire.EthernetHeaderLen:]), drop.ICMPUnmatched},
 		{"an unknown informational message", error(200, 0, 0, quoted), drop.ICMPUnsupported},
-		{"an ICMP message cut short", frame6(peer6, own6, 64, wire.ProtocolICMPv6, []byte{128, 0, 0}), drop.DatagramMalformed},
+		{"an ICMP message cut short", frame6(from6, own6, 64, wire.ProtocolICMPv6, []byte{128, 0, 0}), drop.DatagramMalformed},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			h, l := known6(t, Config{})
+			h, l := onCable6(t, Config{})
 			l.deliver(c.frame)
 			checkDrops(t, h, c.reason, 1)
 			expectAnswers(t, l, c.what)
@@ -199,10 +199,10 @@ func TestRFC4443_2_4_WhatIsNotAnswered(t *testing.T) {
 // As measured on Linux 6.18: six to a destination in a row, then ten a second, whichever
 // the route; fifty to all; packet too big without a limit.
 func TestICMPv6ErrorsAreLimited(t *testing.T) {
-	h, l := known6(t, Config{})
-	h.route(t, "2001:db8:1::/64 via "+peer6)
+	h, l := onCable6(t, Config{})
+	h.route(t, "2001:db8:1::/64 via "+from6)
 	closed := func(from string) []byte { return frame6(from, own6, 64, wire.ProtocolUDP, udp6(from, own6, 9, 7, "")) }
-	for _, from := range []string{peer6, "2001:db8:1::5"} {
+	for _, from := range []string{from6, "2001:db8:1::5"} {
 		for range 20 {
 			l.deliver(closed(from))
 		}
@@ -237,14 +237,14 @@ func TestICMPv6ErrorsAreLimited(t *testing.T) {
 }
 
 func TestRFC4443_4_2_EchoIsAnswered(t *testing.T) {
-	h, l := known6(t, Config{})
+	h, l := onCable6(t, Config{})
 	body := []byte("abcdefgh")
 	for _, c := range []struct{ from, to, by string }{
-		{peer6, own6, own6},
-		{peer6, "ff02::1", own6}, // from an address that suits the asker
+		{from6, own6, own6},
+		{from6, "ff02::1", own6}, // from an address that suits the asker
 		{"fe80::9", "ff02::1", "link-local"},
 		{"::", own6, ""},
-		{peer6, "ff15::77", ""},
+		{from6, "ff15::77", ""},
 	} {
 		f := frame6(c.from, c.to, 9, wire.ProtocolICMPv6, icmp6(c.from, c.to, wire.ICMPv6EchoRequest, 5, 0x01020304, body))
 		f[wire.EthernetHeaderLen] |= 2
@@ -304,7 +304,7 @@ func errorFrame6(offender string, t wire.ICMPv6Type, code wire.ICMPv6Code, rest 
 
 // Linux's icmpv6_err_convert, and who is told of it.
 func TestICMPv6ErrorsReachTheSocket(t *testing.T) {
-	us, them := netip.MustParseAddrPort("["+own6+"]:7"), netip.MustParseAddrPort("["+peer6+"]:9")
+	us, them := netip.MustParseAddrPort("["+own6+"]:7"), netip.MustParseAddrPort("["+from6+"]:9")
 	for _, c := range []struct {
 		t     wire.ICMPv6Type
 		code  wire.ICMPv6Code
@@ -319,7 +319,7 @@ func TestICMPv6ErrorsReachTheSocket(t *testing.T) {
 		{100, 0, syscall.EPROTO, false},
 	} {
 		for _, kind := range []string{"connected", "unconnected", "wants errors"} {
-			h, l := known6(t, Config{})
+			h, l := onCable6(t, Config{})
 			s := h.open6(t, us.String())
 			if kind == "connected" {
 				if err := s.Connect(them); err != nil {
@@ -358,11 +358,11 @@ func TestICMPv6ErrorsReachTheSocket(t *testing.T) {
 
 // An error that quotes a datagram behind extension headers finds its socket too.
 func TestICMPv6ErrorsQuoteExtensionHeaders(t *testing.T) {
-	h, l := known6(t, Config{})
-	s := h.connected6(t, "["+own6+"]:7", "["+peer6+"]:9")
+	h, l := onCable6(t, Config{})
+	s := h.connected6(t, "["+own6+"]:7", "["+from6+"]:9")
 	const chain = "\x3c\x00\x01\x04\x00\x00\x00\x00" + "\x2c\x00\x01\x04\x00\x00\x00\x00" + "\x11\x00\x00\x01\x00\x00\x00\x07"
-	q := frame6(own6, peer6, 64, wire.ProtocolIPv6HopByHop, append([]byte(chain), udp6(own6, peer6, 7, 9, "x")...))[wire.EthernetHeaderLen:]
-	l.deliver(frame6(peer6, own6, 64, wire.ProtocolICMPv6, icmp6(peer6, own6, 1, 4, 0, q)))
+	q := frame6(own6, from6, 64, wire.ProtocolIPv6HopByHop, append([]byte(chain), udp6(own6, from6, 7, 9, "x")...))[wire.EthernetHeaderLen:]
+	l.deliver(frame6(from6, own6, 64, wire.ProtocolICMPv6, icmp6(from6, own6, 1, 4, 0, q)))
 	if got, _ := s.Option(socket.Error); syscall.Errno(got) != syscall.ECONNREFUSED {
 		t.Errorf("%v, want ECONNREFUSED; %v", syscall.Errno(got), h.Drops().Map())
 	}
@@ -371,7 +371,7 @@ func TestICMPv6ErrorsQuoteExtensionHeaders(t *testing.T) {
 // A neighbour that does not answer is an error to who wants to hear of all, after three
 // questions a second apart.
 func TestANeighborOfIPv6ThatDoesNotAnswer(t *testing.T) {
-	h, l := known6(t, Config{})
+	h, l := onCable6(t, Config{})
 	s := h.open6(t, "")
 	setOption(t, s, socket.ReceiveErrors, 1)
 	if _, err := s.TrySend([]socket.Message{message("x", "[2001:db8::77]:9")}); err != nil {
@@ -397,22 +397,22 @@ func TestANeighborOfIPv6ThatDoesNotAnswer(t *testing.T) {
 // FuzzICMPv6 hands a host ICMPv6 messages with the right checksum: errors that quote what
 // its sockets may have sent, and everything else.
 func FuzzICMPv6(f *testing.F) {
-	us, them := netip.MustParseAddrPort("["+own6+"]:7"), netip.MustParseAddrPort("["+peer6+"]:9")
+	us, them := netip.MustParseAddrPort("["+own6+"]:7"), netip.MustParseAddrPort("["+from6+"]:9")
 	for _, e := range []wire.ICMPv6Type{1, 2, 3, 4, 100} {
-		frame := errorFrame6(peer6, e, 0, 1300, us, them, "payload")
+		frame := errorFrame6(from6, e, 0, 1300, us, them, "payload")
 		f.Add(frame[wire.EthernetHeaderLen+wire.IPv6HeaderLen:])
 	}
-	f.Add(icmp6(peer6, own6, 128, 0, 1, []byte("hello")))
+	f.Add(icmp6(from6, own6, 128, 0, 1, []byte("hello")))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		if len(message) > 2000 {
 			return
 		}
 		live := packet.Live()
-		h, l := known6(t, Config{Limits: Limits{PathMTUs: 3, ErrorDestinations: 3}})
+		h, l := onCable6(t, Config{Limits: Limits{PathMTUs: 3, ErrorDestinations: 3}})
 		sockets := []*Socket{h.connected6(t, us.String(), them.String()), h.open6(t, "[::]:8")}
 		setOption(t, sockets[1], socket.ReceiveErrors, 1)
 		before := h.pathMTUs.size.Load()
-		l.deliver(frame6(peer6, own6, 64, wire.ProtocolICMPv6, summed6(peer6, own6, bytes.Clone(message))))
+		l.deliver(frame6(from6, own6, 64, wire.ProtocolICMPv6, summed6(from6, own6, bytes.Clone(message))))
 		answers(t, l)
 		if h.pathMTUs.size.Load() != before && (len(message) < 56 || message[0] != 2 || binary.BigEndian.Uint32(message[4:]) < 1280) {
 			t.Errorf("% x makes a path's MTU known", message)
