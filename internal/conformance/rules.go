@@ -35,10 +35,10 @@ var Rules = []Rule{
 	{ID: "D-BIND-17", Text: "sockets bound to different interfaces do not conflict; one bound to none conflicts with all"},
 	{ID: "D-BIND-18", Text: "a socket bound to 127.0.0.1 cannot send off the host: EINVAL"},
 	{ID: "D-BIND-19", Text: "an unbound socket that sends is bound to 0.0.0.0 and an ephemeral port"},
-	{ID: "D-BIND-20", Text: "an IPv6 link-local address without a scope is EINVAL", Later: true},
-	{ID: "D-BIND-21", Text: "a v4-mapped address on a socket that is IPv6 only is EINVAL", Later: true},
-	{ID: "D-BIND-22", Text: "IPv6Only after bind is EINVAL", Later: true},
-	{ID: "D-BIND-23", Text: "[::] of a dual socket and 0.0.0.0 on one port are EADDRINUSE, and with IPv6Only they are not", Later: true},
+	{ID: "D-BIND-20", Text: "an IPv6 link-local address without a scope is EINVAL"},
+	{ID: "D-BIND-21", Text: "a v4-mapped address on a socket that is IPv6 only is EINVAL"},
+	{ID: "D-BIND-22", Text: "IPv6Only after bind is EINVAL"},
+	{ID: "D-BIND-23", Text: "[::] of a dual socket and 0.0.0.0 on one port are EADDRINUSE, and with IPv6Only they are not"},
 
 	// Ephemeral ports (RFC 6056).
 	{ID: "D-EPHEM-01", Text: "ephemeral ports lie in the network's range, 32768 to 60999"},
@@ -110,7 +110,7 @@ var Rules = []Rule{
 	{ID: "D-LOOKUP-05", Text: "a socket that is connected elsewhere is no candidate: with nobody else the port is closed"},
 	{ID: "D-LOOKUP-06", Text: "a socket bound to another interface is no candidate"},
 	{ID: "D-LOOKUP-07", Text: "among equals the last bound hears, and connecting and disconnecting makes a wildcard socket the last"},
-	{ID: "D-LOOKUP-08", Text: "an IPv4 socket beats a dual one", Later: true},
+	{ID: "D-LOOKUP-08", Text: "an IPv4 socket beats a dual one"},
 
 	// Sizes and destinations.
 	{ID: "D-SIZE-01", Text: "65507 bytes can be sent; more is EMSGSIZE"},
@@ -118,7 +118,7 @@ var Rules = []Rule{
 	{ID: "D-SIZE-03", Text: "without a peer and without an address a send is EDESTADDRREQ, and the socket is bound by it"},
 	{ID: "D-SIZE-04", Text: "a destination port of 0 is EINVAL, and the socket is bound by it"},
 	{ID: "D-SIZE-05", Text: "a destination of the other family is EAFNOSUPPORT"},
-	{ID: "D-SIZE-06", Text: "65527 bytes can be sent over IPv6; more is EMSGSIZE", Later: true},
+	{ID: "D-SIZE-06", Text: "65527 bytes can be sent over IPv6; more is EMSGSIZE"},
 	{ID: "D-SIZE-07", Text: "a send to 0.0.0.0 goes to the own host"},
 	{ID: "D-SIZE-09", Text: "a send binds first, whatever comes of it"},
 	{ID: "D-SIZE-08", Text: "EMSGSIZE comes before the route is asked for"},
@@ -294,6 +294,26 @@ var Rules = []Rule{
 	{ID: "D-ARP-04", Text: "an unasked reply makes no entry"},
 	{ID: "D-ARP-05", Text: "who asks us is known by it: the answer needs no request of our own"},
 	{ID: "D-ARP-06", Text: "a gratuitous request updates an entry that exists"},
+
+	// Sockets of IPv6, where they differ from IPv4's or could.
+	{ID: "D-SIX-01", Text: "before it is bound an IPv6 socket's own address is [::]:0, and it hears IPv4 as well"},
+	{ID: "D-SIX-02", Text: "binding a bound IPv6 socket is EINVAL, whatever the address"},
+	{ID: "D-SIX-03", Text: "a unicast address that is not local is EADDRNOTAVAIL, and FreeBind permits it"},
+	{ID: "D-SIX-04", Text: "an IPv4 address is EAFNOSUPPORT to bind and v4-mapped one can be bound: [::ffff:0.0.0.0] hears all of IPv4 and no IPv6"},
+	{ID: "D-SIX-05", Text: "binding an IPv6 address makes the socket IPv6Only"},
+	{ID: "D-SIX-06", Text: "an address that is good on one link only binds the socket to the interface, and is shown with it"},
+	{ID: "D-SIX-07", Text: "a dual socket and IPv4 sockets on one port conflict, and share, as sockets of one family do"},
+	{ID: "D-SIX-08", Text: "connect picks the source of the peer's scope; to [::] it connects to [::1], or 127.0.0.1 if bound to IPv4"},
+	{ID: "D-SIX-09", Text: "connecting without a route is ENETUNREACH, to a link-local address without an interface or by another EINVAL, to IPv4 with IPv6Only ENETUNREACH"},
+	{ID: "D-SIX-10", Text: "disconnecting restores what an IPv6 socket was bound to and hears"},
+	{ID: "D-SIX-11", Text: "an IPv6 socket sends to IPv6, v4-mapped and IPv4 addresses, from the address that suits each"},
+	{ID: "D-SIX-12", Text: "what an IPv6 socket cannot send to: no address, port 0, no route, IPv4 with IPv6Only, IPv6 from a v4-mapped address"},
+	{ID: "D-SIX-13", Text: "a dual socket hears IPv4 from v4-mapped addresses, one that is IPv6Only does not hear it"},
+	{ID: "D-SIX-14", Text: "shutting down an IPv6 socket is as of IPv4"},
+	{ID: "D-SIX-15", Text: "a connected IPv6 socket hears of a closed port, of either family, once"},
+	{ID: "D-SIX-16", Text: "the fields of a message are those of its family: hop limit, traffic class, destination, interface"},
+	{ID: "D-SIX-17", Text: "the source of one message is an own address, and with a link-local one its interface, else EINVAL"},
+	{ID: "D-SIX-18", Text: "options of an IPv6 socket have IPv4's ranges, and NoChecksum leaves no checksum of IPv6 out"},
 
 	// Neighbour discovery of IPv6 (RFC 4861 and 4862).
 	{ID: "D-NDP-01", Text: "an unknown next hop is asked for by its solicited-node group, with the source of the datagram"},

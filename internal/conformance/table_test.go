@@ -47,6 +47,7 @@ var table = slices.Concat(
 	optionCases,
 	neighborCases,
 	ndpCases,
+	ipv6Cases,
 	seamCases,
 	fragmentCases,
 	ipOptionCases,
