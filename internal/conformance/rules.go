@@ -184,7 +184,7 @@ var Rules = []Rule{
 
 	// Checksums and lengths.
 	{ID: "D-CSUM-01", Text: "a UDP checksum of zero is accepted"},
-	{ID: "D-CSUM-02", Text: "a UDP checksum of zero over IPv6 is dropped", Later: true},
+	{ID: "D-CSUM-02", Text: "a UDP checksum of zero over IPv6 is dropped"},
 	{ID: "D-CSUM-03", Text: "a computed checksum of zero is sent as 0xffff"},
 	{ID: "D-CSUM-04", Text: "a datagram with a bad checksum is dropped, with no ICMP error"},
 	{ID: "D-CSUM-05", Text: "a UDP length below 8 or above what IP carries: dropped, with no ICMP error"},
@@ -219,7 +219,7 @@ var Rules = []Rule{
 	{ID: "D-MARTIAN-03", Text: "an own address as source, from the wire, is dropped"},
 	{ID: "D-MARTIAN-04", Text: "127.0.0.0/8 on the wire is dropped, as source and as destination"},
 	{ID: "D-MARTIAN-05", Text: "0.0.0.0 as source is dropped, unless it is to 255.255.255.255; as destination too"},
-	{ID: "D-MARTIAN-06", Text: "a v4-mapped address in IPv6 is dropped", Later: true},
+	{ID: "D-MARTIAN-06", Text: "a v4-mapped destination in IPv6 is dropped"},
 	{ID: "D-MARTIAN-07", Text: "a frame to another station is dropped"},
 	{ID: "D-MARTIAN-08", Text: "a packet to an address that is not local is dropped silently by a host that does not forward"},
 	{ID: "D-MARTIAN-10", Text: "the rest of 0.0.0.0/8 and of 240.0.0.0/4 are addresses like others (since Linux 5.3)"},
@@ -313,6 +313,16 @@ var Rules = []Rule{
 	{ID: "D-SIX-15", Text: "a connected IPv6 socket hears of a closed port, of either family, once"},
 	{ID: "D-SIX-16", Text: "the fields of a message are those of its family: hop limit, traffic class, destination, interface"},
 	{ID: "D-SIX-17", Text: "the source of one message is an own address, and with a link-local one its interface, else EINVAL"},
+	{ID: "D-SIX-19", Text: "a datagram of IPv6 leaves with the socket's hop limit and traffic class, a checksum, and a source of the destination's scope"},
+	{ID: "D-SIX-20", Text: "one that comes in tells its fields, a link-local sender with the interface"},
+	{ID: "D-SIX-21", Text: "IPv6 from ::1, from a group, and to what is no address of this interface, no group joined, or for one host only, is dropped"},
+	{ID: "D-SIX-22", Text: "IPv6 from an own address or from :: is let in, which IPv4 is not"},
+	{ID: "D-SIX-23", Text: "ff02::1 is heard without joining, by sockets bound to no address or to it"},
+	{ID: "D-SIX-24", Text: "to groups: by the scope's interface or MulticastInterface, with MulticastTTL, 1, and an own copy if the interface is a member"},
+	{ID: "D-SIX-25", Text: "a link-local destination or group without an interface goes by the first; ::1 is a source off the host; a message's hop limit may be 0"},
+	{ID: "D-SIX-26", Text: "a socket bound to an interface reaches what has a route there, own addresses included; a scope goes before it"},
+	{ID: "D-SIX-27", Text: "connecting again keeps the source, of the other family too; from IPv4 to IPv6 it is EAFNOSUPPORT"},
+	{ID: "D-SIX-28", Text: "a v4-mapped source in IPv6 is dropped, since a dual socket could not tell it from IPv4", Only: Stack},
 	{ID: "D-SIX-18", Text: "options of an IPv6 socket have IPv4's ranges, and NoChecksum leaves no checksum of IPv6 out"},
 
 	// Neighbour discovery of IPv6 (RFC 4861 and 4862).

@@ -48,6 +48,7 @@ var table = slices.Concat(
 	neighborCases,
 	ndpCases,
 	ipv6Cases,
+	ipv6WireCases,
 	seamCases,
 	fragmentCases,
 	ipOptionCases,
