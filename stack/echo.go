@@ -60,7 +60,7 @@ func (s *Stack) OpenEcho(fn func(Echo)) (*EchoPort, error) {
 
 // Send sends one echo request. The errors are those of a socket's TrySend.
 func (p *EchoPort) Send(dst netip.Addr, sequence uint16, payload []byte) error {
-	q := query{dst: addressOf(dst), ttl: defaultTTL, fragment: fragmentAllow}
+	q := query{dst: addressOf(dst), ttl: defaultTTL, linkTTL: true, fragment: fragmentAllow}
 	switch {
 	case !dst.IsValid(), !q.dst.is4() && p.stack.six == nil:
 		return syscall.EAFNOSUPPORT

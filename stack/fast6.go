@@ -18,14 +18,15 @@ func (l *lane) plain6(b *packet.Buffer, f []byte) *Socket {
 	h := (*[plainHeaders6]byte)(f)
 	ip0, udp := binary.BigEndian.Uint64(h[14:]), binary.BigEndian.Uint64(h[54:])
 	ports := uint32(udp>>32)<<16 | uint32(udp>>48)
-	k := &l.last6
-	if ip0 != k.ip0 || ports != k.flow.ports ||
+	k := l.last6
+	if k == nil || ip0 != k.ip0 || ports != k.flow.ports ||
 		binary.BigEndian.Uint64(h[22:]) != k.flow.src.hi || binary.BigEndian.Uint64(h[30:]) != k.flow.src.lo ||
 		binary.BigEndian.Uint64(h[38:]) != k.flow.dst.hi || binary.BigEndian.Uint64(h[46:]) != k.flow.dst.lo {
 		src, dst := addressOf16([16]byte(h[22:38])), addressOf16([16]byte(h[38:54]))
 		if !l.learn6(ip0, src, dst, ports) {
 			return nil
 		}
+		k = l.last6
 	}
 	length := int(uint16(ip0 >> 16))
 	end := plainHeaders6 - wire.UDPHeaderLen + length
@@ -50,13 +51,16 @@ func (l *lane) plain6(b *packet.Buffer, f []byte) *Socket {
 	return s
 }
 
-// plainHeader6 is plainHeader for IPv6. The zero plainHeader6 is like no header.
+// plainHeader6 is plainHeader for IPv6. The zero plainHeader6 is like no header. It fills
+// two cache lines, so that it shares none with another lane's.
 type plainHeader6 struct {
 	ip0     uint64 // version to hop limit
 	flow    flow
 	pseudo  uint32  // sum of the pseudo-header
 	socket  *Socket // found by the flow; nil: not looked up yet
 	changes uint64  // when, as the port table counts
+
+	_ [56]byte
 }
 
 // learn6 is learn for IPv6; of the ports ours are first.
@@ -65,12 +69,16 @@ func (l *lane) learn6(ip0 uint64, src, dst address, ports uint32) bool {
 	if ip0>>60 != 6 || byte(ip0>>8) != byte(wire.ProtocolUDP) || length < wire.UDPHeaderLen {
 		return false
 	}
-	if k := &l.last6; k.ip0 == 0 || src != k.flow.src || dst != k.flow.dst {
+	if l.last6 == nil {
+		l.last6 = new(plainHeader6)
+	}
+	k := l.last6
+	if k.ip0 == 0 || src != k.flow.src || dst != k.flow.dst {
 		if to, reason := l.classify6(src, dst, 0); to != toHost || reason != drop.None {
 			return false
 		}
 	}
-	l.last6 = plainHeader6{
+	*k = plainHeader6{
 		ip0: ip0, pseudo: pseudo6(src, dst, length),
 		flow: flow{src: src, dst: dst, ports: ports, device: int32(l.iface.index)},
 	}

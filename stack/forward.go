@@ -54,7 +54,7 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 		return
 	}
 	if st.hooks.Forward != nil {
-		if reason := st.hooks.Forward.ask(b, at, l.iface.index, out.index); reason != drop.None {
+		if reason := st.hooks.Forward.ask(s.six, b, at, l.iface.index, out.index); reason != drop.None {
 			l.drop(b, reason)
 			return
 		}

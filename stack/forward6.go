@@ -66,7 +66,7 @@ func (l *lane) forward6(b *packet.Buffer, at int, src, dst address) {
 		return
 	}
 	if st.hooks.Forward != nil {
-		if reason := st.hooks.Forward.ask(b, at, l.iface.index, out.index); reason != drop.None {
+		if reason := st.hooks.Forward.ask(s.six, b, at, l.iface.index, out.index); reason != drop.None {
 			l.drop(b, reason)
 			return
 		}

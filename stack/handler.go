@@ -16,7 +16,7 @@ import (
 // as TCP, for another stack beside it or for a program to answer: it is what a raw
 // socket is elsewhere.
 //
-// The buffer's window is one whole IPv4 packet, header and options included,
+// The buffer's window is one whole IP packet, header and options included,
 // fragments put together; b.Interface says by which interface it came in. Its
 // header was checked, what is behind it was not. The Handler owns the buffer: it
 // releases it, or hands it on to somebody who does, at any time. Others may be
@@ -36,11 +36,11 @@ type Handler func(b *packet.Buffer)
 //
 // To the ledger a packet that a Handler was given is Consumed.
 //
-// UDP, ICMP and IGMP are the stack's own, and refused; so is a protocol that has
+// UDP, ICMP, ICMPv6 and IGMP are the stack's own, and refused; so is a protocol that has
 // a handler already.
 func (s *Stack) Handle(proto wire.Protocol, h Handler) error {
 	switch proto {
-	case wire.ProtocolUDP, wire.ProtocolICMP, wire.ProtocolIGMP:
+	case wire.ProtocolUDP, wire.ProtocolICMP, wire.ProtocolICMPv6, wire.ProtocolIGMP:
 		return text.Errorf("stack: protocol %v is the stack's own and has no handler", proto)
 	}
 	return s.update(func(st *state) error {
@@ -73,14 +73,15 @@ func (l *lane) toHandler(b *packet.Buffer, h Handler) {
 	h(b)
 }
 
-// SendPacket sends a whole IPv4 packet, header included, by the stack's routes. It
+// SendPacket sends a whole IP packet, header included, by the stack's routes. It
 // takes the buffer over, whatever comes of it. Buffers made by packet.New have
 // the room in front that a link's header needs; others are copied.
 //
-// As on Linux with IP_HDRINCL, the checksum of the header is filled in, and so is
+// As on Linux with IP_HDRINCL, the checksum of IPv4's header is filled in, and so is
 // the source if it is unspecified. Any unicast address may be the source, own or
 // foreign. What is behind the header is the caller's. A packet to an address of
-// the host's own comes in by the loopback interface.
+// the host's own comes in by the loopback interface. One to an IPv6 address that is
+// good on one link only leaves by b.Interface, and is EINVAL without it.
 //
 // EINVAL: the header contradicts itself or the buffer's length, the TTL is 0, or
 // the source cannot be one. EMSGSIZE: longer than the MTU of the way out; the
@@ -97,6 +98,9 @@ func (s *Stack) SendPacket(b *packet.Buffer) error {
 
 // sendPacket is SendPacket, and returns the packet if it was not sent.
 func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
+	if data := b.Bytes(); len(data) > 0 && data[0]>>4 == 6 && s.six != nil {
+		return s.six.sendPacket(s, b)
+	}
 	h, options, payload, err := wire.ParseIPv4(b.Bytes())
 	if err != nil || h.HeaderLen()+len(payload) != b.Len() || h.TTL() == 0 {
 		return b, syscall.EINVAL
@@ -118,6 +122,21 @@ func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
 	if b.Len() > p.mtu {
 		return b, syscall.EMSGSIZE
 	}
+	b = readyToSend(b, &p)
+	h = (*wire.IPv4Header)(b.Bytes())
+	options = b.Bytes()[wire.IPv4HeaderLen:h.HeaderLen()]
+	if q.src.isUnspecified() {
+		h.SetSource4(p.src.ipv4().bytes())
+	}
+	h.UpdateChecksum(options)
+	b.SetNetwork(0)
+	b.SetTransport(h.HeaderLen())
+	return nil, s.sendWhole(b, &p)
+}
+
+// readyToSend makes a whole packet that somebody has handed in one of the stack's own,
+// with room for the link's header.
+func readyToSend(b *packet.Buffer, p *path) *packet.Buffer {
 	// What is known of the buffer is what the caller says in bytes.
 	b.Orphan()
 	b.Marks = packet.Marks{ID: b.ID, Flow: b.Flow}
@@ -128,30 +147,26 @@ func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
 		b.Release()
 		b = c
 	}
-	b = b.Writable()
-	h = (*wire.IPv4Header)(b.Bytes())
-	options = b.Bytes()[wire.IPv4HeaderLen:h.HeaderLen()]
-	if q.src.isUnspecified() {
-		h.SetSource4(p.src.ipv4().bytes())
-	}
-	h.UpdateChecksum(options)
-	b.SetNetwork(0)
-	b.SetTransport(h.HeaderLen())
+	return b.Writable()
+}
+
+// sendWhole sends a whole packet that lacks only the link's header.
+func (s *Stack) sendWhole(b *packet.Buffer, p *path) error {
 	if p.iface.kind == link.Ethernet {
 		e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
 		e.SetDestination(wordMAC(p.link)) // a broadcast's; a neighbour's is written by sendBy
 		e.SetSource(p.iface.mac)
-		e.SetType(wire.EtherTypeIPv4)
+		e.SetType(wire.EtherType(uint16(p.ethernet1)))
 	}
 	p.iface.generated(b)
-	if !s.letOut(&p, b) {
-		return nil, syscall.EPERM
+	if !s.letOut(p, b) {
+		return syscall.EPERM
 	}
 	if (p.broadcast || p.multicast && p.iface.hears(p.dst, p.src)) && p.iface.kind != link.Loopback {
 		p.iface.loopBack(b)
 	}
 	s.sendBy(p.iface, p.neighbor, b)
-	return nil, nil
+	return nil
 }
 
 // handled gives an ICMP error to the handler of the protocol that it quotes, if

@@ -55,7 +55,8 @@ type Packet struct {
 	In, Out int
 
 	// Bytes is the whole IP packet and Payload what is carried: behind the UDP
-	// header, or behind the IP header of another protocol. They must not be
+	// header, or behind the IP header of another protocol, and IPv6's extension
+	// headers. They must not be
 	// written to. The UDP checksum of what comes in was not looked at yet.
 	Bytes, Payload []byte
 
@@ -77,22 +78,27 @@ var packets = sync.Pool{New: func() any { return new(Packet) }}
 
 // ask asks a hook about a packet whose IP header, which is good, begins at the
 // offset.
-func (h Hook) ask(b *packet.Buffer, at, in, out int) drop.Reason {
-	ip, _, payload, err := wire.ParseIPv4(b.Bytes()[at:])
-	if err != nil {
-		panic("stack: a packet for a hook whose header was not checked")
-	}
+func (h Hook) ask(six *version6, b *packet.Buffer, at, in, out int) drop.Reason {
 	p := packets.Get().(*Packet)
-	*p = Packet{Protocol: ip.Protocol(), In: in, Out: out, Bytes: b.Bytes()[at:], Payload: payload, Mark: b.Mark}
-	var src, dst uint16
-	if proto := p.Protocol; (proto == wire.ProtocolUDP || proto == wire.ProtocolTCP) && ip.FragmentOffset() == 0 && len(payload) >= 4 {
-		src, dst = uint16(payload[0])<<8|uint16(payload[1]), uint16(payload[2])<<8|uint16(payload[3])
-		if proto == wire.ProtocolUDP && len(payload) >= wire.UDPHeaderLen {
-			p.Payload = payload[wire.UDPHeaderLen:]
+	*p = Packet{In: in, Out: out, Bytes: b.Bytes()[at:], Mark: b.Mark}
+	begins := true // with the transport's header
+	if p.Bytes[0]>>4 == 6 {
+		begins = six.dissect(p)
+	} else {
+		ip, _, payload, err := wire.ParseIPv4(p.Bytes)
+		if err != nil {
+			panic("stack: a packet for a hook whose header was not checked")
+		}
+		p.Protocol, p.Payload, begins = ip.Protocol(), payload, ip.FragmentOffset() == 0
+		p.Source, p.Destination = netip.AddrPortFrom(ip.Source(), 0), netip.AddrPortFrom(ip.Destination(), 0)
+	}
+	if proto, data := p.Protocol, p.Payload; (proto == wire.ProtocolUDP || proto == wire.ProtocolTCP) && begins && len(data) >= 4 {
+		p.Source = netip.AddrPortFrom(p.Source.Addr(), uint16(data[0])<<8|uint16(data[1]))
+		p.Destination = netip.AddrPortFrom(p.Destination.Addr(), uint16(data[2])<<8|uint16(data[3]))
+		if proto == wire.ProtocolUDP && len(data) >= wire.UDPHeaderLen {
+			p.Payload = data[wire.UDPHeaderLen:]
 		}
 	}
-	p.Source = netip.AddrPortFrom(ip.Source(), src)
-	p.Destination = netip.AddrPortFrom(ip.Destination(), dst)
 	reason := h(p)
 	b.Mark = p.Mark
 	*p = Packet{}
@@ -107,7 +113,7 @@ func (h Hook) ask(b *packet.Buffer, at, in, out int) drop.Reason {
 // if that says so.
 func (l *lane) admit(b *packet.Buffer) bool {
 	at := b.Len() - len(b.NetworkBytes())
-	reason := l.state.hooks.Input.ask(b, at, int(b.Interface), 0)
+	reason := l.state.hooks.Input.ask(l.iface.stack.six, b, at, int(b.Interface), 0)
 	if reason != drop.None {
 		l.drop(b, reason)
 	}
@@ -159,7 +165,7 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 	passed, bytes := 0, 0
 	for _, b := range frames {
 		length := b.Len() - at - p.header - wire.UDPHeaderLen
-		if reason := hook.ask(b, at, 0, iface.index); reason != drop.None {
+		if reason := hook.ask(s.stack.six, b, at, 0, iface.index); reason != drop.None {
 			iface.drop(b, reason)
 			continue
 		}
@@ -198,7 +204,7 @@ func (s *Stack) letOut(p *path, b *packet.Buffer) bool {
 	if p.hook == nil {
 		return true
 	}
-	reason := p.hook.ask(b, p.linkLen(), 0, p.iface.index)
+	reason := p.hook.ask(s.six, b, p.linkLen(), 0, p.iface.index)
 	if reason != drop.None {
 		p.iface.drop(b, reason)
 	}

@@ -68,7 +68,7 @@ func (s *Stack) zoned(a address, i *Interface) netip.Addr {
 // the traffic class of the request. Linux answers to groups by default too.
 func (s *Stack) answerEcho6(b *packet.Buffer, m *wire.ICMPv6Header, body []byte, src, dst address, to cast) {
 	h := (*wire.IPv6Header)(b.NetworkBytes())
-	q := query{dst: src, ttl: defaultHopLimit, tos: h.TrafficClass(), fragment: fragmentAllow}
+	q := query{dst: src, ttl: defaultHopLimit, linkTTL: true, tos: h.TrafficClass(), fragment: fragmentAllow}
 	if to == toHost {
 		q.src, q.anySource = dst, true
 	}

@@ -32,7 +32,7 @@ func (s *Stack) sendError6(st *state, b *packet.Buffer, e icmpError6) {
 	if st.local6(src, in.iface()) == nil && e.t != wire.ICMPv6PacketTooBig && !s.errorLimit.allow(src, s.timers.now()) {
 		return
 	}
-	q := query{dst: src, ttl: defaultHopLimit, fragment: fragmentAllow}
+	q := query{dst: src, ttl: defaultHopLimit, linkTTL: true, fragment: fragmentAllow}
 	if src.isLinkLocal() {
 		q.device = int(b.Interface)
 	}

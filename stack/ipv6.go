@@ -18,6 +18,11 @@ type version6 struct {
 	// route is routeInto for a destination of IPv6.
 	route func(s *Stack, p *path, q query) error
 
+	// sendPacket is Stack.sendPacket for a packet of IPv6, and dissect tells a hook of
+	// one.
+	sendPacket func(s *Stack, b *packet.Buffer) (*packet.Buffer, error)
+	dissect    func(p *Packet) (begins bool)
+
 	// solicit asks for a neighbour's address: the station to, or, if that is zero, the
 	// target's solicited-node group; on behalf of a packet from source.
 	solicit func(i *Interface, target address, to wire.MAC, source address)
@@ -46,6 +51,8 @@ var loopbackAddresses6 = []ifaddr6{{loopback6, 128, OriginManual, AddressPreferr
 var ipv6 = &version6{
 	input:         (*lane).ipv6,
 	route:         (*Stack).routeInto6,
+	sendPacket:    (*Stack).sendPacket6,
+	dissect:       (*Packet).dissect,
 	solicit:       (*Interface).solicit,
 	unreachable:   (*Stack).unreachable6,
 	addAddress:    (*Interface).addAddress6,

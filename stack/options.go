@@ -19,6 +19,7 @@ type options struct {
 	multicastLoop        bool
 	multicastAll         bool
 	ttl, multicastTTL    uint8
+	ownTTL               bool // ttl was set, and is not what an interface has for IPv6
 	tos                  uint8
 	device               int // interface index; 0: any
 	multicastDevice      int
@@ -123,11 +124,11 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 	case socket.TTL:
 		switch {
 		case value == -1:
-			next.ttl = defaultTTL
+			next.ttl, next.ownTTL = defaultTTL, false
 		case value < 1 || value > 255:
 			return true, syscall.EINVAL
 		default:
-			next.ttl = uint8(value)
+			next.ttl, next.ownTTL = uint8(value), true
 		}
 	case socket.MulticastTTL:
 		switch {

@@ -25,6 +25,9 @@ type query struct {
 	// noSource lets IPv6's unspecified address be the source, which it is while a
 	// host has no other.
 	noSource bool
+	// linkTTL has the hop limit of unicast of IPv6 be the interface's, which routers
+	// advertise.
+	linkTTL bool
 }
 
 // path is the answer: the way to a destination, with the headers made ready. A
@@ -114,7 +117,7 @@ func (s *Socket) query(dst address) query {
 	q := query{
 		dst: dst, srcPort: s.bound.port, device: s.opts.device,
 		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.fragment,
-		anySource: s.opts.transparent,
+		anySource: s.opts.transparent, linkTTL: !s.opts.ownTTL,
 	}
 	if q.src = s.bound.addr; s.stack.isFilter(q.src) {
 		q.src = s.bound.source

@@ -32,6 +32,9 @@ func (s *Stack) routeInto6(p *path, q query) error {
 	if err != nil {
 		return err
 	}
+	if q.linkTTL && !p.multicast {
+		q.ttl = out.hopLimit6()
+	}
 	pathMTU, _ := s.pathMTUs.of(out.Interface, q.dst)
 	p.begin(out, &q, pathMTU)
 	p.counted = false

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -338,5 +339,63 @@ func TestRFC4861_6_2_3_routers_do_not_configure_themselves(t *testing.T) {
 	checkAddresses(t, n.eth0, "a router", linkLocalLine)
 	checkRoutes(t, n.Stack, "a router", routeLinkLocal)
 	checkDrops(t, n.host, drop.ICMPUnsupported, 1)
+	checkLedger(t, n.host)
+}
+
+// What routers advertise of the hop limit goes for what a socket or a message does not
+// say, and for unicast only.
+func TestRFC4861_6_3_2_hop_limit_of_sockets(t *testing.T) {
+	n := newNode(t, Config{}, "2001:db8::a/64")
+	n.eth0.AddNeighbor(netip.MustParseAddr("2001:db8::9"), macPeer)
+	s, err := n.OpenSocket(socket.IPv6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hops := func(what, to string, want uint8, set ...uint8) {
+		t.Helper()
+		n.cable.take()
+		m := message("x", to)
+		if len(set) > 0 {
+			m.Set, m.TTL = socket.FieldTTL, set[0]
+		}
+		if k, err := s.TrySend([]socket.Message{m}); k != 1 || err != nil {
+			t.Fatalf("%s: %d, %v", what, k, err)
+		}
+		frames := n.cable.take()
+		if got := frames[0][wire.EthernetHeaderLen+7]; got != want {
+			t.Errorf("%s: a hop limit of %d, want %d", what, got, want)
+		}
+	}
+	const to = "[2001:db8::9]:9"
+	hops("at first", to, 64)
+	n.routerSays(wire.RouterAdvertisement{HopLimit: 33})
+	hops("advertised", to, 33)
+	hops("a message's", to, 5, 5)
+	hops("a group", "[ff02::9%eth0]:9", 1)
+	setOption(t, s, socket.TTL, 64)
+	hops("set to 64", to, 64)
+	setOption(t, s, socket.TTL, -1)
+	hops("not set any more", to, 33)
+	checkLedger(t, n.host)
+}
+
+// An MTU that routers advertise holds for IPv6.
+func TestRFC4861_6_3_4_MTU_of_sockets(t *testing.T) {
+	n := newNode(t, Config{}, "2001:db8::a/64", "10.0.0.2/24")
+	n.eth0.AddNeighbor(netip.MustParseAddr("2001:db8::9"), macPeer)
+	n.routerSays(wire.RouterAdvertisement{Options: wire.AppendNDPMTU(nil, 1300)})
+	s, err := n.OpenSocket(socket.IPv6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.cable.take()
+	send(t, s, strings.Repeat("x", 1300-48), "[2001:db8::9]:9")
+	if f := n.cable.take(); len(f) != 1 || len(f[0]) != 1314 {
+		t.Errorf("%d frames, the first of %d bytes", len(f), len(f[0]))
+	}
+	send(t, s, strings.Repeat("x", 1300-47), "[2001:db8::9]:9")
+	if f := n.cable.take(); len(f) != 2 {
+		t.Errorf("one byte more makes %d frames", len(f))
+	}
 	checkLedger(t, n.host)
 }

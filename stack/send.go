@@ -527,7 +527,7 @@ func (s *Socket) override6(q *query, m *socket.Message) error {
 		}
 	}
 	if m.Set&socket.FieldTTL != 0 {
-		q.ttl = m.TTL
+		q.ttl, q.linkTTL = m.TTL, false
 	}
 	if m.Set&socket.FieldTOS != 0 {
 		q.tos = m.TOS

@@ -1,8 +1,8 @@
 package stack
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
+	"math/rand/v2"
 
 	"github.com/castnet-go/castnet/link"
 )
@@ -39,16 +39,20 @@ func (x *interface6) stable(prefix address, tries uint8) *address6 {
 func (i *Interface) eui64() bool { return i.stack.cfg.EUI64 && i.kind == link.Ethernet }
 
 // stableID is the function F of RFC 7217, section 5, with the stack's seed for the
-// secret and the interface's name for Net_Iface: the hash of all of it. A stack with
-// the same seed has the same addresses.
+// secret and the interface's name for Net_Iface. A stack with the same seed has the
+// same addresses. F is what ChaCha8 yields first with the secret, changed by the other
+// arguments, for its key: from that neither the secret nor another identifier follows,
+// and a program needs no package of cryptography for it, whose initialisation is
+// larger than the rest of a small program.
 func (s *Stack) stableID(prefix address, name string, tries uint8) uint64 {
-	b := []byte("castnet: stable interface identifiers\x00")
-	b = append(b, s.seed[:]...)
-	b = binary.BigEndian.AppendUint64(b, prefix.hi)
-	b = append(b, tries, byte(len(name)))
-	b = append(b, name...)
-	sum := sha256.Sum256(b)
-	return binary.BigEndian.Uint64(sum[:8])
+	var block [32]byte
+	binary.BigEndian.PutUint64(block[:], prefix.hi)
+	block[8], block[9] = tries, byte(len(name)) // which is not zero: the seed's own stream is another
+	copy(block[16:], name)                      // 15 bytes at most
+	for k := range block {
+		block[k] ^= s.seed[k]
+	}
+	return rand.NewChaCha8(block).Uint64()
 }
 
 // reservedID reports whether an interface identifier is set aside (RFC 5453): that of

@@ -47,6 +47,8 @@ var table = slices.Concat(
 	optionCases,
 	neighborCases,
 	ndpCases,
+	ipv6Cases,
+	ipv6WireCases,
 	seamCases,
 	fragmentCases,
 	ipOptionCases,

@@ -27,6 +27,7 @@ type Wire struct {
 	requests chan *Request // ARP requests and replies that the machine sent
 
 	discoveries chan *Discovery // messages of IPv6's neighbour discovery
+	datagrams6  chan *Datagram6 // of UDP over IPv6
 
 	mu     sync.Mutex
 	silent bool // nobody answers ARP
@@ -78,6 +79,7 @@ func newWire(tb testing.TB, name string, mac wire.MAC, patience time.Duration) *
 		requests: make(chan *Request, 4096),
 
 		discoveries: make(chan *Discovery, 4096),
+		datagrams6:  make(chan *Datagram6, 4096),
 	}
 }
 
