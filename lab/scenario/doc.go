@@ -93,10 +93,11 @@
 //
 // # Limitations
 //
-// Whose IPv6 addresses are used from the start has to say so (stack: {dad_transmits:
-// 0}); others ask first whether they are taken, for up to two seconds. There is no
-// host without an address that makes itself one. Of filters, 4096 groups on interfaces are told
-// apart. A file has at most
-// 1 MiB, 1000 hosts and 4096 programs. Of each program, a Result holds the first
-// 100 datagrams and errors; [Options.Event] is told of all.
+// A host's IPv6 addresses are used when nobody has said for up to two seconds that
+// they are taken; stack: {dad_transmits: 0} makes that at once. A host has those
+// addresses that the file gives it, and the link-local ones that come with them.
+//
+// A file has at most 1 MiB, 1000 hosts and 4096 programs. Of each program, a Result
+// holds the first 100 datagrams and errors; [Options.Event] is told of all. At
+// filters, 4096 groups on interfaces are told apart.
 package scenario
