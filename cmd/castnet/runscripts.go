@@ -184,8 +184,9 @@ func (r *scriptRun) runLAN(ctx context.Context, files []string, out *scriptOutpu
 	return code, errors.Join(err, l.Close())
 }
 
-// attach gives host number i its interface: an address of each family, and a route to
-// groups, which for IPv6 there is anyway.
+// attach gives host number i its interface: an address of each family, and a route by
+// which groups and 255.255.255.255 are reached, as the default route of a machine on a
+// LAN.
 func attach(h *lab.Host, lan lab.Segment, i int) error {
 	v4 := netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)})
 	v6 := netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(i + 1)})
@@ -193,7 +194,7 @@ func attach(h *lab.Host, lan lab.Segment, i int) error {
 	if err != nil {
 		return err
 	}
-	return h.AddRoute(stack.Route{Destination: netip.MustParsePrefix("224.0.0.0/4"), Interface: ifname})
+	return h.AddRoute(stack.Route{Interface: ifname})
 }
 
 // piece is how much virtual time passes between two looks at whether to end.
