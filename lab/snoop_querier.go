@@ -41,6 +41,7 @@ func (n *snooper) start(cfg *QuerierConfig) {
 		}
 		q.n, q.f, q.mac, q.startup = n, &n.families[i], s.mac, n.cfg.Robustness
 		q.f.own = q
+		q.f.settled = s.lab.queue.now() + int64(n.cfg.QueryResponse)
 		q.timer = s.lab.queue.AfterFunc(0, q.fire)
 	}
 }

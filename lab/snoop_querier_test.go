@@ -195,14 +195,35 @@ func TestQuerier(t *testing.T) {
 			w.lines("the report is for the router", w.report(1, toIn, g1), "2: 10.0.0.2 > 224.0.0.22 IGMPv3 report 239.1.1.1 TO_IN {}")
 			w.lines("silence", w.heard(time.Minute))
 		}},
+		{"so_it_is_until_the_first_query_of_its_own_is_answered", SnoopingConfig{FloodWithoutQuerier: true, Querier: &QuerierConfig{}}, func(w *world) {
+			w.old(1, wire.IGMPv2Report, g1)
+			w.run(10*time.Second - 1)
+			w.reach("not yet", 0, g1, "1 2")
+			w.run(1)
+			w.reach("now", 0, g1, "1")
+			w.query(2, "10.0.0.3", wire.IGMPQuery{})
+			w.reach("another takes over without a gap", 0, g1, "1 2")
+			w.reach("because it is a router", 0, g2, "1 2")
+			w.run(256 * time.Second)
+			w.old(1, wire.IGMPv2Report, g1)
+			w.reach("and the switch again", 0, g1, "1")
+		}},
 		{"without_a_querier_everything_is_flooded_if_it_shall_be", SnoopingConfig{FloodWithoutQuerier: true}, func(w *world) {
 			w.old(1, wire.IGMPv2Report, g1)
 			w.reach("nobody asks", 0, g1, "1 2")
+			if got := cards(w.old(1, wire.IGMPv2Report, g1)); got != "0 2" {
+				w.t.Errorf("a report gets to %q", got)
+			}
 			w.query(2, "10.0.0.3", wire.IGMPQuery{Version: 2})
+			w.run(10*time.Second - 1)
+			w.reach("not everybody has answered", 0, g1, "1 2")
+			w.run(1)
+			w.reach("everybody has", 1, g1, "2")
+			w.query(2, "10.0.0.3", wire.IGMPQuery{Version: 2})
+			w.reach("and is known when the next query comes", 1, g1, "2")
 			w.old(1, wire.IGMPv2Report, g2)
-			w.reach("somebody does", 1, g1, "2")
 			w.run(255 * time.Second)
-			w.reach("nobody does any more", 0, g2, "1 2")
+			w.reach("nobody asks any more", 0, g2, "1 2")
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -155,6 +155,7 @@ type program struct {
 	Echo   *echo   `yaml:"echo"`
 	Listen *listen `yaml:"listen"`
 	Send   *send   `yaml:"send"`
+	Script *script `yaml:"script"`
 
 	name string // that it is called by
 }

@@ -65,7 +65,7 @@ func newFilters(doc *document, inner trace.Tracer) *filters {
 			if s := p.Send; s != nil {
 				uses = uses || s.Join != nil || s.To.ip.IsMulticast()
 			} else {
-				uses = uses || p.service().Join != nil
+				uses = uses || p.Script == nil && p.service().Join != nil
 			}
 		}
 	}

@@ -138,6 +138,9 @@ func (p *program) kind() (kind string, name *string) {
 	if p.Send != nil {
 		kind, name, n = "send", p.Send.Name, n+1
 	}
+	if p.Script != nil {
+		kind, name, n = "script", p.Script.Name, n+1
+	}
 	if n != 1 {
 		return "", nil
 	}
@@ -201,6 +204,8 @@ func (p *process) main(ctx context.Context) error {
 		err = p.serve(ctx, &p.Echo.service, p.echo)
 	case p.Listen != nil:
 		err = p.serve(ctx, &p.Listen.service, p.listen)
+	case p.Script != nil:
+		err = p.script(ctx)
 	default:
 		err = p.send(ctx)
 	}
