@@ -9,16 +9,25 @@ import (
 
 func benchmarkPair(b *testing.B, size, batch int) {
 	ha, hb := pair(b)
-	server := hb.open(b, "10.0.0.2:7")
-	client := ha.open(b, "10.0.0.1:8")
-	if err := client.Connect(netip.MustParseAddrPort("10.0.0.2:7")); err != nil {
+	benchmarkBetween(b, size, batch, ha.open, hb.open, "10.0.0.1", "10.0.0.2")
+}
+
+func benchmarkPair6(b *testing.B, size, batch int) {
+	ha, hb := pair6(b)
+	benchmarkBetween(b, size, batch, ha.open6, hb.open6, "2001:db8::1", "2001:db8::2")
+}
+
+func benchmarkBetween(b *testing.B, size, batch int, openA, openB func(testing.TB, string) *Socket, from, to string) {
+	near, far := netip.AddrPortFrom(netip.MustParseAddr(from), 8), netip.AddrPortFrom(netip.MustParseAddr(to), 7)
+	server, client := openB(b, far.String()), openA(b, near.String())
+	if err := client.Connect(far); err != nil {
 		b.Fatal(err)
 	}
-	if err := server.Connect(netip.MustParseAddrPort("10.0.0.1:8")); err != nil {
+	if err := server.Connect(near); err != nil {
 		b.Fatal(err)
 	}
 	for i := range 1000 {
-		hb.open(b, netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), uint16(1000+i)).String())
+		openB(b, netip.AddrPortFrom(far.Addr(), uint16(1000+i)).String())
 	}
 	out := make([]socket.Message, batch)
 	in := make([]socket.Message, batch)
@@ -42,3 +51,8 @@ func BenchmarkSingle64(b *testing.B)   { benchmarkPair(b, 64, 1) }
 func BenchmarkSingle1400(b *testing.B) { benchmarkPair(b, 1400, 1) }
 func BenchmarkBatch64(b *testing.B)    { benchmarkPair(b, 64, 32) }
 func BenchmarkBatch1400(b *testing.B)  { benchmarkPair(b, 1400, 32) }
+
+func BenchmarkSingle64V6(b *testing.B)   { benchmarkPair6(b, 64, 1) }
+func BenchmarkSingle1400V6(b *testing.B) { benchmarkPair6(b, 1400, 1) }
+func BenchmarkBatch64V6(b *testing.B)    { benchmarkPair6(b, 64, 32) }
+func BenchmarkBatch1400V6(b *testing.B)  { benchmarkPair6(b, 1400, 32) }

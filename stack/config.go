@@ -141,6 +141,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Clock == nil {
 		c.Clock = clock.System
 	}
+	if c.DADTransmits == 0 {
+		c.DADTransmits = 1
+	}
 	if c.EphemeralLow == 0 && c.EphemeralHigh == 0 {
 		c.EphemeralLow, c.EphemeralHigh = defaultEphemeralLow, defaultEphemeralHigh
 	}

@@ -136,6 +136,7 @@ func (x *interface6) assign(a *address6) {
 	x.changed = true
 	if a.addr.isLinkLocal() && x.up {
 		x.searchRouters(now)
+		x.advertiseSoon()
 	}
 }
 

@@ -31,6 +31,9 @@ func (l *lane) plain(b *packet.Buffer) *Socket {
 	h := (*[plainHeaders]byte)(f)
 	ethernet := binary.BigEndian.Uint64(h[0:])
 	if ethernet>>16 != i.macWord>>16 || h[12] != 0x08 || h[13] != 0x00 { // EtherTypeIPv4
+		if ethernet>>16 == i.macWord>>16 && h[12] == 0x86 && h[13] == 0xdd { // EtherTypeIPv6
+			return l.plain6(b, f)
+		}
 		return nil
 	}
 	ip0, ip1 := binary.BigEndian.Uint64(h[14:]), binary.BigEndian.Uint64(h[22:])

@@ -53,8 +53,35 @@ func plainFrame(payload int) []byte {
 	return b
 }
 
+// plainFrame6 is a datagram to [2001:db8::1]:7, as plain takes it.
+func plainFrame6(payload int) []byte {
+	b := make([]byte, plainHeaders6+payload)
+	e := wire.PutEthernet(b)
+	e.SetDestination(wire.MAC{2, 0, 0, 0, 0, 1})
+	e.SetSource(wire.MAC{2, 0, 0, 0, 0, 2})
+	e.SetType(wire.EtherTypeIPv6)
+	ip := wire.PutIPv6(b[14:])
+	ip.SetPayloadLength(uint16(8 + payload))
+	ip.SetHopLimit(64)
+	ip.SetNextHeader(wire.ProtocolUDP)
+	ip.SetSource(netip.MustParseAddr("2001:db8::2"))
+	ip.SetDestination(netip.MustParseAddr("2001:db8::1"))
+	u := wire.PutUDP(b[54:])
+	u.SetSourcePort(9)
+	u.SetDestinationPort(7)
+	u.SetLength(uint16(8 + payload))
+	sumUDP(b)
+	return b
+}
+
 // sumUDP makes the UDP checksum of a plain frame right again.
 func sumUDP(b []byte) {
+	if ip, datagram, err := wire.ParseIPv6(b[14:]); err == nil {
+		if u, payload, err := wire.ParseUDP(datagram); err == nil {
+			u.UpdateChecksum(ip.PseudoSum(wire.ProtocolUDP, uint32(u.Length())), payload)
+		}
+		return
+	}
 	ip, _, datagram, err := wire.ParseIPv4(b[14:])
 	if err != nil || len(datagram) < 8 {
 		return
@@ -101,7 +128,7 @@ func bothWays(t *testing.T, l *lane, frame []byte, flags packet.Flags) bool {
 
 func fastHost(t *testing.T) *lane {
 	t.Helper()
-	s, err := New(Config{Seed: [32]byte{1}})
+	s, err := New(Config{Seed: [32]byte{1}, DADTransmits: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,15 +137,24 @@ func fastHost(t *testing.T) *lane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := i.AddAddress(netip.MustParsePrefix("10.0.0.1/24")); err != nil {
-		t.Fatal(err)
+	for _, a := range []string{"10.0.0.1/24", "2001:db8::1/64"} {
+		if err := i.AddAddress(netip.MustParsePrefix(a)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	open := func(bind, connect string) {
-		sk, err := s.OpenSocket(socket.IPv4)
+		family, addr := socket.IPv4, netip.MustParseAddrPort(bind)
+		if addr.Addr().Is6() {
+			family = socket.IPv6
+		}
+		sk, err := s.OpenSocket(family)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := sk.Bind(netip.MustParseAddrPort(bind)); err != nil {
+		if family == socket.IPv6 {
+			setOption(t, sk, socket.IPv6Only, 1)
+		}
+		if err := sk.Bind(addr); err != nil {
 			t.Fatal(err)
 		}
 		if connect != "" {
@@ -129,6 +165,8 @@ func fastHost(t *testing.T) *lane {
 	}
 	open("0.0.0.0:7", "")
 	open("10.0.0.1:8", "10.0.0.2:9")
+	open("[::]:7", "")
+	open("[2001:db8::1]:8", "[2001:db8::2]:9")
 	l := i.lane(0)
 	l.begin()
 	return l
@@ -137,6 +175,11 @@ func fastHost(t *testing.T) *lane {
 // TestShortWayEqualsLongWay changes plain frames in one, two or three places,
 // mending the checksums half the time, so that most come near being plain.
 func TestShortWayEqualsLongWay(t *testing.T) {
+	t.Run("IPv4", func(t *testing.T) { testShortWay(t, plainFrame) })
+	t.Run("IPv6", func(t *testing.T) { testShortWay(t, plainFrame6) })
+}
+
+func testShortWay(t *testing.T, plainFrame func(payload int) []byte) {
 	l := fastHost(t)
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -151,7 +194,9 @@ func TestShortWayEqualsLongWay(t *testing.T) {
 			frame = append(frame, make([]byte, r.IntN(20))...)
 		}
 		if r.IntN(2) == 0 && len(frame) >= 34 {
-			(*wire.IPv4Header)(frame[14:34]).UpdateChecksum(nil)
+			if frame[14]>>4 == 4 {
+				(*wire.IPv4Header)(frame[14:34]).UpdateChecksum(nil)
+			}
 			sumUDP(frame)
 		}
 		if r.IntN(10) == 0 {
@@ -176,6 +221,8 @@ func TestShortWayEqualsLongWay(t *testing.T) {
 func FuzzShortWay(f *testing.F) {
 	f.Add(plainFrame(0), uint8(0))
 	f.Add(plainFrame(5), uint8(packet.ChecksumValid))
+	f.Add(plainFrame6(0), uint8(0))
+	f.Add(plainFrame6(5), uint8(packet.ChecksumValid))
 	f.Fuzz(func(t *testing.T, frame []byte, flags uint8) {
 		if len(frame) > 2000 {
 			return

@@ -65,6 +65,7 @@ type lane struct {
 	short bool   // there is one
 	sane  uint64 // source and destination that were found to be in order
 	last  plainHeader
+	last6 plainHeader6
 
 	bytesSeen atomic.Uint64 // what bytes was when somebody last looked
 
@@ -160,7 +161,7 @@ func (l *lane) begin() {
 		l.state, l.netif = st, st.byIndex(i.index)
 		l.short = i.kind == link.Ethernet && l.netif != nil && l.netif.up && i.stack.cfg.Tracer == nil &&
 			st.hooks.Input == nil
-		l.sane, l.last = 0, plainHeader{}
+		l.sane, l.last, l.last6 = 0, plainHeader{}, plainHeader6{}
 	}
 }
 

@@ -298,6 +298,9 @@ func (i *Interface) down6() {
 	x.mu.Lock()
 	x.up = false
 	x.forget()
+	if x.advertiser != nil {
+		x.advertiser.at = never
+	}
 	for _, a := range x.addresses {
 		a.at = never
 		if x.tests() {

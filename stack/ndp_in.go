@@ -2,6 +2,7 @@ package stack
 
 import (
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
@@ -144,6 +145,11 @@ func (l *lane) neighborSolicitation(x *interface6, b *packet.Buffer, src, dst ad
 	}
 	if mac, ok := station(m.Options, wire.NDPSourceLinkLayerAddress); ok && !testing {
 		i.stack.neighbors.heard(i, src, mac, true, false)
+	} else if !testing && dst.isMulticast() && i.kind == link.Ethernet && i.stack.neighbors.find(i, src) == nil {
+		// Who asks everybody has to say where he is (RFC 4861, 4.3), and is not
+		// answered by Linux if he does not and is not known.
+		i.consume(b)
+		return
 	}
 	i.answer(target, src, dst.isMulticast())
 	i.consume(b)

@@ -98,13 +98,10 @@ func (x *interface6) solicitRouters(now instant) {
 	if x.solicitAt = now + solicitInterval; x.solicitations <= 0 {
 		x.solicitAt = never
 	}
-	var src address
 	var m wire.RouterSolicitation
-	for _, a := range x.addresses {
-		if a.addr.isLinkLocal() && (a.state == AddressPreferred || a.state == AddressDeprecated) {
-			src, m.Options = a.addr, x.iface.sourceOption()
-			break
-		}
+	src := x.linkLocalSource()
+	if !src.isUnspecified() {
+		m.Options = x.iface.sourceOption()
 	}
 	message := m.AppendTo(nil)
 	x.later(func() { x.iface.sendNDP(src, allRouters, wire.MulticastMAC(allRouters.netip()), message) })

@@ -84,6 +84,10 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	if needs&Reserved != 0 {
 		ns.Sysctl(tb, "ipv4/ip_local_reserved_ports", fmt.Sprint(ReservedPort))
 	}
+	if needs&IPv6 != 0 {
+		m.Six = host6{m, ns}
+		ns.prepare6(tb, needs)
+	}
 	batch := ""
 	if needs&Wires != 0 {
 		for _, p := range thePlan.interfaces {
@@ -114,6 +118,13 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 			} {
 				ns.Sysctl(tb, "ipv4/neigh/"+p.name+"/"+name, value)
 			}
+		}
+	}
+	if needs&IPv6 != 0 {
+		ns.settle6(tb)
+		if needs&Tests6 == 0 {
+			m.Six.add(tb, global6+"/64")
+			host6{m, ns}.ready(tb)
 		}
 	}
 	if needs&FullDevice != 0 {

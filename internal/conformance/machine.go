@@ -52,6 +52,12 @@ const (
 	// come in: the kernel's by a route of type local, the stack's eth0 by
 	// being transparent for them.
 	LocalRange
+	// IPv6 makes eth0, besides Wires, speak IPv6: by its link-local address with the
+	// hardware address in it, and 2001:db8::1/64. Nobody at the far end answers, and
+	// routers are heeded.
+	IPv6
+	// Tests6 makes a machine with IPv6 test its addresses before it uses them.
+	Tests6
 )
 
 // localRange is what the need LocalRange is about.
@@ -146,6 +152,9 @@ type Machine struct {
 
 	// PathLife is how long path MTUs are remembered.
 	PathLife time.Duration
+
+	// Six is IPv6's; nil unless made with IPv6.
+	Six six
 
 	elapse func(d time.Duration)
 	forget func()

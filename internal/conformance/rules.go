@@ -295,6 +295,20 @@ var Rules = []Rule{
 	{ID: "D-ARP-05", Text: "who asks us is known by it: the answer needs no request of our own"},
 	{ID: "D-ARP-06", Text: "a gratuitous request updates an entry that exists"},
 
+	// Neighbour discovery of IPv6 (RFC 4861 and 4862).
+	{ID: "D-NDP-01", Text: "an unknown next hop is asked for by its solicited-node group, with the source of the datagram"},
+	{ID: "D-NDP-02", Text: "three solicitations, a second apart, to all that may know, or, after five seconds of use, to who was known"},
+	{ID: "D-NDP-03", Text: "an address of the interface is answered for: to all that asks with its hardware address and Override, to one alone without; a test to all nodes"},
+	{ID: "D-NDP-04", Text: "an unasked advertisement makes no entry"},
+	{ID: "D-NDP-05", Text: "an advertisement does to a neighbour what RFC 4861, 7.2.5, says; one that failed to answer is not believed"},
+	{ID: "D-NDP-06", Text: "who asks us is known by it, and only suggests where he is"},
+	{ID: "D-NDP-07", Text: "what RFC 4861, 6.1 and 7.1, call invalid changes nothing"},
+	{ID: "D-NDP-08", Text: "who advertises an address of ours is not believed"},
+	{ID: "D-NDP-09", Text: "a router that advertises itself is a default router, until it says that it is none, as a router or as a neighbour"},
+	{ID: "D-NDP-10", Text: "an advertised prefix of 64 bits makes an address with its lifetimes; what is left becomes less than two hours only by waiting"},
+	{ID: "D-NDP-11", Text: "an address is asked for once before it is used, and is not answered for until then"},
+	{ID: "D-NDP-12", Text: "who has an address or tests it as well makes it a duplicate, which is not used"},
+
 	// The seam's own contract, which no kernel rule covers (package socket).
 	{ID: "S-WAIT-01", Text: "Wait returns at once if the event holds"},
 	{ID: "S-WAIT-02", Text: "Wait returns when a datagram arrives"},

@@ -5,6 +5,7 @@ package conformance
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -276,6 +277,9 @@ var seamCases = []testCase{
 			t.Fatalf("%+v, want lo, eth0 and eth1", list)
 		}
 		lo := list[0]
+		lo.Addresses = slices.DeleteFunc(lo.Addresses, func(p netip.Prefix) bool {
+			return p == netip.MustParsePrefix("::1/128") // which the kernel's has only if it speaks IPv6
+		})
 		if !lo.Loopback || !lo.Up || lo.Broadcast || lo.MTU != 65536 || len(lo.Addresses) != 1 || lo.Addresses[0] != netip.MustParsePrefix("127.0.0.1/8") {
 			t.Errorf("loopback is %+v", lo)
 		}

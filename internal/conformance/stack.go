@@ -29,6 +29,10 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 		FirstBound:   needs&FirstBound != 0,
 		Forwarding:   needs&Router != 0,
 	}
+	if cfg.DADTransmits = -1; needs&Tests6 != 0 {
+		cfg.DADTransmits = 1
+	}
+	cfg.EUI64 = true
 	if needs&Reserved != 0 {
 		cfg.ReservedPorts = []uint16{ReservedPort}
 	}
@@ -80,6 +84,15 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 			if err := ifi.AddAddress(a); err != nil {
 				tb.Fatal(err)
 			}
+		}
+	}
+	if needs&IPv6 != 0 {
+		m.Six = stack6{m, s}
+		if err := s.Interface("eth0").EnableIPv6(); err != nil {
+			tb.Fatal(err)
+		}
+		if needs&Tests6 == 0 {
+			m.Six.add(tb, global6+"/64")
 		}
 	}
 	if needs&LocalRange != 0 {

@@ -46,6 +46,7 @@ var table = slices.Concat(
 	broadcastCases,
 	optionCases,
 	neighborCases,
+	ndpCases,
 	seamCases,
 	fragmentCases,
 	ipOptionCases,

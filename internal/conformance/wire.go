@@ -26,6 +26,8 @@ type Wire struct {
 	reports  chan *Packet  // IGMP
 	requests chan *Request // ARP requests and replies that the machine sent
 
+	discoveries chan *Discovery // messages of IPv6's neighbour discovery
+
 	mu     sync.Mutex
 	silent bool // nobody answers ARP
 	closed bool
@@ -74,6 +76,8 @@ func newWire(tb testing.TB, name string, mac wire.MAC, patience time.Duration) *
 		packets:  make(chan *Packet, 4096),
 		reports:  make(chan *Packet, 4096),
 		requests: make(chan *Request, 4096),
+
+		discoveries: make(chan *Discovery, 4096),
 	}
 }
 
@@ -125,6 +129,8 @@ func (w *Wire) receive(frame []byte) {
 			w.ReplyARP(p.TargetAddr(), p.SenderAddr())
 			w.mu.Lock()
 		}
+	case wire.EtherTypeIPv6:
+		w.receive6(eth, rest)
 	case wire.EtherTypeIPv4:
 		p, err := parsePacket(eth, rest)
 		if err != nil {

@@ -23,8 +23,8 @@ Object.assign(process, {
   arch: binding.arch,
   platform: binding.platform,
   release: { name: 'castnet' },
-  argv: [binding.execPath, ...binding.argv],
-  execArgv: [...binding.execArgv],
+  argv: [binding.execPath, '', ...(binding.argv ?? [])],
+  execArgv: [...(binding.execArgv ?? [])],
   env: new Proxy(binding.env, {
     set(env, key, value) {
       env[key] = `${value}`;
