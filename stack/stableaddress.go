@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 
 	"github.com/castnet-go/castnet/link"
@@ -39,16 +38,14 @@ func (x *interface6) stable(prefix address, tries uint8) *address6 {
 func (i *Interface) eui64() bool { return i.stack.cfg.EUI64 && i.kind == link.Ethernet }
 
 // stableID is the function F of RFC 7217, section 5, with the stack's seed for the
-// secret and the interface's name for Net_Iface: the hash of all of it. A stack with
+// secret and the interface's name for Net_Iface: a keyed hash of all of it. A stack with
 // the same seed has the same addresses.
 func (s *Stack) stableID(prefix address, name string, tries uint8) uint64 {
-	b := []byte("castnet: stable interface identifiers\x00")
-	b = append(b, s.seed[:]...)
+	b := append(make([]byte, 0, 64), s.seed[16:]...)
 	b = binary.BigEndian.AppendUint64(b, prefix.hi)
-	b = append(b, tries, byte(len(name)))
+	b = append(b, tries)
 	b = append(b, name...)
-	sum := sha256.Sum256(b)
-	return binary.BigEndian.Uint64(sum[:8])
+	return sipHash([16]byte(s.seed[:16]), b)
 }
 
 // reservedID reports whether an interface identifier is set aside (RFC 5453): that of
