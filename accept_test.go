@@ -140,7 +140,7 @@ func TestAcceptEnds(t *testing.T) {
 		}
 		all.Close()
 		_, err = all.Accept(nil)
-		if op := new(net.OpError); !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "accept" {
+		if op := new(net.OpError); !errors.Is(err, socket.ErrClosed) || !errors.As(err, &op) || op.Op != "accept" {
 			t.Errorf("closed: %v", err)
 		}
 	})
@@ -209,7 +209,7 @@ func TestNewConn(t *testing.T) {
 		t.Errorf("%v, %v", got, c.RemoteAddr())
 	}
 	c.Close()
-	if _, err := s.PeerAddr(); err != net.ErrClosed {
+	if _, err := s.PeerAddr(); err != socket.ErrClosed {
 		t.Errorf("the socket is not the Conn's: %v", err)
 	}
 }

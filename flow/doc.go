@@ -25,7 +25,7 @@
 // A flow ends when its handler returns, when nothing has been received or sent for
 // the idle timeout, when it is evicted, or when the Server is closed. In the last
 // three cases its Conn is closed under the handler, whose calls return
-// net.ErrClosed, and context.Cause of its Context says why. Serve returns when all
+// socket.ErrClosed, and context.Cause of its Context says why. Serve returns when all
 // handlers have: none is left behind.
 //
 // Time is the network's, and nothing blocks but on sockets, so a Server runs in a

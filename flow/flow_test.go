@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -22,6 +21,7 @@ import (
 	"github.com/castnet-go/castnet/flow"
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/stack"
 )
 
@@ -102,7 +102,7 @@ func (w *world) serve(cfg flow.Config) (*flow.Server, func()) {
 	go func() { served <- s.Serve() }()
 	return s, func() {
 		w.t.Helper()
-		if err := s.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := s.Close(); err != nil && !errors.Is(err, socket.ErrClosed) {
 			w.t.Errorf("Close: %v", err)
 		}
 		if err := <-served; err != nil {
@@ -488,7 +488,7 @@ func TestCloseEndsEverything(t *testing.T) {
 			})
 			_, err := f.Read(make([]byte, 1))
 			_, err = f.Read(make([]byte, 1))
-			if !errors.Is(err, net.ErrClosed) || context.Cause(f.Context()) != flow.ErrServerClosed {
+			if !errors.Is(err, socket.ErrClosed) || context.Cause(f.Context()) != flow.ErrServerClosed {
 				t.Errorf("the handler is told %v, %v", err, context.Cause(f.Context()))
 			}
 			ended.Add(1)
@@ -502,7 +502,7 @@ func TestCloseEndsEverything(t *testing.T) {
 		if ended.Load() != 10 || time.Since(start) != time.Minute {
 			t.Errorf("%d have ended after %v", ended.Load(), time.Since(start))
 		}
-		if err := s.Close(); !errors.Is(err, net.ErrClosed) {
+		if err := s.Close(); !errors.Is(err, socket.ErrClosed) {
 			t.Errorf("a second Close: %v", err)
 		}
 		if err := s.Serve(); !errors.Is(err, flow.ErrServerClosed) {
@@ -525,7 +525,7 @@ func TestStackCloses(t *testing.T) {
 		write(t, w.dial("192.0.2.1:1"), "x")
 		synctest.Wait()
 		w.tunnel.Close()
-		if err := <-served; !errors.Is(err, net.ErrClosed) {
+		if err := <-served; !errors.Is(err, socket.ErrClosed) {
 			t.Errorf("Serve: %v", err)
 		}
 	})

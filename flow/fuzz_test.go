@@ -3,7 +3,6 @@ package flow_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,6 +11,7 @@ import (
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/flow"
+	"github.com/castnet-go/castnet/socket"
 )
 
 // FuzzServer has clients speak, be silent and end their flows as the input says,
@@ -42,7 +42,7 @@ func serveRandomly(t *testing.T, data []byte) {
 		for {
 			n, err := f.Read(buf)
 			if err != nil {
-				if !errors.Is(err, net.ErrClosed) {
+				if !errors.Is(err, socket.ErrClosed) {
 					t.Errorf("read: %v", err)
 				}
 				return

@@ -18,6 +18,7 @@ import (
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/flow"
 	"github.com/castnet-go/castnet/link/mem"
+	"github.com/castnet-go/castnet/socket"
 )
 
 // upstream is the network that a proxy dials into: a stack with an echo server at
@@ -42,7 +43,7 @@ func echoes(c *castnet.Conn) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, from, err := c.ReadFromUDPAddrPort(buf)
-		if errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, socket.ErrClosed) {
 			return
 		}
 		if err == nil {

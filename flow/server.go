@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -28,7 +27,7 @@ const (
 type Config struct {
 	// Handler serves one flow, in a goroutine of its own, and closes nothing:
 	// when it returns the flow has ended. It must return soon after its calls
-	// return net.ErrClosed.
+	// return socket.ErrClosed.
 	Handler func(*Flow)
 
 	// IdleTimeout is how long a flow may be silent in both directions, by the
@@ -172,12 +171,12 @@ func (s *Server) Serve() error {
 }
 
 // Close ends every flow, and Serve. It does not wait for handlers; Serve does. A
-// second Close returns net.ErrClosed.
+// second Close returns socket.ErrClosed.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	s.closed = true
 	if s.timer != nil {
@@ -197,7 +196,7 @@ func (s *Server) Close() error {
 		s.park.Close() // nobody will wait
 	}
 	s.mu.Unlock()
-	if errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, socket.ErrClosed) {
 		err = nil // it was what ended Serve
 	}
 	return err

@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -44,7 +43,7 @@ func openUnbound(t testing.TB, family socket.Family) *Socket {
 		t.Fatalf("Open(%v): %v", family, err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := s.Close(); err != nil && !errors.Is(err, socket.ErrClosed) {
 			t.Errorf("Close: %v", err)
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 
@@ -300,7 +299,7 @@ func (h *Host) LookupNetIP(ctx context.Context, network, host string) ([]netip.A
 		addrs = o.addresses()
 	}
 	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no such host in the lab", Name: host, IsNotFound: true}
+		return nil, &socket.NameError{Name: host}
 	}
 	near := h.prefixes()
 	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return within(b, near) - within(a, near) })

@@ -3,7 +3,6 @@ package lab_test
 import (
 	"context"
 	"errors"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,8 +89,8 @@ func TestParkEndsWithTheLab(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
-		if !errors.Is(got, net.ErrClosed) {
-			t.Errorf("realtime %v: Park = %v, want net.ErrClosed", realtime, got)
+		if !errors.Is(got, socket.ErrClosed) {
+			t.Errorf("realtime %v: Park = %v, want socket.ErrClosed", realtime, got)
 		}
 	}
 }

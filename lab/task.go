@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 )
 
 // errNotTask is what blocking calls return where nothing can block.
@@ -163,7 +163,7 @@ func (t *task) finish() {
 	p.add(noteTaskEnd << 48)
 	p.add(uint64(t.host.id))
 	p.addString(t.name)
-	if t.err == nil || l.closed && (errors.Is(t.err, context.Canceled) || errors.Is(t.err, net.ErrClosed)) {
+	if t.err == nil || l.closed && (errors.Is(t.err, context.Canceled) || errors.Is(t.err, socket.ErrClosed)) {
 		return
 	}
 	l.failures = append(l.failures, fmt.Errorf("lab: task %s on host %s: %w", t.name, t.host.name, t.err))

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"syscall"
 
@@ -133,7 +132,7 @@ func errnoOf(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, net.ErrClosed):
+	case errors.Is(err, socket.ErrClosed):
 		return syscall.EBADF
 	case errors.As(err, &errno):
 		return errno
@@ -273,7 +272,7 @@ func (u *UDP) PeerAddr() (netip.AddrPort, error) {
 // that wait are called, with ECANCELED, and then done.
 func (u *UDP) Close(done func()) error {
 	if u.closing {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	u.receive, u.batch, u.left = nil, nil, nil
 	if u.retry != nil {

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -86,7 +85,7 @@ func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
 // nothing is the answer when the queue is empty.
 func (s *Socket) nothing() error {
 	if s.closed.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	return syscall.EAGAIN
 }

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -357,7 +356,7 @@ const sendFields = socket.SendFields &^ socket.FieldSegmentSize
 // if mayFail, and else ends the batch without being taken. The caller holds s.mu.
 func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	if s.closed.Load() {
-		return nil, net.ErrClosed
+		return nil, socket.ErrClosed
 	}
 	// Linux binds before it looks at the message: a send that fails has bound.
 	if err := s.autobind(); err != nil {
