@@ -1,5 +1,5 @@
 'use strict';
-// Tells the group its temperature, once a second, five times.
+// Tells the group its temperature, once a second, three times.
 const dgram = require('dgram');
 const os = require('os');
 
@@ -11,7 +11,7 @@ let sent = 0;
 const timer = setInterval(() => {
   const reading = { sensor: os.hostname(), celsius: 20 + sent };
   socket.send(JSON.stringify(reading), port, group);
-  if (++sent === 5) {
+  if (++sent === 3) {
     clearInterval(timer);
     socket.send(JSON.stringify({ sensor: os.hostname(), last: true }), port, group, () => socket.close());
   }
