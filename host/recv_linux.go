@@ -1,7 +1,6 @@
 package host
 
 import (
-	"net"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -29,7 +28,7 @@ func (s *Socket) recv(ms []socket.Message, flags int) (int, error) {
 	closed := s.raw.Control(op.call) != nil
 	n, errno := op.end()
 	if closed {
-		return 0, net.ErrClosed
+		return 0, socket.ErrClosed
 	}
 	return s.recvResult(n, errno)
 }

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"syscall"
@@ -34,7 +33,7 @@ func (s *Socket) sendPlain(m *socket.Message) (int, error) {
 	o.busy.Store(false)
 	switch {
 	case closed:
-		return 0, net.ErrClosed
+		return 0, socket.ErrClosed
 	case errno != 0:
 		return 0, errno
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 
@@ -304,7 +303,7 @@ func (h *Host) LookupNetIP(ctx context.Context, network, host string) ([]netip.A
 		})
 	}
 	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no such host in the lab", Name: host, IsNotFound: true}
+		return nil, &socket.NameError{Name: host}
 	}
 	near := h.prefixes()
 	slices.SortStableFunc(addrs, func(a, b netip.Addr) int {

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -290,6 +289,8 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 // way of the one before them, which has just been looked at and so need not be
 // again. It returns how many there are.
 func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n int) {
+	quick := p.usual && s.stack.cfg.Tracer == nil
+	mark := s.opts.mark
 	most := min(p.mtu-p.header-wire.UDPHeaderLen, p.most())
 	payload := 0
 	for n < len(ms) && out.n < len(out.frames) {
@@ -297,7 +298,16 @@ func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n in
 		if m.Set != 0 || len(m.Buf) > most || !s.same(p, m.Addr) {
 			break
 		}
-		s.build(p, out.next(len(m.Buf)), m.Buf)
+		if quick && len(m.Buf) == out.size && out.n < out.fresh {
+			// The same as below, in one go.
+			b := out.frames[out.n]
+			out.n++
+			b.Flow, b.Mark = s.flow, mark
+			b.SetOwner(s)
+			p.wrapUsual(b, m.Buf)
+		} else {
+			s.build(p, out.next(len(m.Buf)), m.Buf)
+		}
 		payload += len(m.Buf)
 		n++
 	}
@@ -346,7 +356,7 @@ const sendFields = socket.SendFields &^ socket.FieldSegmentSize
 // if mayFail, and else ends the batch without being taken. The caller holds s.mu.
 func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	if s.closed.Load() {
-		return nil, net.ErrClosed
+		return nil, socket.ErrClosed
 	}
 	// Linux binds before it looks at the message: a send that fails has bound.
 	if err := s.autobind(); err != nil {
