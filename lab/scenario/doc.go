@@ -66,7 +66,9 @@
 // program that is too slow. send sends count datagrams, waits for answers, and
 // notes the errors that it gets; only if it says "connect: true" does the network
 // tell it of a port that nobody listens on (ECONNREFUSED). In its payload, {n}
-// stands for the number of the datagram.
+// stands for the number of the datagram. script runs a program in JavaScript, written
+// for Node's dgram, if whoever runs the lab can ([Options.RunScript]): what it prints
+// is noted line by line, and if its exit status is not 0, the lab has not passed.
 //
 // All of them can join groups. Without an interface a group is joined on that of
 // the route to it, of which there has to be one, as on Linux:

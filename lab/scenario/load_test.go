@@ -107,9 +107,9 @@ var mistakes = []struct {
 		`x:5: hosts.alice.routes[0].type: "blckhole" is no kind of route; did you mean "blackhole"?`, true},
 
 	{"two programs in one", programFile("{echo: {port: 7}, listen: {port: 8}}"),
-		"x:7: hosts.alice.programs[0]: a program is either echo, listen or send; another one is another item of the list", true},
-	{"no program", programFile("{}"), "x:7: hosts.alice.programs[0]: a program is either echo, listen or send; another one is another item of the list", true},
-	{"unknown program", programFile("{ping: {to: bob}}"), `x:7: hosts.alice.programs[0]: there is no key "ping"; there are echo, listen and send`, true},
+		"x:7: hosts.alice.programs[0]: a program is either echo, listen, send or script; another one is another item of the list", true},
+	{"no program", programFile("{}"), "x:7: hosts.alice.programs[0]: a program is either echo, listen, send or script; another one is another item of the list", true},
+	{"unknown program", programFile("{ping: {to: bob}}"), `x:7: hosts.alice.programs[0]: there is no key "ping"; there are echo, listen, send and script`, true},
 	{"no port", programFile("{echo: {}}"), `x:7: hosts.alice.programs[0].echo: "port" is missing`, true},
 	{"port 0", programFile("{echo: {port: 0}}"), `x:7: hosts.alice.programs[0].echo.port: "0" is no port, which is a number from 1 to 65535`, true},
 	{"name of a program", programFile("{echo: {port: 7, name: a b}}"), `x:7: hosts.alice.programs[0]: "a b" is no name for a program; it consists of up to 63 letters, digits, - and _`, true},

@@ -337,6 +337,9 @@ func (r *Result) verdict(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "%s:%d: expected that %s; it was %d\n", r.File, e.Line, e.Want, e.Got)
 	}
+	for _, text := range r.Failed {
+		fmt.Fprintf(b, "%s: %s\n", r.File, text)
+	}
 	for _, text := range r.NotBegun {
 		fmt.Fprintf(b, "%s: %s\n", r.File, text)
 	}

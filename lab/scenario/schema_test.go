@@ -295,6 +295,7 @@ hosts:
       - listen: {port: 8, pause: 1s, count: 5, join: 239.1.1.1, reuse: true, multicast_all: false}
       - listen: {port: 9, join: [239.1.1.1, {group: 232.1.1.1, interface: eth0, sources: [10.0.0.2]}, {group: 239.1.1.2, except: [10.0.0.2]}]}
       - send: {to: "239.1.1.1:9", join: {group: 239.1.1.1}, interface: eth0, ttl: 5, loop: false}
+      - script: {name: s, file: server.js, args: [a, b], at: 1s}
       - send: {to: "r:9", from: ":5000", connect: true, payload: 5, size: 10, count: 2, every: 0s, at: 1s, wait: 1s, buffer: 1000}
       - send: {to: "10.0.0.2:9", from: 10.0.0.1:5001, hex: "00 ff"}
       - send: {to: "[fd00::2]:9", from: "[fd00::1]:5002"}
