@@ -196,7 +196,7 @@ expect:
 // TestGroupsInRealTime: what is counted is counted by several goroutines then.
 func TestGroupsInRealTime(t *testing.T) {
 	f := load(t, `
-duration: 400ms
+duration: 1500ms
 switches: {lan: {snooping: {querier: {}}}}
 hosts:
   a: {segment: lan, address: 10.0.0.1/24, programs: [{send: {to: "239.1.1.1:5000", interface: eth0, count: 20, every: 5ms, at: 100ms}}]}
