@@ -47,6 +47,8 @@ var table = slices.Concat(
 	optionCases,
 	neighborCases,
 	ndpCases,
+	icmp6Cases,
+	fragment6Cases,
 	seamCases,
 	fragmentCases,
 	ipOptionCases,
