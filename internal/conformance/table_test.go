@@ -49,6 +49,8 @@ var table = slices.Concat(
 	ndpCases,
 	icmp6Cases,
 	fragment6Cases,
+	ipv6Cases,
+	ipv6WireCases,
 	seamCases,
 	fragmentCases,
 	ipOptionCases,

@@ -29,6 +29,7 @@ type Wire struct {
 	discoveries chan *Discovery // messages of IPv6's neighbour discovery
 	packets6    chan *Packet6   // other packets of IPv6, in the order of sending
 	reports6    chan *Packet6   // of them, MLD's messages
+	datagrams6  chan *Datagram6 // of UDP over IPv6
 
 	mu     sync.Mutex
 	silent bool // nobody answers ARP
@@ -82,6 +83,7 @@ func newWire(tb testing.TB, name string, mac wire.MAC, patience time.Duration) *
 		discoveries: make(chan *Discovery, 4096),
 		packets6:    make(chan *Packet6, 4096),
 		reports6:    make(chan *Packet6, 4096),
+		datagrams6:  make(chan *Datagram6, 4096),
 	}
 }
 
