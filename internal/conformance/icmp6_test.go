@@ -197,7 +197,7 @@ var icmp6Cases = []testCase{
 			queue.get(socket.Error)
 		}
 	}},
-	{name: "IPv6Options", rules: "D-EXT-01 D-EXT-02", needs: Wires | IPv6 | Unlimited, run: func(t *testing.T, n *Machine) {
+	{name: "IPv6HeaderOptions", rules: "D-EXT-01 D-EXT-02", needs: Wires | IPv6 | Unlimited, run: func(t *testing.T, n *Machine) {
 		var list []probe
 		for kind, next := range map[string]wire.Protocol{"hop-by-hop": 0, "for the destination": 60} {
 			add := func(what, options, answer, many string) {
