@@ -58,6 +58,8 @@ var table = slices.Concat(
 	transparentCases,
 	groupCases,
 	groupReportCases,
+	group6Cases,
+	groupReport6Cases,
 )
 
 // missing counts the cases that should have run as /host and could not.
