@@ -106,8 +106,9 @@ type Limits struct {
 	// datagrams are not complete; then the oldest datagram is given up. If
 	// zero, 4 MiB, as on Linux.
 	ReassemblyMemory int
-	// SocketGroups is the number of groups that a socket can join, GroupSources the
-	// number of sources in its list for one of them. If zero, 20 and 10, as on Linux.
+	// SocketGroups is the number of groups of IPv4 that a socket can join, GroupSources
+	// the number of sources in its list for one of them. If zero, 20 and 10, as on
+	// Linux. Of IPv6 they are 2340 and 64, likewise.
 	SocketGroups, GroupSources int
 	// Routers, Prefixes and AutoAddresses are the numbers of default routers, of
 	// prefixes that are on the link, and of addresses made of prefixes that an interface

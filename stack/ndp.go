@@ -87,10 +87,7 @@ func (i *Interface) enable6() (*interface6, error) {
 	x.wake.fire = x.fire
 	i.ip6.Store(x)
 	x.mu.Lock()
-	x.later(func() { i.groups.join(allNodes) })
-	if i.stack.cfg.Forwarding {
-		x.later(func() { i.groups.join(allRouters) })
-	}
+	x.later(func() { i.groups.joinAll(i.stack.cfg.Forwarding) })
 	if i.kind == link.Loopback {
 		x.add(&address6{addr: loopback6, bits: 128, origin: OriginManual, preferred: never, valid: never, at: never})
 	} else {
