@@ -42,6 +42,8 @@ func (l *lane) icmpv6(b *packet.Buffer, src, dst address, to cast) {
 	case t >= wire.ICMPv6RouterSolicitation && t <= wire.ICMPv6Redirect:
 		l.ndp(b, src, dst)
 		return
+	case t.IsError() && to == toHost && l.handled6(b, m, body):
+		return
 	case t.IsError() && to == toHost:
 		if reason := s.icmpError6(b, m, body, src, dst, l.iface); reason != drop.None {
 			l.drop(b, reason)
