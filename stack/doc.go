@@ -101,14 +101,13 @@
 //
 // Of IPv6 there are no temporary addresses, no DHCPv6, no anycast addresses and no
 // answering for others; routes that advertisements carry beyond the default one (RFC
-// 4191, 2.3) are not heeded, and names of servers neither. Neighbours are not told
-// when an interface's hardware address changes, which it does not. An interface that
-// goes down keeps the addresses given by AddAddress, and tests them anew when it comes
-// up, as with Linux's keep_addr_on_down.
+// 4191, 2.3) are not heeded, and names of servers neither. An interface that goes down
+// keeps the addresses given by AddAddress, and tests them anew when it comes up, as
+// with Linux's keep_addr_on_down.
 //
-// Groups are heard and sent to, and not forwarded. As on Linux, groups of 232/8 may be joined without a
-// source and are reported to older queriers as well, which RFC 4604 advises against,
-// and a query is believed whatever its TTL. There is no TCP, by intent.
+// Groups are heard and sent to, and not forwarded. As on Linux, groups of 232/8 may be
+// joined without a source and are reported to older queriers as well, which RFC 4604
+// advises against, and a query is believed whatever its TTL. There is no TCP, by intent.
 //
 // A route has no MTU of its own. A change of the configuration forgets what was
 // learned of paths. As by Linux, a router's claim that quotes a socket's datagram is
