@@ -42,7 +42,8 @@ func (c *Conn) LeaveGroup(ifname string, group netip.Addr) error {
 }
 
 // JoinSourceSpecificGroup joins a group to hear one source of it, and one more with
-// each call (RFC 4607). A group that was joined for every source is from then on heard
+// each call (RFC 4607). Of an IPv6 group that is joined on several interfaces, Linux asks
+// for the sources of the last, whichever a datagram comes in by. A group that was joined for every source is from then on heard
 // of that one alone, unless sources are excluded: EINVAL. EADDRNOTAVAIL: the source is
 // heard already. ENOBUFS: too many sources, on Linux 10 of IPv4 and 64 of IPv6.
 func (c *Conn) JoinSourceSpecificGroup(ifname string, group, source netip.Addr) error {

@@ -62,7 +62,8 @@ func (c *Conn) SetMulticastInterface(ifname string) error {
 
 // SetMulticastAll says whether the Conn hears all groups that any socket of this host
 // has joined, as far as its address and port match, or only those that it has joined
-// itself. It hears all by default, which surprises many (IP_MULTICAST_ALL).
+// itself. It hears all by default, which surprises many (IP_MULTICAST_ALL); but on Linux
+// not those of IPv4 if it is a Conn of both families.
 func (c *Conn) SetMulticastAll(on bool) error {
 	return c.setOption(socket.MulticastAll, boolInt(on))
 }

@@ -64,6 +64,19 @@
 // (::ffff:192.0.2.1). A link-local address carries the name of its interface as
 // its zone, or the index if there is no name; to be sent to, either will do.
 //
+// # Groups
+//
+// Memberships lists what was joined, which the kernel knows and does not list. Where no
+// interface was named, the socket is asked, interface by interface, on which one the
+// kernel joined, for its namespace may be another than the calling thread's; there the
+// interfaces up to index 4096 are found.
+//
+// Three things of IPv6 are not as IPv4 has them, and are left as the kernel does them: a
+// group may be joined without naming an interface only if it is joined nowhere yet; of a
+// group that is joined by several interfaces the sources of the last one are asked for,
+// whichever a datagram came in by; and a socket of both families hears groups of IPv4 that
+// others have joined only if MulticastAll is set, though it reads as if it were.
+//
 // # Limitations
 //
 // Linux only: elsewhere Open says that it is not supported. Which options need

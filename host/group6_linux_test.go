@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/castnet-go/castnet/internal/netns"
 	"github.com/castnet-go/castnet/socket"
 )
@@ -257,5 +259,60 @@ func TestIPv6MulticastOptions(t *testing.T) {
 		if got, err := s.Option(c.option); got != c.remaining || err != nil {
 			t.Errorf("%v = %d leaves %d, %v, want %d", c.option, c.value, got, err, c.remaining)
 		}
+	}
+}
+
+// What Linux has of its own, and is left as it is: an IPv6 socket does not hear groups of
+// IPv4 that others have joined unless it is told to, though the option reads as if it did;
+// and of an IPv6 group on several interfaces the filter of the last is asked.
+func TestWhatIPv6GroupsHaveOfTheirOwn(t *testing.T) {
+	s := openUnbound(t, socket.IPv6)
+	var all4, all6 int
+	err := s.control(func(fd uintptr) (errno syscall.Errno) {
+		var err error
+		if all4, err = unix.GetsockoptInt(int(fd), unix.SOL_IP, unix.IP_MULTICAST_ALL); err == nil {
+			all6, err = unix.GetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_MULTICAST_ALL)
+		}
+		return errnoOf(err)
+	})
+	if v, e := s.Option(socket.MulticastAll); all4 != 0 || all6 != 1 || v != 1 || err != nil || e != nil {
+		t.Errorf("IP_MULTICAST_ALL %d, IPV6_MULTICAST_ALL %d, %v; the option is %d, %v", all4, all6, err, v, e)
+	}
+
+	ns, e0, e2 := twoWires(t)
+	listener, sender := openThere(t, ns, socket.IPv6), openThere(t, ns, socket.IPv6)
+	group := netip.MustParseAddr("ff3e::123")
+	own := netip.MustParseAddr("fd02::1") // e2's
+	for _, err := range []error{
+		listener.Bind(netip.AddrPortFrom(netip.IPv6Unspecified(), 0)),
+		sender.Bind(netip.AddrPortFrom(own, 0)),
+		sender.SetOption(socket.MulticastInterface, e2),
+		listener.ChangeGroup(socket.JoinSource, socket.Group{Address: group, Source: own, Interface: e2}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(word string) {
+		t.Helper()
+		ms := []socket.Message{{Buf: []byte(word), Addr: netip.AddrPortFrom(group, listener.LocalAddr().Port())}}
+		if _, err := sender.TrySend(ms); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("heard")
+	if err := listener.ChangeGroup(socket.JoinSource, socket.Group{Address: group, Source: netip.MustParseAddr("fd00::9"), Interface: e0}); err != nil {
+		t.Fatal(err)
+	}
+	send("not heard")
+	if err := listener.ChangeGroup(socket.LeaveGroup, socket.Group{Address: group, Interface: e0}); err != nil {
+		t.Fatal(err)
+	}
+	send("heard again")
+	// Copies of one's own come at once.
+	ms := []socket.Message{{Buf: make([]byte, 100)}, {Buf: make([]byte, 100)}, {Buf: make([]byte, 100)}}
+	n, err := listener.TryRecv(ms)
+	if err != nil || n != 2 || string(ms[0].Buf) != "heard" || string(ms[1].Buf) != "heard again" {
+		t.Errorf("%d datagrams: %q, %v", n, ms[:n], err)
 	}
 }

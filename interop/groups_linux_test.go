@@ -35,7 +35,7 @@ func (f *family) kernelSocketOn(t *testing.T, ns *netns.Namespace, device string
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience))
 	f.control(t, c, func(d int) error {
-		if f.level == unix.IPPROTO_IPV6 {
+		if f.is6() {
 			return unix.SetsockoptInt(d, f.level, unix.IPV6_MULTICAST_IF, dev.Index)
 		}
 		return unix.SetsockoptIPMreqn(d, f.level, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(dev.Index)})
@@ -62,7 +62,7 @@ func (f *family) kernelMember(t *testing.T, ns *netns.Namespace, device string, 
 	t.Helper()
 	c := f.kernelSocketOn(t, ns, device, netip.AddrPortFrom(f.unspecified(), uint16(port)))
 	option := unix.IP_MULTICAST_ALL
-	if f.level == unix.IPPROTO_IPV6 {
+	if f.is6() {
 		option = unix.IPV6_MULTICAST_ALL
 	}
 	f.control(t, c, func(d int) error { return unix.SetsockoptInt(d, f.level, option, 0) })

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/drop"
-	"github.com/castnet-go/castnet/stack"
 )
 
 // dialGroup returns a Conn of ours that sends to a group.
@@ -34,7 +35,7 @@ func (w *world) listenOn(a netip.AddrPort) *castnet.Conn {
 func TestIperfGroups(t *testing.T) {
 	eachFamily(t, func(t *testing.T, f *family) {
 		w := newFamilyWorld(t, f, "iperf")
-		w.config = stack.Config{MaxReceiveBuffer: 4 << 20}
+		w.config.MaxReceiveBuffer = 4 << 20
 		w.openDirect()
 		f.routeGroups(w, w.ns, "cn0")
 		const (
@@ -47,8 +48,8 @@ func TestIperfGroups(t *testing.T) {
 		must(t, ours.JoinGroup("cn0", back))
 		args := append([]string{"-s", "-u", "-w", "2M", "-P", "1"}, f.iperf...)
 		servers := []*process{
-			start(t, w.ns, nil, "iperf", append(args, "-p", "5312", "-B", any.String())...),
-			start(t, w.ns, nil, "iperf", append(args, "-p", "5313", "-B", some.String(), "-H", f.ours.String())...),
+			start(t, w.ns, nil, "iperf", append(args, "-p", "5312", "-B", f.iperfGroup(any))...),
+			start(t, w.ns, nil, "iperf", append(args, "-p", "5313", "-B", f.iperfGroup(some), "-H", f.ours.String())...),
 		}
 		f.bound(t, w.ns, 5312)
 		f.bound(t, w.ns, 5313)
@@ -56,7 +57,8 @@ func TestIperfGroups(t *testing.T) {
 		for i, g := range []netip.Addr{any, some} {
 			c := w.dialGroup(g, 5312+i)
 			go func() {
-				err := iperfFlow(c, count, size, each)
+				// Its server loses what comes while it makes ready for who is new.
+				err := iperfFlow(c, count, size, each, 300*time.Millisecond)
 				// Nobody acknowledges the last.
 				if err == nil {
 					err = iperfPut(c, make([]byte, size), -(count + 1))
@@ -84,7 +86,7 @@ func TestIperfGroups(t *testing.T) {
 			out := s.end(0)
 			m := regexp.MustCompile(`\s(\d+)/(\d+) \(0%\)`).FindStringSubmatch(out)
 			if m == nil || m[1] != "0" || m[2] != fmt.Sprint(count+1) {
-				t.Errorf("iperf's server has not heard %d datagrams; the kernel dropped %s for want of room:\n%s", count+1, w.kernelCounter("Udp", "RcvbufErrors"), out)
+				t.Errorf("iperf's server has not heard %d datagrams:\n%s", count+1, out)
 			}
 		}
 		w.wantDrops(map[drop.Reason]uint64{})
@@ -119,8 +121,9 @@ func TestSocatInGroup(t *testing.T) {
 				t.Fatalf("size %d: %v", size, err)
 			}
 			m := ms[0]
-			if !bytes.Equal(m.Buf, want) || m.Addr != netip.AddrPortFrom(f.kernel[0], port) || m.Local.Addr() != group {
-				t.Errorf("size %d: %d bytes came back from %v to %v, %.20x; want %.20x from %v", size, len(m.Buf), m.Addr, m.Local, m.Buf, want, f.kernel[0])
+			// Which of its addresses it sends from is the kernel's choice.
+			if !bytes.Equal(m.Buf, want) || !slices.Contains(f.kernel, m.Addr.Addr()) || m.Addr.Port() != port || m.Local.Addr() != group {
+				t.Errorf("size %d: %d bytes came back from %v to %v, %.20x; want %.20x", size, len(m.Buf), m.Addr, m.Local, m.Buf, want)
 			}
 		}
 		w.wantDrops(map[drop.Reason]uint64{})

@@ -76,8 +76,9 @@ func iperfPut(c *castnet.Conn, b []byte, number int) error {
 	return err
 }
 
-// iperfFlow sends n datagrams of the size, at most so many a millisecond.
-func iperfFlow(c *castnet.Conn, n, size, each int) error {
+// iperfFlow sends n datagrams of the size, at most so many a millisecond, after a
+// pause behind the first.
+func iperfFlow(c *castnet.Conn, n, size, each int, pause time.Duration) error {
 	b := make([]byte, size)
 	tick := time.NewTicker(time.Millisecond) // which does not catch up
 	defer tick.Stop()
@@ -88,13 +89,16 @@ func iperfFlow(c *castnet.Conn, n, size, each int) error {
 		if i%each == 0 {
 			<-tick.C
 		}
+		if i == 1 && pause > 0 {
+			<-time.After(pause)
+		}
 	}
 	return nil
 }
 
 // iperfSend is the client: a flow, then the last datagram until the server reports.
 func iperfSend(c *castnet.Conn, n, size, each int) (iperfResult, error) {
-	if err := iperfFlow(c, n, size, each); err != nil {
+	if err := iperfFlow(c, n, size, each, 0); err != nil {
 		return iperfResult{}, err
 	}
 	answer := make([]byte, 2000)

@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/castnet-go/castnet/wire"
@@ -17,6 +18,11 @@ const (
 	igmpV2Leave  = 0x17
 	igmpV3Report = 0x22
 
+	mldQuery    = 130
+	mldV1Report = 131
+	mldV1Done   = 132
+	mldV2Report = 143
+
 	recordIsInclude = 1
 	recordIsExclude = 2
 )
@@ -24,7 +30,6 @@ const (
 // A report is a message about groups in a capture; of one with several records, the
 // record.
 type report struct {
-	number  string // of the frame
 	kind    int
 	record  int // 0: it has none
 	group   netip.Addr
@@ -46,37 +51,56 @@ func (r report) String() string {
 
 // reports ends the capture and returns what we have told routers, in order.
 func (w *world) reports(more ...string) []report {
-	return w.groupMessages(fmt.Sprintf("eth.src==%v && igmp.type!=%d", w.mac, igmpQuery), more...)
+	filter := fmt.Sprintf("igmp.type!=%d", igmpQuery)
+	if w.family.is6() {
+		filter = fmt.Sprintf("icmpv6.type in {%d,%d,%d}", mldV1Report, mldV1Done, mldV2Report)
+	}
+	return w.groupMessages(fmt.Sprintf("eth.src==%v && %s", w.mac, filter), more...)
 }
 
 // queries ends the capture and returns what was asked on our link.
 func (w *world) queries() []report {
-	return w.groupMessages(fmt.Sprintf("eth.src!=%v && igmp.type==%d", w.mac, igmpQuery))
+	filter := fmt.Sprintf("igmp.type==%d", igmpQuery)
+	if w.family.is6() {
+		filter = fmt.Sprintf("icmpv6.type==%d", mldQuery)
+	}
+	return w.groupMessages(fmt.Sprintf("eth.src!=%v && %s", w.mac, filter))
 }
 
 // groupMessages ends the capture and returns what passes the filter.
 func (w *world) groupMessages(filter string, more ...string) (list []report) {
 	w.t.Helper()
 	w.stop()
-	fields := []string{"frame.number", "igmp.type", "igmp.record_type", "igmp.maddr", "igmp.num_src", "igmp.saddr"}
-	frames, err := tshark(w.capture.path, w.services, filter, append(fields, more...)...)
+	// The last three have other names in MLD's reports and in its queries.
+	fields := []string{"igmp.type", "igmp.record_type", "igmp.maddr", "igmp.num_src", "igmp.saddr"}
+	names := len(fields)
+	if w.family.is6() {
+		fields = []string{"icmpv6.type", "icmpv6.mldr.mar.record_type",
+			"icmpv6.mldr.mar.multicast_address", "icmpv6.mldr.mar.nb_sources", "icmpv6.mldr.mar.source_address",
+			"icmpv6.mld.multicast_address", "icmpv6.mld.nb_sources", "icmpv6.mld.source_address"}
+	}
+	frames, err := tshark(w.capture.path, w.services, filter, append(slices.Clone(fields), more...)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, f := range frames {
-		records, groups, counts := strings.Split(f[2], ","), strings.Split(f[3], ","), strings.Split(f[4], ",")
+		f, more := f[:len(fields)], f[len(fields):]
+		if len(f) > names && f[1] == "" {
+			copy(f[2:], f[names:])
+		}
+		records, groups, counts := strings.Split(f[1], ","), strings.Split(f[2], ","), strings.Split(f[3], ",")
 		var sources []string
-		if f[5] != "" {
-			sources = strings.Split(f[5], ",")
+		if f[4] != "" {
+			sources = strings.Split(f[4], ",")
 		}
 		for i := range groups {
-			r := report{number: f[0], more: f[len(fields):]}
+			r := report{more: more}
 			var count int
-			_, err := fmt.Sscan(f[1], &r.kind)
-			if err == nil && f[2] != "" {
+			_, err := fmt.Sscan(f[0], &r.kind)
+			if err == nil && f[1] != "" {
 				_, err = fmt.Sscan(records[i], &r.record)
 			}
-			if err == nil && f[4] != "" {
+			if err == nil && f[3] != "" {
 				_, err = fmt.Sscan(counts[i], &count)
 			}
 			if err == nil {

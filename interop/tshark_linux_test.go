@@ -111,7 +111,7 @@ func judge(path string, services bool, mac wire.MAC) ([]verdict, error) {
 			}
 		}
 		if f[fieldMalformed] != "" || isError(f[fieldSeverity]) || len(faults) > 0 {
-			v.quotes = len(faults) == 0 && strings.HasPrefix(v.protocols, "ip:icmp:ip")
+			v.quotes = len(faults) == 0 && (strings.HasPrefix(v.protocols, "ip:icmp:ip") || strings.HasPrefix(v.protocols, "ipv6:icmpv6:ipv6"))
 			v.fault = fmt.Sprintf("tshark finds fault with frame %s, %s %q: %s", f[fieldNumber], v.protocols, f[fieldInfo],
 				strings.Join(append(faults, f[fieldMessage]), "; "))
 		}
@@ -138,7 +138,7 @@ func has(protocols, layer string) bool {
 		if p == layer {
 			return true
 		}
-		if p == "icmp" {
+		if p == "icmp" || p == "icmpv6" {
 			break
 		}
 	}

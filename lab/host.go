@@ -103,6 +103,9 @@ func (l *Lab) addHost(h *Host, name string, forwarding bool, cfg stack.Config) {
 		cfg.DADTransmits = -1 // addresses are there from the beginning
 	}
 	cfg.Name, cfg.Clock, cfg.Seed, cfg.Tracer, cfg.Forwarding = name, &l.queue, l.derive(name, "stack"), l.tracer, forwarding
+	if cfg.DADTransmits == 0 {
+		cfg.DADTransmits = -1 // addresses can be used from the start
+	}
 	var err error
 	if h.stack, err = stack.New(cfg); err != nil {
 		// A stack is there in any case, so that the mistake is met as an

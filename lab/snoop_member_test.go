@@ -97,8 +97,19 @@ func TestMemberStates(t *testing.T) {
 		}
 	}
 
-	// RFC 9776, 6.5: timers end.
+	// RFC 9776, 6.6.1: timers are lowered, and never raised.
 	m := exclude()
+	m.lower(letters("ay"), true, 105)
+	if got := state(m); got != "EX(ab,yz):105 105 120" {
+		t.Errorf("lowered: %s", got)
+	}
+	m.lower(letters("ab"), true, 115)
+	if got := state(m); got != "EX(ab,yz):105 105 115" {
+		t.Errorf("lowered again: %s", got)
+	}
+
+	// RFC 9776, 6.5: timers end.
+	m = exclude()
 	m.sources[1].until = 105
 	if !m.settle(105) || state(m) != "EX(a,byz):110 120" {
 		t.Errorf("a source's timer ends in EXCLUDE mode: %s", state(m))
@@ -183,8 +194,12 @@ func TestMemberRemembersSoMany(t *testing.T) {
 	check("excluded", m, []netip.Addr{other}, many[:maxSources])
 	m.apply(block, many, 100, 50)
 	check("blocked", m, []netip.Addr{other}, many[:maxSources])
+	m.until = 110
 	m.apply(allow, many, 100, 50)
 	check("allowed", m, append(many, other), nil)
+	if m.until != 150 {
+		t.Errorf("those that are not remembered are wanted until %d", m.until)
+	}
 }
 
 // TestSortedSources: each once, in order, and not without bound.
@@ -278,6 +293,12 @@ func TestLeaving(t *testing.T) {
 			w.reach("the one that was asked about", 0, g1, "3")
 			w.reachFrom("the other", 0, "10.0.0.9", g1, "1 3")
 		}},
+		{"RFC9776_6_6_1_and_not_about_the_group", slow, func(w *world) {
+			w.report(1, isEx, g1)
+			w.query(3, "10.0.0.4", wire.IGMPQuery{Group: group, MaxResponse: time.Second, Sources: wire.NewAddrList(address(0))})
+			w.run(lastMember)
+			w.reach("it stays", 0, g1, "1 3")
+		}},
 		{"RFC9776_6_6_1_by_a_querier_without_an_address", slow, func(w *world) {
 			w.old(1, wire.IGMPv2Report, g1)
 			w.query(3, "0.0.0.0", wire.IGMPQuery{Version: 2, Group: group, MaxResponse: time.Second})
@@ -286,10 +307,10 @@ func TestLeaving(t *testing.T) {
 		}},
 		{"RFC9776_7_3_2_leaving_says_nothing_beside_a_version_1_host", slow, func(w *world) {
 			w.old(1, wire.IGMPv1Report, g1)
+			w.report(1, toEx, g1, "10.0.0.1")
 			w.old(1, wire.IGMPv2Leave, g1)
 			w.report(1, block, g1, "10.0.0.1")
 			w.report(1, toIn, g1)
-			w.report(1, toEx, g1, "10.0.0.1")
 			w.run(lastMember)
 			w.reach("it stays", 0, g1, "1")
 			w.table("and is version 1", "239.1.1.1 h1 v1 EXCLUDE {} 258s")
@@ -298,6 +319,7 @@ func TestLeaving(t *testing.T) {
 			w.old(1, wire.IGMPv2Report, g1)
 			w.report(1, block, g1, "10.0.0.1")
 			w.report(1, toEx, g1, "10.0.0.1")
+			w.run(lastMember)
 			w.reach("it hears everybody", 0, g1, "1")
 			w.report(1, toIn, g1)
 			w.run(lastMember)

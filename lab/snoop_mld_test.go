@@ -126,6 +126,12 @@ func TestSnoopingMLD(t *testing.T) {
 			// An echo request behind hop-by-hop options.
 			w.lines("an echo request", w.write(0, frameOf(address6(0), group, wire.ProtocolICMPv6, []byte{128, 0, 0, 0, 0, 1, 0, 1})),
 				"1: fe80::1 > ff05::1:1 [hop-by-hop] ICMPv6 echo request id 1 seq 1 0 B")
+			// A datagram behind them, that begins as a report would.
+			u := frameOf(address6(0), group, wire.ProtocolICMPv6, []byte{143, 0, 0, 7, 0, 8, 0, 0})
+			u[14+40] = byte(wire.ProtocolUDP)
+			if got := cards(w.write(0, u)); got != "1" {
+				w.t.Errorf("a datagram behind hop-by-hop options gets to %q", got)
+			}
 			// What looks like a report without hop-by-hop options.
 			f := frameOf(address6(2), group, wire.ProtocolUDP, []byte{143, 0, 0, 0, 0, 0, 0, 0})
 			f[14+6] = byte(wire.ProtocolICMPv6)

@@ -127,8 +127,8 @@ func (q *querier) askAbout(p *port, group netip.Addr, asked []netip.Addr, whole 
 	n := q.n
 	now := n.sw.lab.queue.now()
 	m := n.member(q.f, p, group, true, now)
-	if m == nil || !p.attached() {
-		return // it is gone already
+	if m == nil {
+		return // it is gone already, or its port is
 	}
 	late := now + int64(count)*int64(n.cfg.LastMemberInterval)
 	if whole {

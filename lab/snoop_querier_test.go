@@ -105,6 +105,8 @@ func TestQuerier(t *testing.T) {
 		}},
 		{"RFC9776_4_1_6_and_7_the_queriers_own_values_count", SnoopingConfig{}, func(w *world) {
 			w.query(2, "10.0.0.3", wire.IGMPQuery{Robustness: 3, Interval: 40 * time.Second, MaxResponse: 4 * time.Second})
+			// For a group it gives less time than for all.
+			w.query(2, "10.0.0.3", wire.IGMPQuery{Group: netip.MustParseAddr(g2), Robustness: 3, Interval: 40 * time.Second, MaxResponse: time.Second})
 			w.report(1, isEx, g1)
 			w.table("3 × 40 s + 4 s", "239.1.1.1 h1 v3 EXCLUDE {} 124s")
 			w.run(122*time.Second - 1)
@@ -153,6 +155,31 @@ func TestQuerier(t *testing.T) {
 			w.lines("at once", w.old(1, wire.IGMPv2Leave, g1), "1: 0.0.0.0 > 239.1.1.1 IGMPv2 query 239.1.1.1, answer in 1s")
 			w.lines("and after a second", w.heard(3*time.Second), "2s 0.0.0.0 > 239.1.1.1 IGMPv2 query 239.1.1.1, answer in 1s")
 			w.reach("nobody has objected", 0, g1, "")
+		}},
+		{"RFC2236_has_no_queries_for_sources", igmp(QuerierConfig{IGMP: 2}), func(w *world) {
+			w.run(time.Second)
+			w.report(1, allow, g1, "10.0.0.1", "10.0.0.7")
+			w.lines("it does not ask", w.report(1, block, g1, "10.0.0.1"))
+			w.lines("nor later", w.heard(3*time.Second))
+		}},
+		{"so_many_are_asked_again", igmp(QuerierConfig{}), func(w *world) {
+			w.run(time.Second)
+			for i := range maxAsking + 100 {
+				g := netip.AddrFrom4([4]byte{239, 9, byte(i >> 8), byte(i)}).String()
+				w.report(1, isEx, g)
+				if got := len(w.report(1, toIn, g)); got != 1 {
+					w.t.Fatalf("%d queries for group %d", got, i)
+				}
+			}
+			if n := w.sw.snooper.asking; n != maxAsking {
+				w.t.Errorf("%d will be", n)
+			}
+			if got := len(w.heard(3 * time.Second)); got != maxAsking {
+				w.t.Errorf("%d are", got)
+			}
+			if n := w.sw.snooper.asking; n != 0 {
+				w.t.Errorf("%d are left", n)
+			}
 		}},
 		{"RFC2710_4_last_listener_queries", mld(QuerierConfig{MLD: 1, Address6: netip.MustParseAddr("fe80::99")}), func(w *world) {
 			w.run(time.Second)

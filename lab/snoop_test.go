@@ -33,6 +33,9 @@ func TestSnooping(t *testing.T) {
 			w.lines("version 3", w.report(2, isEx, g1), "1: 10.0.0.3 > 224.0.0.22 IGMPv3 report 239.1.1.1 IS_EX {}")
 			w.lines("leave", w.old(2, wire.IGMPv2Leave, g1), "1: 10.0.0.3 > 224.0.0.2 IGMPv2 leave 239.1.1.1")
 			w.lines("by the router itself", w.report(1, isEx, g1))
+			if s := w.lab.Report().Segments[0]; s.Consumed != 1 || len(s.Dropped) != 0 {
+				w.t.Errorf("%d reports were the switch's alone, dropped are %v", s.Consumed, s.Dropped)
+			}
 		}},
 		{"RFC4541_2_1_1_1_routers_are_where_queries_come_from", SnoopingConfig{}, 4, func(w *world) {
 			w.routers("before", "")
@@ -64,6 +67,9 @@ func TestSnooping(t *testing.T) {
 			w.routers("and is never forgotten", "h2")
 			w.nics[2].Close()
 			w.routers("until it is gone", "")
+			if n := len(w.sw.routers); n != 0 {
+				w.t.Errorf("%d ports are kept", n)
+			}
 		}},
 		{"RFC4541_2_1_1_2_reports_from_a_source_of_zero_count", SnoopingConfig{}, 3, func(w *world) {
 			m := make([]byte, wire.IGMPHeaderLen)
@@ -96,6 +102,9 @@ func TestSnooping(t *testing.T) {
 				"1: 0.0.0.0 > 224.0.0.1 IGMPv3 general query, answer in 10s, every 2m5s, robustness 2")
 			w.lab.Host("h1").SetLink("eth0", true)
 			w.lines("that it is up is no news", w.run(time.Second))
+			w.lab.At(w.lab.Elapsed()+time.Millisecond, func() { w.add(LinkConfig{}) })
+			w.lines("nor need it be there at the start", w.run(time.Second),
+				"3: 0.0.0.0 > 224.0.0.1 IGMPv3 general query, answer in 10s, every 2m5s, robustness 2")
 		}},
 		{"RFC4541_2_1_1_5_broken_messages_are_neither_used_nor_flooded", SnoopingConfig{}, 3, func(w *world) {
 			m := make([]byte, wire.IGMPHeaderLen)
@@ -141,6 +150,11 @@ func TestSnooping(t *testing.T) {
 				// The report was kept from all but the router, too.
 				w.t.Errorf("withheld: %d %d %d %d %d", k[0].Withheld, k[1].Withheld, k[2].Withheld, k[3].Withheld, k[4].Withheld)
 			}
+			w.add(LinkConfig{})
+			w.reach("again", 0, g1, "2 4")
+			if k := w.lab.Report().Links[5].Withheld; k != 1 {
+				w.t.Errorf("from who came later, %d are withheld, want 1", k)
+			}
 		}},
 		{"RFC4541_2_1_2_2_link_local_groups_are_flooded", SnoopingConfig{RoutersOnly: true}, 3, func(w *world) {
 			w.old(1, wire.IGMPv2Report, "224.0.0.251")
@@ -151,6 +165,9 @@ func TestSnooping(t *testing.T) {
 			w.reach("and no others", 0, "224.0.1.1", "")
 		}},
 		{"RFC4541_2_1_2_3_unregistered_groups_are_flooded", SnoopingConfig{}, 3, func(w *world) {
+			w.old(1, wire.IGMPv2Report, g1)
+			w.run(260 * time.Second)
+			w.reach("again, when nobody has been heard", 0, g1, "1 2")
 			w.query(2, "10.0.0.3", wire.IGMPQuery{})
 			w.reach("nobody has joined", 0, g1, "1 2")
 			w.old(1, wire.IGMPv2Report, g1)
@@ -236,6 +253,11 @@ func TestSnoopAgain(t *testing.T) {
 	w.run(time.Second)
 	w.query(2, "10.0.0.3", wire.IGMPQuery{})
 	w.old(1, wire.IGMPv2Report, g1)
+	w.old(0, wire.IGMPv2Report, g1)
+	w.sw.snooper.families[0].other.until = 0
+	if got := w.old(0, wire.IGMPv2Leave, g1); len(got) == 0 {
+		t.Fatal("nobody asks who is left")
+	}
 	if err := w.sw.Snoop(SnoopingConfig{}); err != nil {
 		t.Fatal(err)
 	}

@@ -147,9 +147,6 @@ func (s *Switch) attach(n *nic) (attachment, error) {
 	return p, nil
 }
 
-// attached reports whether the port is the switch's still.
-func (p *port) attached() bool { return p.nic.at == attachment(p) }
-
 func (p *port) detach() {
 	s := p.sw
 	p.static = false

@@ -9,9 +9,10 @@ import (
 // a virtio header (12), Ethernet (14), IPv6 (40) and UDP (8).
 const Headroom = 80
 
-// MaxSize is the largest size that New accepts: the longest IP packet and an
+// MaxSize is the largest size that New accepts: the longest IP packet, which is one of
+// IPv6, whose length does not count its header of 40 bytes (RFC 8200, 3), and an
 // Ethernet header with a VLAN tag.
-const MaxSize = 65535 + 18
+const MaxSize = 40 + 65535 + 18
 
 // A Buffer is a window on pooled storage, with what is known about the bytes
 // in it. It is used by one goroutine at a time, except that owners added by

@@ -191,6 +191,10 @@ func (r *Runtime) bindProcess(o *goja.Object) {
 		u.Set("arrayBuffers", 0)
 		return u
 	})
+	o.Set("cpuUsage", func() []int64 {
+		user, system := cpuUsage()
+		return []int64{user, system}
+	})
 	o.Set("umask", func() int { return 0o022 })
 	o.Set("uid", os.Getuid())
 	o.Set("gid", os.Getgid())

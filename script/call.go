@@ -32,8 +32,8 @@ func (r *Runtime) caught(err error) {
 	switch {
 	case errors.As(err, &cut):
 		// process.exit has set the status before.
-		if cut.Value() == errStopped {
-			r.failure = errStopped
+		if cut.Value() == ErrStopped {
+			r.failure = ErrStopped
 		}
 		r.vm.ClearInterrupt()
 		r.loop.Fail(errExit)

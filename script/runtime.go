@@ -169,15 +169,25 @@ func (r *Runtime) Run(filename string) (status int, err error) {
 	return r.exitCode, r.failure
 }
 
-// errStopped is what Run returns after Stop.
-var errStopped = errors.New("script: stopped")
+// ErrStopped is what Run returns after Stop.
+var ErrStopped = errors.New("script: stopped")
 
-// Stop makes Run return soon, with an error: what the script is doing is cut off. It
-// may be called from any goroutine, also before Run.
+// Stop makes Run return soon, with ErrStopped: what the script is doing is cut off. It
+// may be called from any goroutine, also before Run; in a lab in virtual time, only
+// from those that may use the lab.
 func (r *Runtime) Stop() {
+	r.Interrupt()
+	r.loop.Post(func() {
+		r.failure = ErrStopped
+		r.loop.Fail(errExit)
+	})
+}
+
+// Interrupt is Stop for a script that is busy: it cuts off what JavaScript does, but
+// does not wake a script that waits. It may be called from any goroutine, always.
+func (r *Runtime) Interrupt() {
 	r.stop()
-	r.vm.Interrupt(errStopped)
-	r.loop.Post(func() { r.failure = errStopped; r.loop.Fail(errExit) })
+	r.vm.Interrupt(ErrStopped)
 }
 
 // Signal makes process emit a signal's event, "SIGINT" say. If the script does not
@@ -188,7 +198,7 @@ func (r *Runtime) Signal(name string) {
 			return
 		}
 		if v, ok := r.call(r.hooks.signal, r.vm.ToValue(name)); ok && !v.ToBoolean() {
-			r.failure = errStopped
+			r.failure = ErrStopped
 			r.loop.Fail(errExit)
 		}
 	})

@@ -23,7 +23,8 @@ func (l *lane) ipv6(b *packet.Buffer, at int) *Socket {
 	src, dst := addressOf16(h.Source16()), addressOf16(h.Destination16())
 	to, reason := l.classify6(src, dst, b.Flags)
 	if to == toGroup && !l.iface.groups.member(dst) {
-		reason = drop.NotAMember
+		l.filtered(b, drop.NotAMember, byList)
+		return nil
 	}
 	if reason != drop.None {
 		l.drop(b, reason)
@@ -88,7 +89,7 @@ func (l *lane) transport6(b *packet.Buffer, proto wire.Protocol, src, dst addres
 	if to == toGroup && !(proto == wire.ProtocolICMPv6 && isMLD(b.TransportBytes())) {
 		// MLD is heard from every source (Linux's ip6_protocol_deliver_rcu).
 		if reason := l.iface.groups.hears(dst, src); reason != drop.None {
-			l.drop(b, reason)
+			l.filtered(b, reason, byList)
 			return nil
 		}
 	}

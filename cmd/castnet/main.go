@@ -28,9 +28,12 @@ func run() int {
 	root := newRoot()
 	cmd, err := root.ExecuteContextC(ctx)
 	var failed failure
+	var own exitStatus
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &own):
+		return int(own)
 	case errors.Is(err, errNothing):
 		return exitFailed
 	case errors.As(err, &failed):

@@ -34,6 +34,7 @@ func watchingInterfaces(ts *testscript.TestScript, neg bool, _ []string) {
 }
 
 // joined waits until this host is in a group, or knows a source of it: joined GROUP [SOURCE].
+// Sources of IPv6 the kernel shows of the last group that was joined on an interface only.
 func joined(ts *testscript.TestScript, neg bool, args []string) {
 	refuseNeg(ts, neg)
 	group := netip.MustParseAddr(args[0])

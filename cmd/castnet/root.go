@@ -57,7 +57,7 @@ wrongly. Colour is for terminals only, and not if NO_COLOR is set.`,
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(helpTemplate)
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
-	root.AddCommand(newListen(), newSend(), newEcho(), newPing(), newMcast(), newLab())
+	root.AddCommand(newListen(), newSend(), newEcho(), newPing(), newRun(), newMcast(), newLab())
 	return root
 }
 

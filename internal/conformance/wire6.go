@@ -25,15 +25,21 @@ func (w *Wire) receive6(eth *wire.EthernetHeader, b []byte) {
 		w.tb.Errorf("%s: the machine sent a packet that is not well formed: %v\n%s", w.Name, err, hex.Dump(b))
 		return
 	}
-	if ip.NextHeader() != wire.ProtocolICMPv6 {
+	if ip.NextHeader() == wire.ProtocolUDP {
+		u, data, err := wire.ParseUDP(payload)
+		if err != nil || wire.AddSum(ip.PseudoSum(wire.ProtocolUDP, uint32(u.Length())), wire.Sum(payload)) != 0xffff {
+			w.tb.Errorf("%s: a malformed datagram: %v\n%s", w.Name, err, hex.Dump(b))
+			return
+		}
+		w.datagrams6 <- &Datagram6{To: eth.Destination(), IP: ip, UDP: u, Data: data}
+	}
+	if ip.NextHeader() != wire.ProtocolICMPv6 || len(payload) == 0 || payload[0] < 133 || payload[0] > 137 {
+		w.receivePacket6(eth, ip, payload)
 		return
 	}
 	h, body, err := wire.ParseICMPv6(payload)
 	if err != nil || !h.ChecksumOK(ip.PseudoSum(wire.ProtocolICMPv6, uint32(len(payload))), body) {
 		w.tb.Errorf("%s: a malformed ICMPv6 message: %v\n%s", w.Name, err, hex.Dump(b))
-		return
-	}
-	if h.Type() < wire.ICMPv6RouterSolicitation || h.Type() > wire.ICMPv6Redirect {
 		return
 	}
 	text, err := describeDiscovery(h.Type(), payload)

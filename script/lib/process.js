@@ -23,8 +23,8 @@ Object.assign(process, {
   arch: binding.arch,
   platform: binding.platform,
   release: { name: 'castnet' },
-  argv: [binding.execPath, ...binding.argv],
-  execArgv: [...binding.execArgv],
+  argv: [binding.execPath, '', ...(binding.argv ?? [])],
+  execArgv: [...(binding.execArgv ?? [])],
   env: new Proxy(binding.env, {
     set(env, key, value) {
       env[key] = `${value}`;
@@ -98,7 +98,11 @@ process.hrtime.bigint = () => {
   return BigInt(seconds) * 1000000000n + BigInt(nanos);
 };
 
-process.cpuUsage = () => ({ user: 0, system: 0 });
+// cpuUsage is of the whole process, which other scripts may be part of.
+process.cpuUsage = function cpuUsage(before) {
+  const [user, system] = binding.cpuUsage();
+  return before === undefined ? { user, system } : { user: user - before.user, system: system - before.system };
+};
 process.resourceUsage = () => ({ userCPUTime: 0, systemCPUTime: 0, maxRSS: 0 });
 
 // A script cannot signal other processes; itself it can, by events.
