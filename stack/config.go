@@ -69,6 +69,12 @@ type Config struct {
 	// if positive, even then; if negative, it is not (Linux's accept_ra).
 	AcceptRA int
 
+	// AnnounceAddresses sends an advertisement to all nodes for each IPv6 address that
+	// begins to be used, so that who had it elsewhere in mind learns where it is now
+	// (RFC 4861, 7.2.6, and Linux's ndisc_notify): for addresses that move from one
+	// host to another.
+	AnnounceAddresses bool
+
 	// EUI64 makes IPv6 addresses that the stack forms itself have the interface's
 	// hardware address in them (RFC 4291, appendix A), by which others can tell. If not
 	// set, they are made of the Seed, the prefix and the interface's name (RFC 7217), and
