@@ -68,7 +68,9 @@ func TestFragmentsOfIPv6InAnyOrder(t *testing.T) {
 // RFC 8200, 4.5, RFC 5722, 6946 and 7112, and what of it was measured on Linux 6.18.
 func TestRFC8200_4_5_Fragments(t *testing.T) {
 	d := udp6(from6, own6, 9, 7, letters(240)) // 248 bytes
-	f := func(id uint32, from, to int, more bool) []byte { return fragmentOf(id, wire.ProtocolUDP, d, from, to, more) }
+	f := func(id uint32, from, to int, more bool) []byte {
+		return fragmentOf(id, wire.ProtocolUDP, d, from, to, more)
+	}
 	nested := func(more bool) []byte {
 		inner := make([]byte, 8)
 		wire.PutIPv6Fragment(inner, wire.ProtocolUDP, 0, more, 9)

@@ -427,7 +427,7 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 		if q.dst.is4() {
 			err = s.override(&q, m)
 		} else {
-			err = s.override6(&q, m)
+			err = s.stack.six.override(s, &q, m)
 		}
 		if err != nil {
 			return nil, err
