@@ -29,7 +29,7 @@ func wire() (a, b *stack.Stack, err error) {
 
 // host returns a stack with one interface.
 func host(name string, l *mem.Link, addr string) (*stack.Stack, error) {
-	s, err := stack.New(stack.Config{Name: name})
+	s, err := stack.New(stack.Config{Name: name, DADTransmits: -1})
 	if err != nil {
 		return nil, err
 	}
@@ -45,13 +45,31 @@ func host(name string, l *mem.Link, addr string) (*stack.Stack, error) {
 }
 
 // stackPair is a conntest.Pair across the wire.
-func stackPair() (*conntest.Pair, error) {
+func stackPair() (*conntest.Pair, error) { return stackPairOf("udp4", "10.0.0.1:0", "10.0.0.2:0") }
+
+// stackPair6 is one over IPv6, scopedPair one between link-local addresses.
+func stackPair6() (*conntest.Pair, error) {
+	return stackPairOf("udp6", "[2001:db8::1]:0", "[2001:db8::2]:0")
+}
+func scopedPair() (*conntest.Pair, error) {
+	return stackPairOf("udp", "[fe80::1%eth0]:0", "[fe80::2%eth0]:0")
+}
+
+func stackPairOf(network, address1, address2 string) (*conntest.Pair, error) {
 	a, b, err := wire()
 	if err != nil {
 		return nil, err
 	}
 	closeStacks := func() { errors.Join(a.Close(), b.Close()) }
-	p, err := makePair(a, b, "udp4", "10.0.0.1:0", "10.0.0.2:0", func(p *conntest.Pair) { p.Refuses = true })
+	for k, s := range []*stack.Stack{a, b} {
+		for _, p := range [][]string{{"2001:db8::1/64", "fe80::1/64"}, {"2001:db8::2/64", "fe80::2/64"}}[k] {
+			if err := s.Interface("eth0").AddAddress(netip.MustParsePrefix(p)); err != nil {
+				closeStacks()
+				return nil, err
+			}
+		}
+	}
+	p, err := makePair(a, b, network, address1, address2, refuses(network))
 	if err != nil {
 		closeStacks()
 		return nil, err
@@ -64,13 +82,27 @@ func stackPair() (*conntest.Pair, error) {
 	return p, nil
 }
 
+// refuses says what a stack does beyond what every network does.
+func refuses(network string) func(*conntest.Pair) {
+	return func(p *conntest.Pair) {
+		p.Refuses = true
+		if network != "udp4" {
+			p.MaxDatagram = 65527 // the header of IPv6 is not counted
+		}
+	}
+}
+
 // loopbackPair is a conntest.Pair on one stack.
-func loopbackPair() (*conntest.Pair, error) {
+func loopbackPair() (*conntest.Pair, error) { return loopbackPairOf("udp4", "127.0.0.1:0") }
+
+func loopbackPair6() (*conntest.Pair, error) { return loopbackPairOf("udp6", "[::1]:0") }
+
+func loopbackPairOf(network, address string) (*conntest.Pair, error) {
 	s, err := stack.New(stack.Config{})
 	if err != nil {
 		return nil, err
 	}
-	p, err := makePair(s, s, "udp4", "127.0.0.1:0", "127.0.0.1:0", func(p *conntest.Pair) { p.Refuses = true })
+	p, err := makePair(s, s, network, address, address, refuses(network))
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -84,8 +116,12 @@ func loopbackPair() (*conntest.Pair, error) {
 }
 
 func TestStack(t *testing.T)                 { conntest.TestPacketConn(t, stackPair) }
+func TestStackIPv6(t *testing.T)             { conntest.TestPacketConn(t, stackPair6) }
+func TestStackIPv6InBubble(t *testing.T)     { conntest.TestPacketConnInBubble(t, stackPair6) }
+func TestStackLinkLocal(t *testing.T)        { conntest.TestPacketConn(t, scopedPair) }
 func TestStackInBubble(t *testing.T)         { conntest.TestPacketConnInBubble(t, stackPair) }
 func TestStackLoopback(t *testing.T)         { conntest.TestPacketConn(t, loopbackPair) }
+func TestStackLoopbackIPv6(t *testing.T)     { conntest.TestPacketConn(t, loopbackPair6) }
 func TestStackLoopbackInBubble(t *testing.T) { conntest.TestPacketConnInBubble(t, loopbackPair) }
 
 // What a Conn counts, and why what it lost was lost; after Close too.

@@ -112,7 +112,7 @@ func testBufferBounds(h *harness) {
 
 // Datagrams of every size up to the largest come whole.
 func testLargeDatagrams(h *harness) {
-	for i, n := range []int{512, 1200, 1472, 1473, 4096, 8192, 16384, 32768, 65507} {
+	for i, n := range []int{512, 1200, 1472, 1473, 4096, 8192, 16384, 32768, 65507, h.MaxDatagram} {
 		n = min(n, h.MaxDatagram)
 		b := payload(i, n)
 		h.send(h.C1, b, h.Addr2)

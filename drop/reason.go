@@ -33,7 +33,7 @@ const (
 	PacketMalformed     // an IP header that contradicts itself or the frame
 	BadChecksum         // the IP, UDP or ICMP checksum is wrong
 	MissingChecksum     // a UDP checksum of zero over IPv6 (RFC 8200, 8.1)
-	OptionsRejected     // IP options that are malformed or not accepted
+	OptionsRejected     // IP options, or extension headers, that are malformed or not accepted
 	MartianSource       // a source address that cannot be (RFC 1812, 5.3.7)
 	MartianDestination  // a destination address that cannot be
 	NotLocal            // not addressed to this host, which does not forward

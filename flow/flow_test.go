@@ -52,11 +52,12 @@ func TestMain(m *testing.M) {
 type world struct {
 	t              testing.TB
 	client, tunnel *stack.Stack
+	network        string // "udp4"
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t}
+	w := &world{t: t, network: "udp4"}
 	near, far := mem.Pair(mem.Config{})
 	w.client = w.stack("client")
 	w.tunnel = w.stack("tunnel")
@@ -71,7 +72,7 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) stack(name string) *stack.Stack {
 	w.t.Helper()
-	s, err := stack.New(stack.Config{Name: name, Seed: [32]byte{1}})
+	s, err := stack.New(stack.Config{Name: name, Seed: [32]byte{1}, DADTransmits: -1})
 	w.check(err)
 	w.t.Cleanup(func() { s.Close() })
 	return s
@@ -94,7 +95,7 @@ func (w *world) check(err error) {
 func (w *world) serve(cfg flow.Config) (*flow.Server, func()) {
 	w.t.Helper()
 	on := castnet.Config{On: w.tunnel}
-	all, err := on.Intercept("udp4")
+	all, err := on.Intercept(w.network)
 	w.check(err)
 	s, err := flow.New(all, cfg)
 	w.check(err)

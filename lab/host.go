@@ -53,6 +53,12 @@ type LinkConfig struct {
 	// RouterPort tells a switch that snoops that there is a multicast router,
 	// whether or not it is heard (mcast_router 2 of Linux's bridge).
 	RouterPort bool
+	// IPv6 makes the interface speak IPv6 even if it has no such address: it makes
+	// itself a link-local one, and, on a host, whatever routers advertise.
+	IPv6 bool
+	// Advertise makes a router tell the hosts on the segment of itself, and of the
+	// prefixes from which they make their addresses. If nil, it does not.
+	Advertise *stack.Advertisement
 }
 
 // AddHost adds a host. If the name cannot be used, or Config.Stack is wrong, the
@@ -92,7 +98,13 @@ func (l *Lab) addHost(h *Host, name string, forwarding bool, cfg stack.Config) {
 	h.id.addString(name)
 	h.faults = l.source(name, "faults")
 	h.err = l.claim("host", name)
+	if cfg.DADTransmits == 0 {
+		cfg.DADTransmits = -1 // addresses are there from the beginning
+	}
 	cfg.Name, cfg.Clock, cfg.Seed, cfg.Tracer, cfg.Forwarding = name, &l.queue, l.derive(name, "stack"), l.tracer, forwarding
+	if cfg.DADTransmits == 0 {
+		cfg.DADTransmits = -1 // addresses can be used from the start
+	}
 	var err error
 	if h.stack, err = stack.New(cfg); err != nil {
 		// A stack is there in any case, so that the mistake is met as an
@@ -158,9 +170,17 @@ func (h *Host) Attach(to Segment, cfg LinkConfig) (ifname string, err error) {
 	} else {
 		for _, a := range cfg.Addresses {
 			if err = i.AddAddress(a); err != nil {
-				h.stack.RemoveInterface(ifname) // closes n
 				break
 			}
+		}
+		if err == nil && cfg.IPv6 {
+			err = i.EnableIPv6()
+		}
+		if err == nil && cfg.Advertise != nil {
+			err = i.Advertise(*cfg.Advertise)
+		}
+		if err != nil {
+			h.stack.RemoveInterface(ifname) // closes n
 		}
 	}
 	if err != nil {

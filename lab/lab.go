@@ -39,7 +39,8 @@ type Config struct {
 	Capture string
 
 	// Stack is what the hosts' stacks are like. Its Name, Clock, Seed,
-	// Tracer and Forwarding are the lab's to set.
+	// Tracer and Forwarding are the lab's to set. If its DADTransmits is zero, IPv6
+	// addresses are not tested, and so can be used from the beginning.
 	Stack stack.Config
 
 	// MaxEvents is how many events may happen at one instant before Run

@@ -241,6 +241,7 @@ func (q *querier) frame(query *heardQuery) *packet.Buffer {
 		h.SetHeaderLen(queryHeader4)
 		h.SetTOS(controlTOS)
 		h.SetTotalLength(uint16(len(data)))
+		h.SetDontFragment(true)
 		h.SetTTL(queryHopLimit)
 		h.SetProtocol(wire.ProtocolIGMP)
 		h.SetSource(q.address)

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -272,5 +273,28 @@ func TestQueriesAreWellFormed(t *testing.T) {
 			}
 			b.Release()
 		}
+	}
+}
+
+// TestQueriesAreLinuxs: general and group-specific queries of IGMPv3 are, byte for byte
+// but for the source's hardware address, those that Linux 6.18's bridge sends.
+func TestQueriesAreLinuxs(t *testing.T) {
+	w := newWorld(t, SnoopingConfig{Querier: &QuerierConfig{}}, 1)
+	q := w.sw.snooper.families[0].own
+	q.mac = wire.MAC{0x8a, 0x64, 0x5f, 0x02, 0x8b, 0x82}
+	specific := q.query()
+	specific.group, specific.response = netip.MustParseAddr("239.1.1.3"), time.Second
+	for _, tt := range []struct {
+		query heardQuery
+		want  string
+	}{
+		{q.query(), "01 00 5e 00 00 01 8a 64 5f 02 8b 82 08 00 46 c0 00 24 00 00 40 00 01 02 04 13 00 00 00 00 e0 00 00 01 94 04 00 00 11 64 ec 1e 00 00 00 00 02 7d 00 00"},
+		{specific, "01 00 5e 01 01 03 8a 64 5f 02 8b 82 08 00 46 c0 00 24 00 00 40 00 01 02 f4 0f 00 00 00 00 ef 01 01 03 94 04 00 00 11 0a fc 73 ef 01 01 03 02 7d 00 00"},
+	} {
+		b := q.frame(&tt.query)
+		if got := fmt.Sprintf("% x", b.Bytes()); got != tt.want {
+			t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+		}
+		b.Release()
 	}
 }

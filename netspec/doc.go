@@ -53,7 +53,6 @@
 // A key that is not known, is there twice or has a value that cannot be is
 // refused, and the error says what would be right.
 //
-// # Limitations
-//
-// What is not IPv4 is refused by the stack, for now.
+// Addresses are of IPv4 or IPv6. Before Open returns, others on the link have been
+// asked whether they have those of IPv6, which takes up to two seconds.
 package netspec

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/link"
@@ -40,7 +42,7 @@ func (s *Spec) Open(ctx context.Context, cfg stack.Config) (socket.Network, io.C
 	case "host":
 		return castnet.Host(), nopCloser{}, nil
 	case "tap", "tun", "packet":
-		st, err := s.openStack(cfg)
+		st, err := s.openStack(ctx, cfg)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -69,7 +71,7 @@ type nopCloser struct{}
 
 func (nopCloser) Close() error { return nil }
 
-func (s *Spec) openStack(cfg stack.Config) (*stack.Stack, error) {
+func (s *Spec) openStack(ctx context.Context, cfg stack.Config) (*stack.Stack, error) {
 	if err := s.check(true); err != nil {
 		return nil, fmt.Errorf("netspec: %w", err)
 	}
@@ -80,7 +82,7 @@ func (s *Spec) openStack(cfg stack.Config) (*stack.Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.addLink(st); err != nil {
+	if err := s.addLink(ctx, st); err != nil {
 		st.Close()
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func (s *Spec) openStack(cfg stack.Config) (*stack.Stack, error) {
 }
 
 // addLink gives st the device, the addresses and the route of the text.
-func (s *Spec) addLink(st *stack.Stack) error {
+func (s *Spec) addLink(ctx context.Context, st *stack.Stack) error {
 	l, name, err := s.openLink()
 	if err != nil {
 		return err
@@ -110,12 +112,54 @@ func (s *Spec) addLink(st *stack.Stack) error {
 		}
 	case s.Kind == "tun":
 		// There is nowhere else to go.
-		if err := st.AddRoute(stack.Route{Interface: name}); err != nil {
-			return fmt.Errorf("adding the route by %s: %w", name, err)
+		for _, to := range defaults(s.Addresses) {
+			if err := st.AddRoute(stack.Route{Destination: to, Interface: name}); err != nil {
+				return fmt.Errorf("adding the route by %s: %w", name, err)
+			}
 		}
 	}
-	return nil
+	return s.settle(ctx, iface)
 }
+
+// defaults returns everything of each family that there is an address of.
+func defaults(addresses []netip.Prefix) (list []netip.Prefix) {
+	for _, all := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+		if slices.ContainsFunc(addresses, func(a netip.Prefix) bool { return a.Addr().Is4() == all.Is4() }) {
+			list = append(list, netip.PrefixFrom(all, 0))
+		}
+	}
+	return list
+}
+
+// settle waits until the addresses of IPv6 have been tested and can be used: others on
+// the link are asked whether they have them, which takes up to two seconds.
+func (s *Spec) settle(ctx context.Context, iface *stack.Interface) error {
+	timer := time.NewTicker(settleInterval)
+	defer timer.Stop()
+	for {
+		tentative := false
+		for _, a := range iface.Addresses6() {
+			if !slices.Contains(s.Addresses, a.Prefix) {
+				continue
+			}
+			if a.State == stack.AddressDuplicate {
+				return fmt.Errorf("another host on the link has the address %v", a.Prefix.Addr())
+			}
+			tentative = tentative || a.State == stack.AddressTentative
+		}
+		if !tentative {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timer.C:
+		}
+	}
+}
+
+// settleInterval is how often it is looked whether addresses were tested.
+const settleInterval = 20 * time.Millisecond
 
 // openLink opens the device and returns its name too.
 func (s *Spec) openLink() (link.Link, string, error) {

@@ -218,7 +218,7 @@ func (s *Spec) check(addressed bool) error {
 	if !s.Gateway.IsValid() {
 		return nil
 	}
-	near := false
+	near := s.Gateway.IsLinkLocalUnicast() && s.Gateway.Is6()
 	for _, a := range s.Addresses {
 		if a.Addr() == s.Gateway {
 			return fmt.Errorf("gw=%v is our own address", s.Gateway)

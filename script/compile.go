@@ -58,7 +58,7 @@ func lower(filename, source string, isModule bool) (string, error) {
 		Format:         api.FormatCommonJS,
 		Platform:       api.PlatformNode,
 		Target:         api.ES2017,
-		Supported:      map[string]bool{"class-field": true, "class-private-field": true, "bigint": true, "object-rest-spread": true},
+		Supported:      map[string]bool{"class-field": true, "class-private-field": true, "bigint": true, "object-rest-spread": true, "dynamic-import": false},
 		Sourcemap:      api.SourceMapInline,
 		SourcesContent: api.SourcesContentExclude,
 		Sourcefile:     name,

@@ -119,6 +119,9 @@ func (s *Socket) accept(n *Socket, f flow, peer netip.AddrPort) error {
 	if !s.stack.state.Load().hasAddress(f.dst) {
 		n.opts.transparent = true
 	}
+	if f.src.needsScope() || f.dst.needsScope() {
+		n.opts.device = int(f.device) // without it neither says anything
+	}
 	n.reports.Store(s.reports.Load())
 	n.sendLimit.Store(s.sendLimit.Load())
 	n.bound = binding{addr: f.dst, port: uint16(f.ports >> 16), explicitAddr: true, explicitPort: true}

@@ -30,75 +30,88 @@ func TestTheFastPathDoesNotAllocate(t *testing.T) {
 		t.Skip("the race detector makes sync.Pool drop buffers at random")
 	}
 	for _, kind := range []link.Kind{link.Ethernet, link.IP} {
-		a, b := pairOn(t, mem.Config{Kind: kind})
-		server, client := b.open(t, "0.0.0.0:7"), a.connected(t, "", "10.0.0.2:7")
-		other := a.open(t, "10.0.0.1:9")
-		setOption(t, server, socket.Report, int(socket.FieldLocal|socket.FieldInterface|socket.FieldTTL))
-		mk := func(n, size int) []socket.Message {
-			ms := make([]socket.Message, n)
-			for k := range ms {
-				ms[k].Buf = make([]byte, size)
-			}
-			return ms
-		}
-		one, many, in := mk(1, 64), mk(50, 1000), mk(64, 2048)
-		must := func(n int, err error, want int) {
-			if n != want || err != nil {
-				t.Fatalf("%d, %v, want %d", n, err, want)
-			}
-		}
-		name := fmt.Sprint("link of kind ", kind, ": ")
-		pin(t, name+"one", func() {
-			n, err := client.TrySend(one)
-			must(n, err, 1)
-			n, err = server.TryRecv(in[:1])
-			must(n, err, 1)
+		t.Run(fmt.Sprint("IPv4 on a link of kind ", kind), func(t *testing.T) {
+			a, b := pairOn(t, mem.Config{Kind: kind})
+			pinFastPath(t, a, b, b.open(t, "0.0.0.0:7"), a.connected(t, "", "10.0.0.2:7"), a.open(t, "10.0.0.1:9"), "10.0.0.2:7")
 		})
-		pin(t, name+"a batch", func() {
-			n, err := client.TrySend(many)
-			must(n, err, 50)
-			n, err = server.TryRecv(in)
-			must(n, err, 50)
+		t.Run(fmt.Sprint("IPv6 on a link of kind ", kind), func(t *testing.T) {
+			a, b := pair6On(t, mem.Config{Kind: kind})
+			pinFastPath(t, a, b, b.open6(t, "[::]:7"), a.connected6(t, "", "[2001:db8::2]:7"), a.open6(t, "[2001:db8::1]:9"), "[2001:db8::2]:7")
 		})
-		// A server without a peer answers two clients in turn.
-		addressed := mk(1, 64)
-		addressed[0].Addr = netip.MustParseAddrPort("10.0.0.2:7")
-		pin(t, name+"answers to alternating peers", func() {
-			for _, c := range []*Socket{client, other} {
-				out := one
-				if c == other {
-					out = addressed
-				}
-				n, err := c.TrySend(out)
-				must(n, err, 1)
-				n, err = server.TryRecv(in[:1])
-				must(n, err, 1)
-				in[0].Reply()
-				n, err = server.TrySend(in[:1])
-				must(n, err, 1)
-				n, err = c.TryRecv(in[1:2])
-				must(n, err, 1)
-			}
+		t.Run(fmt.Sprint("IPv4 from and to dual sockets on a link of kind ", kind), func(t *testing.T) {
+			a, b := pair6On(t, mem.Config{Kind: kind})
+			pinFastPath(t, a, b, b.open6(t, "[::]:7"), a.connected6(t, "", "[::ffff:10.0.0.2]:7"), a.open6(t, "[::ffff:10.0.0.1]:9"), "[::ffff:10.0.0.2]:7")
 		})
-		pin(t, name+"fields of a message's own", func() {
-			one[0].Set, one[0].TTL, one[0].TOS = socket.FieldTTL|socket.FieldTOS, 3, 4
-			n, err := client.TrySend(one)
-			must(n, err, 1)
-			one[0].Set = 0
-			n, err = server.TryRecv(in[:1])
-			must(n, err, 1)
-		})
-		train := mk(1, 3000)
-		train[0].Set, train[0].SegmentSize = socket.FieldSegmentSize, 100
-		pin(t, name+"a train", func() {
-			n, err := client.TrySend(train)
-			must(n, err, 1)
-			n, err = server.TryRecv(in)
-			must(n, err, 30)
-		})
-		pin(t, name+"an empty queue", func() { server.TryRecv(in) })
-		checkLedger(t, a, b)
 	}
+}
+
+// pinFastPath pins what goes between a server, which is not connected, a client that is,
+// and another that is not.
+func pinFastPath(t *testing.T, a, b *host, server, client, other *Socket, to string) {
+	setOption(t, server, socket.Report, int(socket.FieldLocal|socket.FieldInterface|socket.FieldTTL))
+	mk := func(n, size int) []socket.Message {
+		ms := make([]socket.Message, n)
+		for k := range ms {
+			ms[k].Buf = make([]byte, size)
+		}
+		return ms
+	}
+	one, many, in := mk(1, 64), mk(50, 1000), mk(64, 2048)
+	must := func(n int, err error, want int) {
+		if n != want || err != nil {
+			t.Fatalf("%d, %v, want %d", n, err, want)
+		}
+	}
+	pin(t, "one", func() {
+		n, err := client.TrySend(one)
+		must(n, err, 1)
+		n, err = server.TryRecv(in[:1])
+		must(n, err, 1)
+	})
+	pin(t, "a batch", func() {
+		n, err := client.TrySend(many)
+		must(n, err, 50)
+		n, err = server.TryRecv(in)
+		must(n, err, 50)
+	})
+	// A server without a peer answers two clients in turn.
+	addressed := mk(1, 64)
+	addressed[0].Addr = netip.MustParseAddrPort(to)
+	pin(t, "answers to alternating peers", func() {
+		for _, c := range []*Socket{client, other} {
+			out := one
+			if c == other {
+				out = addressed
+			}
+			n, err := c.TrySend(out)
+			must(n, err, 1)
+			n, err = server.TryRecv(in[:1])
+			must(n, err, 1)
+			in[0].Reply()
+			n, err = server.TrySend(in[:1])
+			must(n, err, 1)
+			n, err = c.TryRecv(in[1:2])
+			must(n, err, 1)
+		}
+	})
+	pin(t, "fields of a message's own", func() {
+		one[0].Set, one[0].TTL, one[0].TOS = socket.FieldTTL|socket.FieldTOS, 3, 4
+		n, err := client.TrySend(one)
+		must(n, err, 1)
+		one[0].Set = 0
+		n, err = server.TryRecv(in[:1])
+		must(n, err, 1)
+	})
+	train := mk(1, 3000)
+	train[0].Set, train[0].SegmentSize = socket.FieldSegmentSize, 100
+	pin(t, "a train", func() {
+		n, err := client.TrySend(train)
+		must(n, err, 1)
+		n, err = server.TryRecv(in)
+		must(n, err, 30)
+	})
+	pin(t, "an empty queue", func() { server.TryRecv(in) })
+	checkLedger(t, a, b)
 }
 
 // Loopback, answers from inside notifications, and waiting do not allocate either.

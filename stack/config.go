@@ -69,6 +69,12 @@ type Config struct {
 	// if positive, even then; if negative, it is not (Linux's accept_ra).
 	AcceptRA int
 
+	// AnnounceAddresses sends an advertisement to all nodes for each IPv6 address that
+	// begins to be used, so that who had it elsewhere in mind learns where it is now
+	// (RFC 4861, 7.2.6, and Linux's ndisc_notify): for addresses that move from one
+	// host to another.
+	AnnounceAddresses bool
+
 	// EUI64 makes IPv6 addresses that the stack forms itself have the interface's
 	// hardware address in them (RFC 4291, appendix A), by which others can tell. If not
 	// set, they are made of the Seed, the prefix and the interface's name (RFC 7217), and
@@ -106,8 +112,9 @@ type Limits struct {
 	// datagrams are not complete; then the oldest datagram is given up. If
 	// zero, 4 MiB, as on Linux.
 	ReassemblyMemory int
-	// SocketGroups is the number of groups that a socket can join, GroupSources the
-	// number of sources in its list for one of them. If zero, 20 and 10, as on Linux.
+	// SocketGroups is the number of groups of IPv4 that a socket can join, GroupSources
+	// the number of sources in its list for one of them. If zero, 20 and 10, as on
+	// Linux. Of IPv6 they are 2340 and 64, likewise.
 	SocketGroups, GroupSources int
 	// Routers, Prefixes and AutoAddresses are the numbers of default routers, of
 	// prefixes that are on the link, and of addresses made of prefixes that an interface

@@ -134,6 +134,9 @@ func (x *interface6) assign(a *address6) {
 		a.state = AddressDeprecated
 	}
 	x.changed = true
+	if addr := a.addr; x.up && x.iface.stack.cfg.AnnounceAddresses && x.iface.kind == link.Ethernet {
+		x.later(func() { x.iface.answer(addr, unspecified6, true) })
+	}
 	if a.addr.isLinkLocal() && x.up {
 		x.searchRouters(now)
 		x.advertiseSoon()

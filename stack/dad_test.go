@@ -2,6 +2,7 @@ package stack
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -198,6 +199,14 @@ func TestRFC4862_5_4_tests_can_be_left_out(t *testing.T) {
 	if p := n.clock.Pending(); p != 0 {
 		t.Errorf("%d timers are left", p)
 	}
+}
+
+func TestRFC4861_7_2_6_announcements(t *testing.T) {
+	n := testing6(t, Config{AnnounceAddresses: true}, "2001:db8::1/64")
+	news := "NA 2001:db8::1 O from 2001:db8::1 to ff02::1 tlla"
+	n.says(t, 3*time.Second, test6("2001:db8::1"), news)
+	n = newNode(t, Config{AnnounceAddresses: true, AcceptRA: -1}, "2001:db8::1/64")
+	n.says(t, time.Minute, strings.ReplaceAll(news, "2001:db8::1", linkLocalA), news)
 }
 
 // An interface that goes down keeps what it was given; when it comes up others are

@@ -50,6 +50,15 @@
 // by IGMP, which is one more state machine (reporter) with one deadline an interface. A
 // datagram to a group is one buffer, whatever the number of its receivers.
 //
+// IPv6: an interface speaks it from its first IPv6 address on, or by
+// [Interface.EnableIPv6]. What it knows of its link, its addresses and how far they are
+// tested, routers and prefixes, is one state machine with one timer (interface6), and
+// as much of it as packets are handled by is published with the interfaces and routes.
+// Neighbours of both families are in one table, with the states of RFC 4861; what is
+// different is how they are asked and who is believed. [Interface.Addresses6] and
+// [Interface.Routers] tell what it has come to, and [Interface.Advertise] makes it a
+// router from which others learn.
+//
 // No recursion: a frame that arrives on a lane of an interface that is
 // delivering already goes to the lane's bounded ring, which whoever delivers
 // there drains; a full ring is the drop BacklogFull.
@@ -74,7 +83,8 @@
 //
 // # Locks
 //
-// In the order in which they may be taken: Stack.mu (configuration), the set of
+// In the order in which they may be taken: what an interface knows of IPv6
+// (interface6.mu), Stack.mu (configuration), the set of
 // open sockets, Socket.mu (a socket's state and its sending side), the port
 // table's, an interface's groups', the neighbour table's, the path MTUs', the
 // reassembly's, the receive queue's (of a socket before those that were accepted
@@ -89,10 +99,15 @@
 // Close closes the links, which wait for the goroutines of their drivers: it must
 // not be called from inside a notification on a device's stack.
 //
-// IPv4 only, so far: opening an IPv6 socket is EAFNOSUPPORT. Groups are heard and
-// sent to, and not forwarded. As on Linux, groups of 232/8 may be joined without a
-// source and are reported to older queriers as well, which RFC 4604 advises against,
-// and a query is believed whatever its TTL. There is no TCP, by intent.
+// Of IPv6 there are no temporary addresses, no DHCPv6, no anycast addresses and no
+// answering for others; routes that advertisements carry beyond the default one (RFC
+// 4191, 2.3) are not heeded, and names of servers neither. An interface that goes down
+// keeps the addresses given by AddAddress, and tests them anew when it comes up, as
+// with Linux's keep_addr_on_down.
+//
+// Groups are heard and sent to, and not forwarded. As on Linux, groups of 232/8 may be
+// joined without a source and are reported to older queriers as well, which RFC 4604
+// advises against, and a query is believed whatever its TTL. There is no TCP, by intent.
 //
 // A route has no MTU of its own. A change of the configuration forgets what was
 // learned of paths. As by Linux, a router's claim that quotes a socket's datagram is

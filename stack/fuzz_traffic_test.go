@@ -24,6 +24,8 @@ type traffic struct {
 	sent    [8][]byte // frames that came out, the latest ones
 	next    int
 	data    []byte
+	stepper func(*traffic)
+	static  int // neighbours that were set by hand
 }
 
 // trafficLimits are so narrow that a short sequence reaches them.
@@ -32,7 +34,7 @@ var trafficLimits = Limits{
 }
 
 func newTraffic(t testing.TB, data []byte) *traffic {
-	w := &traffic{t: t, data: data}
+	w := &traffic{t: t, data: data, stepper: (*traffic).step, static: 2}
 	w.host, w.cables[0], w.cables[1] = newRouter(t, Config{Limits: trafficLimits})
 	w.cables[1].mtu = 300
 	w.route(t, "192.0.2.0/24 via 10.1.0.9")
@@ -172,8 +174,7 @@ func (w *traffic) check() {
 	if l := w.Ledger(); !l.Balanced() {
 		w.t.Fatalf("the ledger does not balance: %+v, drops %v", l, w.Drops().Map())
 	}
-	const static = 2
-	if n := len(w.Neighbors()); n > trafficLimits.Neighbors+static {
+	if n := len(w.Neighbors()); n > trafficLimits.Neighbors+w.static {
 		w.t.Fatalf("%d neighbours", n)
 	}
 	r := &w.reassembly
@@ -225,6 +226,8 @@ func (w *traffic) wellFormed(f []byte) {
 				w.t.Fatalf("an ICMP message came out, % x: %v", p, err)
 			}
 		}
+	case wire.EtherTypeIPv6:
+		w.wellFormed6(p)
 	default:
 		w.t.Fatalf("a frame of type %#x came out", e.Type())
 	}
@@ -233,7 +236,7 @@ func (w *traffic) wellFormed(f []byte) {
 // run does what all bytes say, and looks at what is left.
 func (w *traffic) run(live int) {
 	for len(w.data) > 0 {
-		w.step()
+		w.stepper(w)
 		w.check()
 	}
 	w.clock.Advance(time.Hour)

@@ -70,3 +70,21 @@ func (p *Packet) dissect() (begins bool) {
 		}
 	}
 }
+
+// handled6 is handled for ICMPv6.
+func (l *lane) handled6(b *packet.Buffer, m *wire.ICMPv6Header, body []byte) bool {
+	if len(l.state.handlers) == 0 {
+		return false
+	}
+	q, payload, err := m.Quote(body)
+	if err != nil {
+		return false
+	}
+	proto, _, _ := quotedTransport(q, payload)
+	h := l.state.handlers[proto]
+	if h == nil {
+		return false
+	}
+	l.toHandler(b, h)
+	return true
+}

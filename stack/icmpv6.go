@@ -42,6 +42,8 @@ func (l *lane) icmpv6(b *packet.Buffer, src, dst address, to cast) {
 	case t >= wire.ICMPv6RouterSolicitation && t <= wire.ICMPv6Redirect:
 		l.ndp(b, src, dst)
 		return
+	case t.IsError() && to == toHost && l.handled6(b, m, body):
+		return
 	case t.IsError() && to == toHost:
 		if reason := s.icmpError6(b, m, body, src, dst, l.iface); reason != drop.None {
 			l.drop(b, reason)
@@ -131,7 +133,7 @@ func (s *Stack) icmpError6(b *packet.Buffer, m *wire.ICMPv6Header, body []byte, 
 	h := (*wire.IPv6Header)(b.NetworkBytes())
 	sk.hear(b, errorEntry{
 		to: peer, toPort: binary.BigEndian.Uint16(payload[2:]),
-		errno: errno, info: icmpInfo6(m), origin: socket.OriginICMPv6, typ: uint8(m.Type()), code: uint8(m.Code()),
+		errno: errno, info: m.MTU(), origin: socket.OriginICMPv6, typ: uint8(m.Type()), code: uint8(m.Code()),
 		ttl: h.HopLimit(), tos: h.TrafficClass(), offender: offender, local: own, iface: b.Interface,
 	}, payload[min(wire.UDPHeaderLen, len(payload)):])
 	return drop.None
@@ -159,16 +161,6 @@ func (s *Socket) packetTooBig(local, peer address, from *Interface, mtu uint32) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.opts.fragment.believes(), s.opts.fragment != fragmentAllow
-}
-
-// icmpInfo6 is what an error message says besides its type and code: the MTU, or where
-// the problem is.
-func icmpInfo6(m *wire.ICMPv6Header) uint32 {
-	switch m.Type() {
-	case wire.ICMPv6PacketTooBig, wire.ICMPv6ParameterProblem:
-		return m.MTU()
-	}
-	return 0
 }
 
 // icmpErrno6 returns the errno for an error message, and whether a connected socket is

@@ -96,6 +96,19 @@ func (s *groupSet) join(group address) {
 	s.program()
 }
 
+// joinAll makes the stack a member of the groups that every host is in that speaks IPv6,
+// and those of routers if it is one (RFC 4291, 2.8, and Linux's ipv6_add_dev and
+// dev_forward_change).
+func (s *groupSet) joinAll(router bool) {
+	s.join(allNodes)
+	s.join(address{0xff01 << 48, 1})
+	if router {
+		s.join(allRouters)
+		s.join(address{0xff01 << 48, 2})
+		s.join(address{0xff05 << 48, 2})
+	}
+}
+
 // leave takes one membership of the stack's own back.
 func (s *groupSet) leave(group address) {
 	s.change(group, &sources{}, nil)

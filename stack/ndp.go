@@ -24,7 +24,8 @@ type interface6 struct {
 	reachable, retrans atomic.Int64
 
 	mu        sync.Mutex // taken before Stack.mu
-	todo      []func()   // to be done with mu released
+	todo      []func()   // to be done with mu released, in this order
+	busy      bool       // somebody is at it
 	changed   bool       // what is published is to be published anew
 	gone      bool
 	up        bool
@@ -87,10 +88,7 @@ func (i *Interface) enable6() (*interface6, error) {
 	x.wake.fire = x.fire
 	i.ip6.Store(x)
 	x.mu.Lock()
-	x.later(func() { i.groups.join(allNodes) })
-	if i.stack.cfg.Forwarding {
-		x.later(func() { i.groups.join(allRouters) })
-	}
+	x.later(func() { i.groups.joinAll(i.stack.cfg.Forwarding) })
 	if i.kind == link.Loopback {
 		x.add(&address6{addr: loopback6, bits: 128, origin: OriginManual, preferred: never, valid: never, at: never})
 	} else {
@@ -112,21 +110,30 @@ func (x *interface6) random(most time.Duration) time.Duration {
 }
 
 // finish publishes what has changed, sets the timer, releases the mutex and does what
-// was left for later.
+// was left for later. If somebody else is at that, he does it, so that a group is not
+// left before it was joined.
 func (x *interface6) finish() {
 	if x.changed && !x.gone {
 		x.changed = false
 		x.publish()
-		todo := x.todo
-		x.todo = append([]func(){x.iface.groups.configured}, todo...)
+		x.later(x.iface.groups.configured)
 	}
 	x.arm()
-	todo := x.todo
-	x.todo = nil
-	x.mu.Unlock()
-	for _, f := range todo {
-		f()
+	if x.busy {
+		x.mu.Unlock()
+		return
 	}
+	for len(x.todo) > 0 {
+		todo := x.todo
+		x.todo, x.busy = nil, true
+		x.mu.Unlock()
+		for _, f := range todo {
+			f()
+		}
+		x.mu.Lock()
+		x.busy = false
+	}
+	x.mu.Unlock()
 }
 
 // publish makes what the interface knows the stack's state.

@@ -71,6 +71,7 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 	}
 	if needs&Unlimited != 0 {
 		ns.Sysctl(tb, "ipv4/icmp_ratelimit", "0")
+		ns.Sysctl(tb, "ipv6/icmp/ratelimit", "0")
 		ns.Sysctl(tb, "ipv4/icmp_msgs_per_sec", "1000000")
 		ns.Sysctl(tb, "ipv4/icmp_msgs_burst", "1000000")
 	}

@@ -47,6 +47,8 @@ var table = slices.Concat(
 	optionCases,
 	neighborCases,
 	ndpCases,
+	icmp6Cases,
+	fragment6Cases,
 	ipv6Cases,
 	ipv6WireCases,
 	seamCases,
@@ -56,6 +58,8 @@ var table = slices.Concat(
 	transparentCases,
 	groupCases,
 	groupReportCases,
+	group6Cases,
+	groupReport6Cases,
 )
 
 // missing counts the cases that should have run as /host and could not.

@@ -27,6 +27,8 @@ type Wire struct {
 	requests chan *Request // ARP requests and replies that the machine sent
 
 	discoveries chan *Discovery // messages of IPv6's neighbour discovery
+	packets6    chan *Packet6   // other packets of IPv6, in the order of sending
+	reports6    chan *Packet6   // of them, MLD's messages
 	datagrams6  chan *Datagram6 // of UDP over IPv6
 
 	mu     sync.Mutex
@@ -79,6 +81,8 @@ func newWire(tb testing.TB, name string, mac wire.MAC, patience time.Duration) *
 		requests: make(chan *Request, 4096),
 
 		discoveries: make(chan *Discovery, 4096),
+		packets6:    make(chan *Packet6, 4096),
+		reports6:    make(chan *Packet6, 4096),
 		datagrams6:  make(chan *Datagram6, 4096),
 	}
 }

@@ -32,17 +32,14 @@ func (w *Wire) receive6(eth *wire.EthernetHeader, b []byte) {
 			return
 		}
 		w.datagrams6 <- &Datagram6{To: eth.Destination(), IP: ip, UDP: u, Data: data}
-		return
 	}
-	if ip.NextHeader() != wire.ProtocolICMPv6 {
+	if ip.NextHeader() != wire.ProtocolICMPv6 || len(payload) == 0 || payload[0] < 133 || payload[0] > 137 {
+		w.receivePacket6(eth, ip, payload)
 		return
 	}
 	h, body, err := wire.ParseICMPv6(payload)
 	if err != nil || !h.ChecksumOK(ip.PseudoSum(wire.ProtocolICMPv6, uint32(len(payload))), body) {
 		w.tb.Errorf("%s: a malformed ICMPv6 message: %v\n%s", w.Name, err, hex.Dump(b))
-		return
-	}
-	if h.Type() < wire.ICMPv6RouterSolicitation || h.Type() > wire.ICMPv6Redirect {
 		return
 	}
 	text, err := describeDiscovery(h.Type(), payload)

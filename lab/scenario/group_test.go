@@ -192,3 +192,54 @@ expect:
 		}
 	}
 }
+
+// TestGroupsInRealTime: what is counted is counted by several goroutines then.
+func TestGroupsInRealTime(t *testing.T) {
+	f := load(t, `
+duration: 1500ms
+switches: {lan: {snooping: {querier: {}}}}
+hosts:
+  a: {segment: lan, address: 10.0.0.1/24, programs: [{send: {to: "239.1.1.1:5000", interface: eth0, count: 20, every: 5ms, at: 100ms}}]}
+  b: {segment: lan, address: 10.0.0.2/24, programs: [{listen: {port: 5000, join: {group: 239.1.1.1, interface: eth0}}}]}
+  c: {segment: lan, address: 10.0.0.3/24, programs: [{listen: {port: 5000}}]}
+expect:
+  - {host: b, heard: 20}
+  - {host: c, heard: 0, from: a}
+`)
+	r := run1(t, f, Options{Realtime: true})
+	if !r.Passed() || len(r.Filters) != 3 || r.Filters[1].Heard != 20 || r.Filters[2].Switch != 20 {
+		t.Errorf("%v", r)
+	}
+}
+
+// TestFirstBound: who gets what is for the host alone, of two that share a port, for
+// both families.
+func TestFirstBound(t *testing.T) {
+	runText(t, `
+duration: 4s
+switches: [lan]
+hosts:
+  s:
+    segment: lan
+    address: [10.0.0.1/24, "2001:db8::1/64"]
+    programs:
+      - send: {to: "10.0.0.2:7", at: 3s, count: 2, every: 1ms}
+      - send: {to: "10.0.0.3:7", at: 3s, count: 2, every: 1ms}
+      - send: {to: "[2001:db8::2]:7", at: 3s}
+      - send: {to: "[2001:db8::3]:7", at: 3s}
+  linux:
+    segment: lan
+    address: [10.0.0.2/24, "2001:db8::2/64"]
+    programs: [{listen: {name: first, port: 7, reuse: true}}, {listen: {name: last, port: 7, reuse: true}}]
+  textbook:
+    segment: lan
+    address: [10.0.0.3/24, "2001:db8::3/64"]
+    stack: {first_bound: true}
+    programs: [{listen: {name: first, port: 7, reuse: true}}, {listen: {name: last, port: 7, reuse: true}}]
+expect:
+  - {host: linux, program: first, heard: 0}
+  - {host: linux, program: last, heard: 3}
+  - {host: textbook, program: first, heard: 3}
+  - {host: textbook, program: last, heard: 0}
+`)
+}

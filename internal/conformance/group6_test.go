@@ -1,0 +1,309 @@
+//go:build linux
+
+package conformance
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
+)
+
+// sendGroup6 injects a datagram from port 9 to a group's port 4000.
+func (w *Wire) sendGroup6(from, group, payload string) {
+	w.Send6(from, group, wire.ProtocolUDP, udp6(from, group, 9, 4000, payload))
+}
+
+// nextUDP6 takes a datagram with the payload off the wire.
+func (w *Wire) nextUDP6(t *testing.T, payload string) *Packet6 {
+	t.Helper()
+	for {
+		p := w.Next6(t)
+		if p.ICMP != nil {
+			continue
+		}
+		if p.UDP == nil || string(p.Data) != payload {
+			t.Fatalf("got %v, want a datagram %q", p, payload)
+		}
+		return p
+	}
+}
+
+var group6Cases = []testCase{
+	{name: "Group6JoinErrors", rules: "F-JOIN6-01", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		s, eth0 := open6(t, n), n.Index(t, "eth0")
+		for _, a := range []string{"2001:db8::1", "::", "::1", "fe80::1", "::ffff:224.1.2.3"} {
+			for _, c := range []socket.GroupChange{socket.JoinGroup, socket.JoinSource, socket.BlockSource, socket.LeaveGroup} {
+				s.changeErr(c, on(a, eth0, "2001:db8::2"), syscall.EINVAL)
+			}
+		}
+		for _, c := range []socket.GroupChange{socket.JoinGroup, socket.JoinSource, socket.BlockSource, socket.UnblockSource, socket.LeaveSource} {
+			s.changeErr(c, on("ff15::1", 999, "2001:db8::2"), syscall.ENODEV)
+		}
+		s.changeErr(socket.LeaveGroup, on("ff15::1", 999), syscall.EADDRNOTAVAIL)
+		s.changeErr(socket.LeaveGroup, on("ff15::1", eth0), syscall.EADDRNOTAVAIL)
+		s.changeErr(socket.LeaveGroup, on("ff15::1", 0), syscall.EADDRNOTAVAIL)
+		for _, c := range []socket.GroupChange{socket.BlockSource, socket.UnblockSource, socket.LeaveSource} {
+			s.changeErr(c, on("ff15::1", eth0, "2001:db8::2"), syscall.EINVAL)
+		}
+		s.changeErr(socket.JoinSource, on("ff15::1", eth0, "10.0.0.2"), syscall.EINVAL)
+		s.wantMemberships()
+		for _, g := range []string{"ff00::1", "ff01::1", "ff01::7", "ff02::1", "ff02::16", "ff0f::1", "ff12::1", "ff35::1", "ffff::1"} {
+			s.join(g, eth0)
+			s.changeErr(socket.JoinGroup, on(g, eth0), syscall.EADDRINUSE)
+			s.change(socket.LeaveGroup, on(g, eth0))
+			s.changeErr(socket.LeaveGroup, on(g, eth0), syscall.EADDRNOTAVAIL)
+		}
+		open(t, n).changeErr(socket.JoinGroup, on("ff15::1", eth0), syscall.EAFNOSUPPORT)
+	}},
+	{name: "Group6Limits", rules: "F-JOIN6-02", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		s, eth0 := open6(t, n), n.Index(t, "eth0")
+		for k := range 300 { // of IPv4 20 are the most
+			s.join(fmt.Sprintf("ff15::1:%x", k), eth0)
+		}
+		for k := range 64 {
+			s.change(socket.BlockSource, on("ff15::1:0", eth0, fmt.Sprintf("2001:db8::%x", 10+k)))
+		}
+		s.changeErr(socket.BlockSource, on("ff15::1:0", eth0, "2001:db8::fff"), syscall.ENOBUFS)
+		s.changeErr(socket.BlockSource, on("ff15::1:0", eth0, "2001:db8::a"), syscall.ENOBUFS) // before whether it is there
+		for k := range 64 {
+			s.change(socket.JoinSource, on("ff35::1", eth0, fmt.Sprintf("2001:db8::%x", 10+k)))
+		}
+		s.changeErr(socket.JoinSource, on("ff35::1", eth0, "2001:db8::fff"), syscall.ENOBUFS)
+		for k := range 20 { // which count for themselves
+			s.join(fmt.Sprintf("239.1.1.%d", k), eth0)
+		}
+		s.changeErr(socket.JoinGroup, on("239.1.1.99", eth0), syscall.ENOBUFS)
+	}},
+	{name: "Group6Sources", rules: "F-JOIN6-03", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		s, eth0 := open6(t, n), n.Index(t, "eth0")
+		const g, a, b = "ff35::3", "2001:db8::2", "2001:db8::3"
+		s.change(socket.JoinSource, on(g, eth0, b))
+		s.change(socket.JoinSource, on(g, eth0, a))
+		s.wantMemberships(fmt.Sprintf("%s %d only [%s %s]", g, eth0, a, b))
+		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EADDRNOTAVAIL)
+		s.changeErr(socket.BlockSource, on(g, eth0, a), syscall.EINVAL)
+		s.changeErr(socket.UnblockSource, on(g, eth0, a), syscall.EINVAL)
+		s.changeErr(socket.JoinGroup, on(g, eth0), syscall.EADDRINUSE)
+		s.changeErr(socket.LeaveSource, on(g, eth0, "2001:db8::9"), syscall.EADDRNOTAVAIL)
+		s.change(socket.LeaveSource, on(g, eth0, a))
+		s.change(socket.LeaveSource, on(g, eth0, b))
+		s.wantMemberships()
+		s.changeErr(socket.LeaveSource, on(g, eth0, b), syscall.EINVAL)
+
+		s.join(g, eth0)
+		s.change(socket.BlockSource, on(g, eth0, b))
+		s.changeErr(socket.BlockSource, on(g, eth0, b), syscall.EADDRNOTAVAIL)
+		s.changeErr(socket.UnblockSource, on(g, eth0, a), syscall.EADDRNOTAVAIL)
+		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EINVAL)
+		s.changeErr(socket.LeaveSource, on(g, eth0, b), syscall.EINVAL)
+		s.wantMemberships(fmt.Sprintf("%s %d all but [%s]", g, eth0, b))
+		s.change(socket.UnblockSource, on(g, eth0, b))
+		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EINVAL) // there was a list once
+		s.wantMemberships(fmt.Sprintf("%s %d all but []", g, eth0))
+		s.change(socket.LeaveGroup, on(g, eth0))
+
+		s.join(g, eth0)
+		s.change(socket.JoinSource, on(g, eth0, a))
+		s.wantMemberships(fmt.Sprintf("%s %d only [%s]", g, eth0, a))
+		s.change(socket.LeaveGroup, on(g, eth0)) // whatever it hears
+		s.wantMemberships()
+	}},
+	{name: "Group6Interface", rules: "F-JOIN6-04", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		s, eth0, lo := open6(t, n), n.Index(t, "eth0"), n.Index(t, "lo")
+		s.join("ff15::1", 0) // by the route
+		s.wantMemberships(fmt.Sprintf("ff15::1 %d all but []", eth0))
+		s.changeErr(socket.JoinGroup, on("ff15::1", eth0), syscall.EADDRINUSE)
+		s.join("ff15::1", lo)
+		s.changeErr(socket.JoinGroup, on("ff15::1", 0), syscall.EADDRINUSE)
+		s.change(socket.LeaveGroup, on("ff15::1", 0)) // the last that was joined
+		s.wantMemberships(fmt.Sprintf("ff15::1 %d all but []", eth0))
+		s.change(socket.LeaveGroup, on("ff15::1", 0))
+		s.wantMemberships()
+		s.change(socket.JoinSource, on("ff35::1", 0, "2001:db8::2"))
+		s.change(socket.JoinSource, on("ff35::1", 0, "2001:db8::3"))
+		s.wantMemberships(fmt.Sprintf("ff35::1 %d only [2001:db8::2 2001:db8::3]", eth0))
+	}},
+	{name: "Group6Who", rules: "F-RECV6-01", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		n.know6(t)
+		eth0 := n.Index(t, "eth0")
+		const g, two, three = "ff15::7", "2001:db8::2", "2001:db8::3"
+		one := func(addr string) *sock { return bound6(t, n, at6(addr, 4000), socket.ReuseAddr) }
+		joined := one("::")
+		joined.join(g, eth0)
+		wild := one("::")
+		deaf := one("::")
+		deaf.set(socket.MulticastAll, 0)
+		group := one(g)
+		groupDeaf := one(g)
+		groupDeaf.set(socket.MulticastAll, 0)
+		other := one("ff15::8")
+		unicast := one(global6)
+		unicast.join(g, eth0)
+		blocking := one("::")
+		blocking.join(g, eth0)
+		blocking.change(socket.BlockSource, on(g, eth0, two))
+		only := one("::")
+		only.change(socket.JoinSource, on(g, eth0, three))
+		elsewhere := one("::")
+		elsewhere.join(g, eth0)
+		elsewhere.connect(at6("2001:db8::5", 9))
+		ipv4 := bound(t, n, "0.0.0.0:4001")
+		n.Sent6(t)
+
+		send := func(from, to, payload string) {
+			n.Eth0.sendGroup6(from, to, payload)
+			n.Sent6(t)
+		}
+		send(two, g, "from 2")
+		for _, s := range []*sock{joined, wild, group} {
+			s.wantFrom("from 2", at6(two, 9))
+		}
+		for _, s := range []*sock{deaf, groupDeaf, other, unicast, blocking, only, elsewhere, ipv4} {
+			s.wantNothing()
+		}
+		send(three, g, "from 3")
+		for _, s := range []*sock{joined, wild, group, blocking, only} {
+			s.want("from 3")
+			s.wantNothing()
+		}
+		send(two, "ff15::8", "nobody has joined")
+		for _, s := range []*sock{joined, wild, other} {
+			s.wantNothing()
+		}
+		send(two, "ff02::1", "all nodes")
+		for _, s := range []*sock{joined, wild, blocking, only} {
+			s.want("all nodes")
+		}
+		for _, s := range []*sock{deaf, group, other, unicast} {
+			s.wantNothing()
+		}
+		deaf.join(g, eth0)
+		wild.set(socket.MulticastAll, 0)
+		send(two, g, "again")
+		deaf.want("again")
+		wild.wantNothing()
+	}},
+	{name: "Group6Scopes", rules: "F-RECV6-02", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		n.know6(t)
+		s, eth0 := bound6(t, n, "[::]:4000"), n.Index(t, "eth0")
+		for g, heard := range map[string]bool{
+			"ff00::7": false, "ff10::7": false, "ff01::7": false, "ff11::7": false,
+			"ff02::7": true, "ff12::7": true, "ff05::7": true, "ff0e::7": true, "ff0f::7": true, "ff35::7": true,
+		} {
+			s.join(g, eth0)
+			n.Eth0.sendGroup6("2001:db8::2", g, g)
+			n.Sent6(t)
+			if heard {
+				s.want(g)
+			} else {
+				s.wantNothing()
+			}
+			s.change(socket.LeaveGroup, on(g, eth0))
+			n.Eth0.sendGroup6("2001:db8::2", g, "left")
+			n.Sent6(t)
+			s.wantNothing()
+		}
+	}},
+	{name: "Group6DualStack", rules: "F-JOIN6-05", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		s, eth0 := bound6(t, n, "[::]:4000"), n.Index(t, "eth0")
+		s.join("239.1.2.3", eth0)
+		s.changeErr(socket.JoinGroup, on("239.1.2.3", eth0), syscall.EADDRINUSE)
+		s.change(socket.JoinSource, on("232.1.2.3", eth0, "10.0.0.2"))
+		sendGroup(n.Eth0, "10.0.0.2:9", "239.1.2.3:4000", "any")
+		s.wantFrom("any", "[::ffff:10.0.0.2]:9")
+		sendGroup(n.Eth0, "10.0.0.2:9", "232.1.2.3:4000", "one")
+		s.want("one")
+		sendGroup(n.Eth0, "10.0.0.3:9", "232.1.2.3:4000", "another")
+		s.wantNothing()
+		g := on("239.1.2.4", 0)
+		g.Local = netip.MustParseAddr("10.0.0.1")
+		s.change(socket.JoinGroup, g)
+		s.change(socket.LeaveGroup, on("239.1.2.3", eth0))
+		sendGroup(n.Eth0, "10.0.0.2:9", "239.1.2.3:4000", "left")
+		s.wantNothing()
+		only := open6(t, n)
+		only.set(socket.IPv6Only, 1)
+		only.bind("[::]:4001")
+		only.join("239.1.2.5", eth0) // and hears it not
+		n.Eth0.Send(groupFrame(Datagram{From: "10.0.0.2:9", To: "239.1.2.5:4001", Payload: "x"}))
+		settle(t, n)
+		only.wantNothing()
+	}},
+	{name: "Group6Send", rules: "F-SEND6-01", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		n.know6(t)
+		s, eth0 := bound6(t, n, "[::]:0"), n.Index(t, "eth0")
+		s.set(socket.MulticastInterface, eth0)
+		n.Sent6(t)
+		for group, mac := range map[string]wire.MAC{
+			"ff15::1:2:3": {0x33, 0x33, 0, 2, 0, 3}, "ff02::fb": {0x33, 0x33, 0, 0, 0, 0xfb}, "ff0e::8765:4321": {0x33, 0x33, 0x87, 0x65, 0x43, 0x21},
+		} {
+			s.send(at6(group, 9), group)
+			if p := n.Eth0.nextUDP6(t, group); p.To != mac || p.IP.HopLimit() != 1 {
+				t.Errorf("%v to %v with hop limit %d, want to %v with 1", p, p.To, p.IP.HopLimit(), mac)
+			}
+		}
+		s.set(socket.TTL, 9)
+		s.set(socket.MulticastTTL, 33)
+		s.send(at6("ff15::1", 9), "further")
+		if p := n.Eth0.nextUDP6(t, "further"); p.IP.HopLimit() != 33 {
+			t.Errorf("hop limit %d, want 33", p.IP.HopLimit())
+		}
+		r := bound6(t, n, "[::]:4000")
+		s.send(at6("ff15::1", 4000), "not joined")
+		n.Eth0.nextUDP6(t, "not joined")
+		r.wantNothing()
+		r.join("ff15::1", eth0)
+		r.set(socket.MulticastLoopback, 0) // the receiver's does not matter
+		s.send(at6("ff15::1", 4000), "own")
+		n.Eth0.nextUDP6(t, "own")
+		r.want("own")
+		s.set(socket.MulticastLoopback, 0)
+		s.send(at6("ff15::1", 4000), "no own")
+		n.Eth0.nextUDP6(t, "no own")
+		r.wantNothing()
+	}},
+	{name: "Group6Union", rules: "F-RECV6-03", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		n.know6(t)
+		eth0 := n.Index(t, "eth0")
+		wild := bound6(t, n, "[::]:4000")
+		a, b := open6(t, n), open6(t, n)
+		const g = "ff35::4"
+		source := func(k int) string { return fmt.Sprintf("2001:db8::%x", k) }
+		hears := func(what string, from ...int) {
+			t.Helper()
+			for k := 2; k <= 4; k++ {
+				n.Eth0.sendGroup6(source(k), g, what)
+				n.Sent6(t)
+				if slices.Contains(from, k) {
+					wild.wantFrom(what, at6(source(k), 9))
+				} else {
+					wild.wantNothing()
+				}
+			}
+		}
+		hears("nobody is a member")
+		a.change(socket.JoinSource, on(g, eth0, source(2)))
+		hears("IN{2}", 2)
+		b.change(socket.JoinSource, on(g, eth0, source(3)))
+		hears("IN{2} IN{3}", 2, 3)
+		b.change(socket.LeaveGroup, on(g, eth0))
+		b.join(g, eth0)
+		hears("IN{2} EX{}", 2, 3, 4)
+		b.change(socket.BlockSource, on(g, eth0, source(2)))
+		b.change(socket.BlockSource, on(g, eth0, source(3)))
+		hears("IN{2} EX{2,3}", 2, 4)
+		a.change(socket.LeaveGroup, on(g, eth0))
+		hears("EX{2,3}", 4)
+		a.join(g, eth0)
+		hears("EX{} EX{2,3}", 2, 3, 4)
+		a.Close()
+		hears("EX{2,3}", 4)
+		b.Close()
+		hears("nobody")
+	}},
+}
