@@ -23,7 +23,7 @@ type version6 struct {
 	// bind is a Socket's Bind, and override takes in what a Message to a destination of
 	// IPv6 says of its path.
 	bind     func(s *Socket, addr netip.AddrPort) error
-	override func(s *Socket, q *query, m *socket.Message) error
+	override func(s *Socket, q query, m *socket.Message) (query, error)
 	// finish makes a packet of the host's own ready to be cut into fragments.
 	finish func(s *Stack, b *packet.Buffer, at int)
 
