@@ -452,7 +452,7 @@ func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
 // packet of that length.
 func (p *path) put(h []byte, length uint64, st *Stack) {
 	if p.six {
-		p.put6(h, length)
+		st.six.put(p, h, length)
 		return
 	}
 	ip0, sum := p.ip0|length<<32, p.ipSum+uint32(length)
