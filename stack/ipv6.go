@@ -18,6 +18,11 @@ type version6 struct {
 	// route is routeInto for a destination of IPv6.
 	route func(s *Stack, p *path, q query) error
 
+	// bind and toward are the Socket's, plain the lane's and wrap the path's.
+	bind   func(s *Socket, addr netip.AddrPort) error
+	toward func(s *Socket, to netip.Addr) (query, error)
+	plain  func(l *lane, b *packet.Buffer, f []byte) *Socket
+	wrap   func(p *path, b *packet.Buffer, payload []byte)
 	// sendPacket is Stack.sendPacket for a packet of IPv6, and dissect tells a hook of
 	// one.
 	sendPacket func(s *Stack, b *packet.Buffer) (*packet.Buffer, error)
@@ -51,6 +56,10 @@ var loopbackAddresses6 = []ifaddr6{{loopback6, 128, OriginManual, AddressPreferr
 var ipv6 = &version6{
 	input:         (*lane).ipv6,
 	route:         (*Stack).routeInto6,
+	bind:          (*Socket).bind6,
+	toward:        (*Socket).toward6,
+	plain:         (*lane).plain6,
+	wrap:          (*path).wrap6,
 	sendPacket:    (*Stack).sendPacket6,
 	dissect:       (*Packet).dissect,
 	solicit:       (*Interface).solicit,
