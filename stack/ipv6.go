@@ -41,6 +41,10 @@ type version6 struct {
 	down, up, removed func(i *Interface)
 	// fragments cuts a packet whose IP header begins at the offset.
 	fragments func(s *Stack, b *packet.Buffer, at, mtu int) []*packet.Buffer
+	// finish finishes the checksum of a packet of this host's, and wholeHeader the
+	// header of one that was put together.
+	finish      func(b *packet.Buffer, at int)
+	wholeHeader func(b, head *packet.Buffer, length int, congested bool)
 	// sendError sends an ICMPv6 error message about a packet.
 	sendError func(s *Stack, st *state, b *packet.Buffer, e icmpError6)
 	// groups is the host's part of MLD.
@@ -71,6 +75,8 @@ var ipv6 = &version6{
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,
 	fragments:     (*Stack).fragments6,
+	finish:        finish6,
+	wholeHeader:   wholeHeader6,
 	sendError:     (*Stack).sendError6,
 	groups:        &mld,
 	changeGroup:   (*Socket).change6,
