@@ -18,6 +18,11 @@ type version6 struct {
 	// route is routeInto for a destination of IPv6.
 	route func(s *Stack, p *path, q query) error
 
+	// bind and toward are the Socket's, plain the lane's and wrap the path's.
+	bind   func(s *Socket, addr netip.AddrPort) error
+	toward func(s *Socket, to netip.Addr) (query, error)
+	plain  func(l *lane, b *packet.Buffer, f []byte) *Socket
+	wrap   func(p *path, b *packet.Buffer, payload []byte)
 	// sendPacket is Stack.sendPacket for a packet of IPv6, and dissect tells a hook of
 	// one.
 	sendPacket func(s *Stack, b *packet.Buffer) (*packet.Buffer, error)
@@ -36,6 +41,10 @@ type version6 struct {
 	down, up, removed func(i *Interface)
 	// fragments cuts a packet whose IP header begins at the offset.
 	fragments func(s *Stack, b *packet.Buffer, at, mtu int) []*packet.Buffer
+	// finish finishes the checksum of a packet of this host's, and wholeHeader the
+	// header of one that was put together.
+	finish      func(b *packet.Buffer, at int)
+	wholeHeader func(b, head *packet.Buffer, length int, congested bool)
 	// sendError sends an ICMPv6 error message about a packet.
 	sendError func(s *Stack, st *state, b *packet.Buffer, e icmpError6)
 	// groups is the host's part of MLD.
@@ -51,6 +60,10 @@ var loopbackAddresses6 = []ifaddr6{{loopback6, 128, OriginManual, AddressPreferr
 var ipv6 = &version6{
 	input:         (*lane).ipv6,
 	route:         (*Stack).routeInto6,
+	bind:          (*Socket).bind6,
+	toward:        (*Socket).toward6,
+	plain:         (*lane).plain6,
+	wrap:          (*path).wrap6,
 	sendPacket:    (*Stack).sendPacket6,
 	dissect:       (*Packet).dissect,
 	solicit:       (*Interface).solicit,
@@ -62,6 +75,8 @@ var ipv6 = &version6{
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,
 	fragments:     (*Stack).fragments6,
+	finish:        finish6,
+	wholeHeader:   wholeHeader6,
 	sendError:     (*Stack).sendError6,
 	groups:        &mld,
 	changeGroup:   (*Socket).change6,

@@ -88,6 +88,11 @@ func (s *Socket) toward(to netip.Addr) (query, error) {
 		}
 		return s.query(ipv4Of(to).address()), nil
 	}
+	return s.stack.six.toward(s, to)
+}
+
+// toward6 is toward of a socket of IPv6.
+func (s *Socket) toward6(to netip.Addr) (query, error) {
 	if !to.IsValid() {
 		return query{}, syscall.EAFNOSUPPORT
 	}
@@ -410,7 +415,7 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 		return
 	}
 	if p.six {
-		p.wrap6(b, payload)
+		st.six.wrap(p, b, payload)
 		return
 	}
 	var checksum uint16

@@ -47,7 +47,7 @@ func run() error {
 }
 
 func open(l *mem.Link, addr string) (socket.Socket, error) {
-	st, err := stack.New(stack.Config{})
+	st, err := stack.NewIPv4(stack.Config{})
 	if err != nil {
 		return nil, err
 	}
