@@ -117,6 +117,15 @@ var rules = []struct{ name, source string }{
 		s.connect(9, here, () => order.push('connect'));
 		assert.strictEqual(s.close(must(1, () => assert.deepStrictEqual(order, ['listening']))), s);
 		assert.strictEqual(s.getSendQueueCount(), 0); // it is not closed yet, or this would throw`},
+	{"WhatWaitsIsBounded", `
+		let resolve;
+		const s = dgram.createSocket({ type: 'udp4', lookup: (h, f, cb) => { if (h === 'slow') resolve = cb; else process.nextTick(cb, null, h); } });
+		let refused = 0;
+		const told = (err) => { if (err?.code) { assert.deepStrictEqual([err.code, err.syscall], ['ENOBUFS', 'send']); refused++; } };
+		s.bind(0, here, () => {
+			for (let i = 0; i < 65540; i++) s.send('x', 9, 'slow', told);
+			setImmediate(must(1, () => { assert.strictEqual(refused, 4); resolve(new Error('no')); setImmediate(() => s.close()); }));
+		});`},
 	{"ImplicitBind", `
 		const s = dgram.createSocket('udp4');
 		assert.throws(() => s.address(), { code: 'EBADF', syscall: 'getsockname', message: 'getsockname EBADF' });

@@ -109,13 +109,11 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Stderr == nil {
 		cfg.Stderr = io.Discard
 	}
-	if cfg.Dir == "" {
-		dir, err := os.Getwd()
-		if err != nil {
-			return nil, err
-		}
-		cfg.Dir = dir
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, err
 	}
+	cfg.Dir = dir
 	if cfg.Name == "" {
 		cfg.Name, _ = os.Hostname()
 	}

@@ -15,7 +15,7 @@ func (s *Socket) Bind(addr netip.AddrPort) error {
 		return socket.ErrClosed
 	}
 	if s.six {
-		return s.bind6(addr)
+		return s.stack.six.bind(s, addr)
 	}
 	// The order in which Linux looks at things: the address before the state.
 	if !addr.Addr().Is4() {

@@ -22,11 +22,6 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 	case !peer.Addr().IsValid():
 		return syscall.EAFNOSUPPORT
 	}
-	if s.six {
-		if _, err := s.stack.state.Load().zoneIndex(peer.Addr()); err != nil {
-			return err
-		}
-	}
 	// Linux binds before it looks at the peer: a connect that fails has bound.
 	if err := s.autobind(); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 // plain6 is plain for frames that say that they hold IPv6, of which the rest was looked
 // at already.
 func (l *lane) plain6(b *packet.Buffer, f []byte) *Socket {
-	if len(f) < plainHeaders6 || l.iface.stack.six == nil {
+	if len(f) < plainHeaders6 {
 		return nil
 	}
 	i := l.iface

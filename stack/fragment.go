@@ -82,7 +82,7 @@ func appendFragmentOptions(f *packet.Buffer, options []byte, first bool) {
 // and finishes its checksum. The bytes are the caller's to write.
 func (s *Stack) allowFragments(b *packet.Buffer, at int) {
 	if b.Bytes()[at]>>4 == 6 {
-		s.finish6(b, at)
+		s.six.finish(s, b, at)
 		return
 	}
 	h, options, datagram, err := wire.ParseIPv4(b.Bytes()[at:])

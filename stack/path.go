@@ -88,6 +88,11 @@ func (s *Socket) toward(to netip.Addr) (query, error) {
 		}
 		return s.query(ipv4Of(to).address()), nil
 	}
+	return s.stack.six.toward(s, to)
+}
+
+// toward6 is toward of a socket of IPv6.
+func (s *Socket) toward6(to netip.Addr) (query, error) {
 	if !to.IsValid() {
 		return query{}, syscall.EAFNOSUPPORT
 	}
@@ -398,7 +403,7 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	}
 	length := uint64(wire.UDPHeaderLen + len(payload))
 	if p.six {
-		p.wrap6(b, payload)
+		st.six.wrap(p, b, payload)
 		return
 	}
 	var checksum uint16
@@ -447,7 +452,7 @@ func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
 // packet of that length.
 func (p *path) put(h []byte, length uint64, st *Stack) {
 	if p.six {
-		p.put6(h, length)
+		st.six.put(p, h, length)
 		return
 	}
 	ip0, sum := p.ip0|length<<32, p.ipSum+uint32(length)

@@ -427,7 +427,7 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 		if q.dst.is4() {
 			err = s.override(&q, m)
 		} else {
-			err = s.override6(&q, m)
+			q, err = s.stack.six.override(s, q, m)
 		}
 		if err != nil {
 			return nil, err
@@ -503,10 +503,10 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 // override6 is override for a destination of IPv6 (Linux's ip6_datagram_send_ctl): a
 // source must be one of the host's addresses, and one that is good on one link only
 // needs the interface that has it.
-func (s *Socket) override6(q *query, m *socket.Message) error {
+func (s *Socket) override6(q query, m *socket.Message) (query, error) {
 	if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
 		if q.device != 0 && q.device != m.Interface && s.opts.device != 0 {
-			return syscall.EINVAL
+			return q, syscall.EINVAL
 		}
 		q.device = m.Interface
 	}
@@ -515,19 +515,19 @@ func (s *Socket) override6(q *query, m *socket.Message) error {
 		var on *netif
 		if q.device != 0 {
 			if on = st.byIndex(q.device); on == nil {
-				return syscall.ENODEV
+				return q, syscall.ENODEV
 			}
 		}
 		if m.Set&socket.FieldLocal != 0 {
 			a := addressOf(m.Local.Addr())
 			switch {
 			case !m.Local.Addr().Is6():
-				return syscall.EINVAL
+				return q, syscall.EINVAL
 			case a == unspecified6: // the bound address stays
 			case a.isLinkLocal() && on == nil:
-				return syscall.EINVAL
+				return q, syscall.EINVAL
 			case !q.anySource && !s.opts.freeBind && st.local6(a, on.iface()) == nil:
-				return syscall.EINVAL
+				return q, syscall.EINVAL
 			default:
 				q.src = a
 			}
@@ -542,7 +542,7 @@ func (s *Socket) override6(q *query, m *socket.Message) error {
 	if m.Set&socket.FieldTOS != 0 {
 		q.tos = m.TOS
 	}
-	return nil
+	return q, nil
 }
 
 // build makes the packet of one datagram in an empty buffer. The caller holds

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -303,6 +304,40 @@ var ndpCases = []testCase{
 		wantAddresses(t, n, "for ever", "2001:db8:1:"+own+"preferred - -")
 		routerSays(n, prefix6("2001:db8:1::/64", "A", 0, 0))
 		wantAddresses(t, n, "at the end", "2001:db8:1:"+own+"deprecated 0 7200")
+	}},
+	{name: "NDPSources", rules: "D-NDP-13", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		for _, a := range []string{"2001:db8:0:5::1/64", "fd00::1/64", "fec0::1/64", "2002:102:304::1/64", "2001:0:1::1/64"} {
+			n.Six.add(t, a)
+		}
+		m := prefix6("fd77::/64", "A", 4*time.Hour, 0)
+		m.RouterLifetime = time.Hour
+		routerSays(n, m)
+		wantAddresses(t, n, "all of them", "2001:0:1::1/64 preferred - -", "2001:db8:0:5::1/64 preferred - -", "2002:102:304::1/64 preferred - -",
+			"fd00::1/64 preferred - -", "fd77::ff:fe00:1/64 deprecated 0 14400", "fec0::1/64 preferred - -")
+		for _, c := range []struct{ rule, to, want string }{
+			{"1 the same address", "2001:db8:0:5::1", "2001:db8:0:5::1"},
+			{"2 scope: the link", "fe80::9%eth0", machine6},
+			{"2 scope: a group on the link", "ff02::9%eth0", machine6},
+			{"2 scope: a site", "fec0::9", "fec0::1"},
+			{"2 scope: a group of a site", "ff05::9%eth0", "fec0::1"},
+			{"3 deprecated addresses", "fd77::9", "fd00::1"},
+			{"6 label: unique local", "fd11::9", "fd00::1"},
+			{"6 label: 6to4", "2002:506:708::9", "2002:102:304::1"},
+			{"6 label: Teredo", "2001:0:2::9", "2001:0:1::1"},
+			{"8 the longest matching prefix", "2001:db8:0:7::9", "2001:db8:0:5::1"},
+			{"8 the same prefix", "2001:db8::9", global6},
+		} {
+			s, err := n.Open(socket.IPv6)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Connect(netip.AddrPortFrom(netip.MustParseAddr(c.to), 9)); err != nil {
+				t.Errorf("%s: to %s: %v", c.rule, c.to, name(err))
+			} else if got := s.LocalAddr().Addr().WithZone("").String(); got != c.want {
+				t.Errorf("%s: to %s from %s, want %s", c.rule, c.to, got, c.want)
+			}
+			s.Close()
+		}
 	}},
 	{name: "NDPTests", rules: "D-NDP-11", needs: Wires | IPv6 | Tests6, slow: true, run: func(t *testing.T, n *Machine) {
 		n.Elapse(2500 * time.Millisecond)

@@ -338,6 +338,7 @@ var Rules = []Rule{
 	{ID: "D-NDP-10", Text: "an advertised prefix of 64 bits makes an address with its lifetimes; what is left becomes less than two hours only by waiting"},
 	{ID: "D-NDP-11", Text: "an address is asked for once before it is used, and is not answered for until then"},
 	{ID: "D-NDP-12", Text: "who has an address or tests it as well makes it a duplicate, which is not used"},
+	{ID: "D-NDP-13", Text: "the source to a destination is chosen by the rules of RFC 6724, section 5"},
 
 	// The seam's own contract, which no kernel rule covers (package socket).
 	{ID: "S-WAIT-01", Text: "Wait returns at once if the event holds"},

@@ -7,10 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/castnet-go/castnet/drop"
-	"github.com/castnet-go/castnet/lab"
 	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
 )
@@ -286,86 +284,4 @@ func writeColumns(b *strings.Builder, rows [][]string) {
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-}
-
-// writeSnooping writes what a switch that snoops knows.
-func writeSnooping(b *strings.Builder, s *lab.SegmentReport) {
-	if !s.Snooping {
-		return
-	}
-	var who []string
-	for _, r := range s.Routers {
-		who = append(who, r.Host+" "+r.Interface)
-	}
-	routers := "no routers"
-	if len(who) > 0 {
-		routers = "routers on " + enumerate(who)
-	}
-	who = nil
-	for _, q := range s.Queriers {
-		version := fmt.Sprintf("MLDv%d", q.Version)
-		if q.Address.Is4() {
-			version = fmt.Sprintf("IGMPv%d", q.Version)
-		}
-		where := "itself"
-		if q.Host != "" {
-			where = q.Host + " " + q.Interface
-		}
-		who = append(who, fmt.Sprintf("%s %v (%s)", version, q.Address, where))
-	}
-	queriers := "no querier"
-	if len(who) > 0 {
-		queriers = "querier " + enumerate(who)
-	}
-	fmt.Fprintf(b, "\n%s snoops: %s, %s\n", s.Name, routers, queriers)
-	// Every IPv6 address brings a group on its link: they are only counted here.
-	var list []lab.SwitchGroup
-	linkLocal := 0
-	for _, g := range s.Groups {
-		if g.Group.IsLinkLocalMulticast() {
-			linkLocal++
-		} else {
-			list = append(list, g)
-		}
-	}
-	groups, width := 0, 0
-	for i, g := range list {
-		if i == 0 || list[i-1].Group != g.Group {
-			if groups++; groups > shownGroups {
-				list = list[:i]
-				break
-			}
-		}
-		width = max(width, len(g.Group.String()))
-	}
-	for i, g := range list {
-		name := ""
-		if i == 0 || list[i-1].Group != g.Group {
-			name = g.Group.String()
-		}
-		fmt.Fprintf(b, "  %-*s  %s %s hears %s, for %v\n", width, name, g.Host, g.Interface, hears(&g), g.Expires.Round(time.Millisecond))
-	}
-	switch more := len(s.Groups) - linkLocal - len(list); {
-	case more > 0 && linkLocal > 0:
-		fmt.Fprintf(b, "  … and %d more, and %d of link-local groups\n", more, linkLocal)
-	case more > 0:
-		fmt.Fprintf(b, "  … and %d more\n", more)
-	case linkLocal > 0:
-		fmt.Fprintf(b, "  and %s of link-local groups\n", plural(linkLocal, "member"))
-	}
-}
-
-// hears says whom a port hears of a group.
-func hears(g *lab.SwitchGroup) string {
-	var list []string
-	for _, a := range g.Sources {
-		list = append(list, a.String())
-	}
-	switch {
-	case g.Only:
-		return enumerate(list)
-	case len(list) > 0:
-		return "all but " + enumerate(list)
-	}
-	return "all"
 }

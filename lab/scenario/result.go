@@ -113,7 +113,10 @@ func (r *Result) WriteTo(w io.Writer) (int64, error) {
 	b.WriteByte('\n')
 	writeTable(&b, r.Report)
 	for i := range r.Report.Segments {
-		writeSnooping(&b, &r.Report.Segments[i])
+		if s := &r.Report.Segments[i]; s.Snooping {
+			b.WriteByte('\n')
+			s.WriteSnooping(&b)
+		}
 	}
 	writeFilters(&b, r.Filters)
 	b.WriteByte('\n')
