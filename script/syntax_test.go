@@ -32,6 +32,13 @@ func TestModules(t *testing.T) {
 				for await (const v of g()) console.log(v);
 			}
 			main();`, 0, "[ 1, 2 ]\n[ 3 ]\n1\n2\n3\n", ""},
+		{"top-level await", "a.mjs", `import dgram, { createSocket as make } from 'dgram'; import * as ev from 'node:events'; import 'os';
+			import { setTimeout as sleep } from 'node:timers/promises';
+			export const x = await Promise.resolve(1);
+			const s = make('udp4'); s.bind(0); await ev.once(s, 'listening'); s.close(); await sleep(1);
+			for await (const v of [Promise.resolve(2)]) console.log(x, v, dgram.createSocket === make);
+			export default x;`, 0, "1 2 true\n", ""},
+		{"top-level await that fails", "a.mjs", "await null;\nthrow new Error('late');", 1, "", "a.mjs:2\nthrow new Error('late');\n"},
 		{"using", "a.js", `{ using a = { [Symbol.dispose]() { console.log('disposed') } }; console.log('in'); } console.log('out')`, 0, "in\ndisposed\nout\n", ""},
 		{"a stack of rewritten source", "a.mjs", "import 'os';\nfunction f() {\n  throw new Error('here');\n}\nf();\n", 1, "", "a.mjs:3\n  throw new Error('here');\n"},
 		{"no such builtin", "a.js", `require('node:nothing')`, 1, "", "No such built-in module: node:nothing"},
