@@ -102,7 +102,7 @@ var goals = []goal{
 	atMost(1./20, "fanout-10", "fanout-10-gvisor", cell{64, 1}),
 	twice(1.9, cell{64, 1}),
 	twice(1.8, cell{64, batchSize}),
-	atMost(1, "dgram", "libuv", cell{64, 1}),
+	atMost(1.05, "dgram", "libuv", cell{64, 1}),
 	atMost(1./3, "dgram-batch", "node", cell{64, 1}),
 	atMost(1./3, "dgram-offload", "node", cell{64, 1}),
 	atMost(1./10, "tun-uso-write", "tun-write", cell{1400, batchSize}),

@@ -58,6 +58,7 @@ func TestGate(t *testing.T) {
 		{"a million sockets", func(m map[string]*measured) { slow(m["lookup-million"], cell{1400, 1}, 116) }, "lookup-million, 1400 B: at most 1.15"},
 		{"fan-out", func(m map[string]*measured) { slow(m["fanout-1000"], cell{64, 1}, 101) }, "fanout-1000, 64 B: at most 1/20"},
 		{"beside groups", func(m map[string]*measured) { slow(m["lookup-groups"], cell{64, 1}, 106) }, "lookup-groups, 64 B: at most 1.05"},
+		{"beside libuv", func(m map[string]*measured) { slow(m["dgram"], cell{64, 1}, 106) }, "dgram, 64 B: at most 1.05 of libuv"},
 		{"two cores", func(m map[string]*measured) { slow(m["cores-two"], cell{64, 1}, 53) }, "64 B: at least 1.9 times"},
 		{"the lab, by both measures", func(m map[string]*measured) {
 			slow(m["lab-100"], cell{64, 1}, 130)

@@ -238,7 +238,7 @@ func (s *Socket) complete(callback func(int, error), n int, err error) {
 		c = &completion{s: s}
 	}
 	c.callback, c.n, c.err = callback, n, err
-	if s.calling || len(s.later) > 0 || s.loop.Drained() >= loop.Turn-1 {
+	if s.calling || s.waitsLater() || s.loop.Drained() >= loop.Turn-1 {
 		s.later = append(s.later, c)
 		s.callSoon()
 		return
@@ -250,7 +250,7 @@ func (s *Socket) complete(callback func(int, error), n int, err error) {
 func (s *Socket) called(callback func(int, error), n int, err error) {
 	switch {
 	case callback == nil:
-	case len(s.later) > 0:
+	case s.waitsLater():
 		s.complete(callback, n, err)
 	default:
 		callback(n, err)
@@ -286,17 +286,24 @@ func (s *Socket) callSoon() {
 func (s *Socket) callLater() {
 	s.soon = false
 	s.calling = true
-	for len(s.later) > 0 && !s.loop.Failed() && (s.turn != s.loop.Turns() || s.calls < loop.Turn) {
-		c := s.later[0]
-		s.later[0] = nil
-		s.later = s.later[1:]
+	for s.waitsLater() && !s.loop.Failed() && (s.turn != s.loop.Turns() || s.calls < loop.Turn) {
+		c := s.later[s.first]
+		s.later[s.first] = nil
+		if s.first++; s.first == len(s.later) {
+			s.later, s.first = s.later[:0], 0
+		}
 		c.Tick()
 	}
 	s.calling = false
-	if len(s.later) > 0 {
+	if s.waitsLater() {
+		s.later = append(s.later[:0], s.later[s.first:]...)
+		s.first = 0
 		s.callSoon()
 	}
 }
+
+// waitsLater reports whether callbacks wait for the check phase.
+func (s *Socket) waitsLater() bool { return len(s.later) > 0 }
 
 // SendQueueSize returns how many bytes wait for room in the network.
 func (s *Socket) SendQueueSize() int { return s.last.SendQueueSize() }

@@ -33,6 +33,7 @@ type Socket struct {
 	message socket.Message // scratch, of Send
 	spare   []*completion  // for reuse
 	later   []*completion  // callbacks that the check phase will call
+	first   int            // of later, that is to be called
 	soon    bool           // and will
 	next    func()         // by this
 	calling bool           // it does

@@ -1,12 +1,18 @@
 package interop
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/stack"
 )
@@ -174,4 +180,50 @@ func TestTracerouteIPv6(t *testing.T) {
 	if out := p.end(1); !strings.Contains(out, "From "+six.lab.second.String()+" icmp_seq=1 Destination unreachable: Address unreachable") {
 		t.Errorf("want to hear from the second router:\n%s", out)
 	}
+}
+
+// The kernel's sockets and those of a host in the lab exchange datagrams of all sizes
+// through two routers, of which none fragments: each end learns what the path carries,
+// and the datagram that it learns from is lost.
+func TestThroughLabIPv6(t *testing.T) {
+	t.Parallel()
+	w := newSixWorld(t)
+	h := w.openLab(1280)
+	k := six.kernelSocketOn(t, w.ns, "cn0", netip.AddrPortFrom(six.kernel[0], 7430))
+	cfg := castnet.Config{On: h}
+	c, err := cfg.Dial(t.Context(), "udp6", netip.AddrPortFrom(six.kernel[0], 7430).String())
+	w.conn(c, err)
+	_, err = k.WriteToUDPAddrPort(payload(1400), netip.AddrPortFrom(six.lab.host, 7431))
+	must(t, err)
+	eventually(t, "the kernel to learn the path MTU", func() bool {
+		return strings.Contains(w.ns.Run(t, "ip", "-6", "route", "get", six.lab.host.String()), "mtu 1280")
+	})
+	backAndForth(t, c, k, 0, 1, 1280-48, 1280-48+1, 9000, 65507, 65527)
+}
+
+// A port where nobody is refuses what is sent to it, at either end.
+func TestRefusedIPv6(t *testing.T) {
+	t.Parallel()
+	w := newSixWorld(t)
+	w.openDirect()
+	c := w.listenOn(netip.AddrPortFrom(six.ours, 0))
+	must(t, c.Connect(netip.AddrPortFrom(six.kernel[0], closed)))
+	_, err := c.Write([]byte("hello"))
+	must(t, err)
+	_, err = c.Read(make([]byte, 100))
+	wantRefused(t, err, "read")
+
+	var k *net.UDPConn
+	w.ns.Do(func() {
+		k, err = net.DialUDP("udp6", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(six.ours, closed)))
+	})
+	must(t, err)
+	defer k.Close()
+	k.SetDeadline(time.Now().Add(patience))
+	_, err = k.Write([]byte("hello"))
+	must(t, err)
+	if _, err := k.Read(make([]byte, 100)); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("the kernel's socket reads %v, want %v", err, unix.ECONNREFUSED)
+	}
+	w.wantDrops(map[drop.Reason]uint64{drop.NoPort: 1})
 }

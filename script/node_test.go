@@ -144,6 +144,10 @@ func runNodeOnHost(_ *testing.T, cfg Config, file string) nodeResult {
 	return runNode(cfg, file, inRealTime)
 }
 
+// addDefaultRoute gives a host a default route. Groups have none of their own; where a
+// machine has a default route, they take that.
+func addDefaultRoute(h *lab.Host) error { return h.AddRoute(stack.Route{Interface: "eth0"}) }
+
 func newNodeHost(t *testing.T, cfg lab.Config) (*lab.Lab, *lab.Host) {
 	t.Helper()
 	cfg.Stack.DADTransmits = -1 // addresses can be used at once
@@ -160,9 +164,7 @@ func newNodeHost(t *testing.T, cfg lab.Config) (*lab.Lab, *lab.Host) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	// Groups have no route of their own; where a machine has a default route, they
-	// take that.
-	if err := h.AddRoute(stack.Route{Interface: "eth0"}); err != nil {
+	if err := addDefaultRoute(h); err != nil {
 		t.Fatal(err)
 	}
 	return l, h

@@ -92,6 +92,6 @@
 //
 // Datagrams only. Options are integers; what needs more (memberships, the
 // error queue) has methods of its own. Abilities that only some networks have
-// are optional interfaces, of the Network ([Resolver]) or of the Socket
+// are optional interfaces, of the Network ([Resolver], [PollerNetwork]) or of the Socket
 // ([Receiver], [Acceptor], [Interceptor]).
 package socket

@@ -82,7 +82,7 @@ func appendFragmentOptions(f *packet.Buffer, options []byte, first bool) {
 // and finishes its checksum. The bytes are the caller's to write.
 func (s *Stack) allowFragments(b *packet.Buffer, at int) {
 	if b.Bytes()[at]>>4 == 6 {
-		s.six.finish(s, b, at)
+		s.six.finish(b, at)
 		return
 	}
 	h, options, datagram, err := wire.ParseIPv4(b.Bytes()[at:])
@@ -97,19 +97,6 @@ func (s *Stack) allowFragments(b *packet.Buffer, at int) {
 	if b.Flags&(packet.ChecksumValid|packet.ChecksumPartial) != 0 && h.Protocol() == wire.ProtocolUDP {
 		u := (*wire.UDPHeader)(datagram)
 		u.UpdateChecksum(h.PseudoSum(uint16(len(datagram))), datagram[wire.UDPHeaderLen:])
-	}
-	b.Flags &^= packet.ChecksumPartial
-}
-
-// finish6 finishes the checksum of a packet of IPv6 that this host has made.
-func (s *Stack) finish6(b *packet.Buffer, at int) {
-	h, datagram, err := wire.ParseIPv6(b.Bytes()[at:])
-	if err != nil {
-		panic("stack: a packet just made whose header is not good")
-	}
-	if b.Flags&(packet.ChecksumValid|packet.ChecksumPartial) != 0 && h.NextHeader() == wire.ProtocolUDP {
-		u := (*wire.UDPHeader)(datagram)
-		u.UpdateChecksum(h.PseudoSum(wire.ProtocolUDP, uint32(len(datagram))), datagram[wire.UDPHeaderLen:])
 	}
 	b.Flags &^= packet.ChecksumPartial
 }

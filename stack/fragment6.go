@@ -55,3 +55,16 @@ func (s *Stack) fragments6(b *packet.Buffer, at, mtu int) []*packet.Buffer {
 	}
 	return list
 }
+
+// finish6 finishes the checksum of a packet of IPv6 that this host has made.
+func finish6(b *packet.Buffer, at int) {
+	h, datagram, err := wire.ParseIPv6(b.Bytes()[at:])
+	if err != nil {
+		panic("stack: a packet just made whose header is not good")
+	}
+	if b.Flags&(packet.ChecksumValid|packet.ChecksumPartial) != 0 && h.NextHeader() == wire.ProtocolUDP {
+		u := (*wire.UDPHeader)(datagram)
+		u.UpdateChecksum(h.PseudoSum(wire.ProtocolUDP, uint32(len(datagram))), datagram[wire.UDPHeaderLen:])
+	}
+	b.Flags &^= packet.ChecksumPartial
+}

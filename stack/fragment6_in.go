@@ -92,3 +92,19 @@ func (c *chain) complete(ip []byte) bool {
 		return rest.offset+n <= len(ip)
 	}
 }
+
+// wholeHeader6 makes what was copied of the first fragment's headers those of the whole,
+// which has no fragment header (RFC 8200, section 4.5).
+func wholeHeader6(b, head *packet.Buffer, length int, congested bool) {
+	ip, first := b.NetworkBytes(), head.NetworkBytes()
+	end := len(ip) - length
+	c := chain{next: (*wire.IPv6Header)(first).NextHeader(), offset: wire.IPv6HeaderLen, pointer: 6}
+	for c.offset < end && c.header(first) != nil {
+	}
+	ip[c.pointer] = first[end]
+	h := (*wire.IPv6Header)(ip)
+	h.SetPayloadLength(uint16(len(ip) - wire.IPv6HeaderLen))
+	if congested {
+		h.SetTrafficClass(h.TrafficClass() | 3)
+	}
+}

@@ -154,9 +154,7 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 		frames = append(frames, b)
 	}
 	hook := p.hook
-	// With a TTL of 0 a datagram to a group does not leave the host. As on Linux
-	// that is looked at only where the host itself hears the group.
-	stays := p.multicast && p.hopLimit() == 0 && p.iface.hears(p.dst, p.src) && p.iface.kind != link.Loopback
+	stays := s.stays(p)
 	iface, neighbor, at, mtu, again := p.iface, p.neighbor, p.linkLen(), p.mtu, s.loopsBack(p)
 	s.mu.Unlock()
 
@@ -174,8 +172,8 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 		if again {
 			iface.loopBack(b)
 		}
-		if stays {
-			iface.drop(b, drop.TTLExpired)
+		if stays != drop.None {
+			iface.drop(b, stays)
 			continue
 		}
 		if b.Len()-at > mtu {
@@ -196,6 +194,21 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 		return 0, syscall.EPERM
 	}
 	return 1, nil
+}
+
+// stays says why a datagram to a group does not leave the host, if it does not: it goes
+// to the host's own scope (RFC 4291, 2.7), or its TTL is 0. As on Linux that is looked at
+// only where the host itself hears the group, and of IPv6 if it gets its own copy. The
+// caller holds s.mu.
+func (s *Socket) stays(p *path) drop.Reason {
+	switch {
+	case !p.multicast || p.iface.kind == link.Loopback:
+	case p.six && p.dst.scope() <= scopeInterface:
+		return drop.MartianDestination
+	case p.hopLimit() == 0 && p.iface.hears(p.dst, p.src) && (!p.six || s.opts.multicastLoop):
+		return drop.TTLExpired
+	}
+	return drop.None
 }
 
 // letOut asks the output hook about a packet of the stack's own, and drops it if

@@ -25,8 +25,6 @@ type version6 struct {
 	bind     func(s *Socket, addr netip.AddrPort) error
 	toward   func(s *Socket, to netip.Addr) (query, error)
 	override func(s *Socket, q query, m *socket.Message) (query, error)
-	// finish makes a packet of the host's own ready to be cut into fragments.
-	finish func(s *Stack, b *packet.Buffer, at int)
 
 	// route is routeInto for a destination of IPv6.
 	route func(s *Stack, p *path, q query) error
@@ -49,6 +47,10 @@ type version6 struct {
 	down, up, removed func(i *Interface)
 	// fragments cuts a packet whose IP header begins at the offset.
 	fragments func(s *Stack, b *packet.Buffer, at, mtu int) []*packet.Buffer
+	// finish finishes the checksum of a packet of this host's, and wholeHeader the
+	// header of one that was put together.
+	finish      func(b *packet.Buffer, at int)
+	wholeHeader func(b, head *packet.Buffer, length int, congested bool)
 	// sendError sends an ICMPv6 error message about a packet.
 	sendError func(s *Stack, st *state, b *packet.Buffer, e icmpError6)
 	// groups is the host's part of MLD.
@@ -68,7 +70,6 @@ var ipv6 = &version6{
 	put:           (*path).put6,
 	bind:          (*Socket).bind6,
 	override:      (*Socket).override6,
-	finish:        (*Stack).finish6,
 	route:         (*Stack).routeInto6,
 	toward:        (*Socket).toward6,
 	sendPacket:    (*Stack).sendPacket6,
@@ -82,6 +83,8 @@ var ipv6 = &version6{
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,
 	fragments:     (*Stack).fragments6,
+	finish:        finish6,
+	wholeHeader:   wholeHeader6,
 	sendError:     (*Stack).sendError6,
 	groups:        &mld,
 	changeGroup:   (*Socket).change6,

@@ -48,7 +48,7 @@ func (s *Stack) routeInto6(p *path, q query) error {
 	}
 	p.prepare6(&q)
 	p.hook = st.hooks.Output
-	if p.multicast && q.ttl == 0 && p.hook == nil {
+	if p.multicast && (q.ttl == 0 || q.dst.scope() <= scopeInterface) && p.hook == nil {
 		p.hook = letPass // it takes the way on which it is looked at
 	}
 	p.state = st

@@ -175,7 +175,7 @@ func (a *assembly) each(f func(*packet.Buffer)) {
 // behind prefix bytes: the first fragment's headers, the link's too if there is room,
 // and everybody's payload. If that cannot be, it returns why. The fragments stay
 // where they are.
-func (a *assembly) whole(prefix int) (*packet.Buffer, drop.Reason) {
+func (a *assembly) whole(prefix int, six *version6) (*packet.Buffer, drop.Reason) {
 	congested, ok := a.ecn.merge()
 	if !ok {
 		return nil, drop.ReassemblyECN
@@ -207,7 +207,7 @@ func (a *assembly) whole(prefix int) (*packet.Buffer, drop.Reason) {
 		copy(payload[placeOf(f, four):], f.TransportBytes())
 	}
 	if !four {
-		wholeHeader6(b, a.head, a.end, congested)
+		six.wholeHeader(b, a.head, a.end, congested)
 		return b, drop.None
 	}
 	h := (*wire.IPv4Header)(ip)
@@ -228,22 +228,6 @@ func placeOf(f *packet.Buffer, four bool) int {
 		return (*wire.IPv4Header)(ip).FragmentOffset()
 	}
 	return (*wire.IPv6FragmentHeader)(ip[len(ip)-f.TransportLen()-wire.IPv6FragmentHeaderLen:]).FragmentOffset()
-}
-
-// wholeHeader6 makes what was copied of the first fragment's headers those of the whole,
-// which has no fragment header (RFC 8200, section 4.5).
-func wholeHeader6(b, head *packet.Buffer, length int, congested bool) {
-	ip, first := b.NetworkBytes(), head.NetworkBytes()
-	end := len(ip) - length
-	c := chain{next: (*wire.IPv6Header)(first).NextHeader(), offset: wire.IPv6HeaderLen, pointer: 6}
-	for c.offset < end && c.header(first) != nil {
-	}
-	ip[c.pointer] = first[end]
-	h := (*wire.IPv6Header)(ip)
-	h.SetPayloadLength(uint16(len(ip) - wire.IPv6HeaderLen))
-	if congested {
-		h.SetTrafficClass(h.TrafficClass() | 3)
-	}
 }
 
 // maxPacket is the length of the longest IPv4 packet.

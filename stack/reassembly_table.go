@@ -176,7 +176,7 @@ func (t *reassemblyTable) add(key assemblyKey, f fragment) (done, gone *lost) {
 // held.
 func (s *Stack) merge(done *lost, at int) *packet.Buffer {
 	n := done.a.count
-	whole, reason := done.a.whole(at)
+	whole, reason := done.a.whole(at, s.six)
 	if whole == nil {
 		done.reason = reason
 		s.giveUp(done)

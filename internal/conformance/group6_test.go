@@ -267,6 +267,43 @@ var group6Cases = []testCase{
 		n.Eth0.nextUDP6(t, "no own")
 		r.wantNothing()
 	}},
+	{name: "Group6Here", rules: "F-SEND6-02", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
+		n.know6(t)
+		s, r, eth0 := bound6(t, n, "[::]:0"), bound6(t, n, "[::]:4000"), n.Index(t, "eth0")
+		s.set(socket.MulticastInterface, eth0)
+		n.Sent6(t)
+		quiet := func(what string) {
+			t.Helper()
+			if got := n.Sent6(t); len(got) != 0 {
+				t.Errorf("%s: sent %v, want nothing", what, got)
+			}
+		}
+		for _, g := range []string{"ff01::7", "ff11::7"} {
+			s.send(at6(g, 4000), "nobody is a member")
+			quiet("scope 1")
+			r.wantNothing()
+			r.join(g, eth0)
+			s.send(at6(g, 4000), "here alone")
+			quiet("scope 1, with a member")
+			r.want("here alone")
+			r.change(socket.LeaveGroup, on(g, eth0))
+		}
+		s.set(socket.MulticastTTL, 0)
+		s.send(at6("ff15::7", 4000), "nobody hears it here")
+		if p := n.Eth0.nextUDP6(t, "nobody hears it here"); p.IP.HopLimit() != 0 {
+			t.Errorf("hop limit %d, want 0", p.IP.HopLimit())
+		}
+		r.join("ff15::7", eth0)
+		s.send(at6("ff15::7", 4000), "here alone")
+		quiet("hop limit 0, with a member")
+		r.want("here alone")
+		s.set(socket.MulticastLoopback, 0)
+		s.send(at6("ff15::7", 4000), "by no copy")
+		n.Eth0.nextUDP6(t, "by no copy") // and so, as on Linux, by the wire
+		r.wantNothing()
+		s.send(at6("ff01::7", 4000), "nowhere")
+		quiet("scope 1, without a copy")
+	}},
 	{name: "Group6Union", rules: "F-RECV6-03", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
 		n.know6(t)
 		eth0 := n.Index(t, "eth0")

@@ -387,6 +387,7 @@ var Rules = []Rule{
 	{ID: "F-RECV6-02", Text: "groups of scope 0 and 1 are not heard from the wire"},
 	{ID: "F-RECV6-03", Text: "an interface hears the union of what sockets want of an IPv6 group"},
 	{ID: "F-SEND6-01", Text: "what goes to an IPv6 group goes to 33:33 and its last 32 bits, with hop limit 1 or MulticastTTL, and by loopback to members here unless the sender does not want it"},
+	{ID: "F-SEND6-02", Text: "what goes to scope 1 does not leave the host, nor what goes to a member here with hop limit 0, unless it is not looped back"},
 	{ID: "F-REPORT6-01", Text: "MLD reports go to ff02::16 from the link-local address with hop limit 1 and Router Alert, at once and again within a second; only the first and the last member's changes"},
 	{ID: "F-REPORT6-02", Text: "nothing is reported of ff02::1, of scopes below link-local, nor on loopback"},
 	{ID: "F-REPORT6-03", Text: "MLDv2 tells the changes of the union, and its state when asked"},
