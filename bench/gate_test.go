@@ -26,7 +26,7 @@ func judged() map[string]*measured {
 				ns = 600
 			case "node":
 				ns = 300
-			case "stack":
+			case "stack", "stack-v6":
 				if c.batch > 1 {
 					ns = 65
 				}
@@ -48,6 +48,7 @@ func TestGate(t *testing.T) {
 	}{
 		{"all met", func(map[string]*measured) {}, ""},
 		{"gVisor at 64", func(m map[string]*measured) { slow(m["gvisor"], cell{64, 1}, 2990) }, "64 B: at most 1/30 of gvisor"},
+		{"IPv6", func(m map[string]*measured) { slow(m["stack-v6"], cell{1400, 1}, 116) }, "stack-v6, 1400 B: at most 1.15 of stack"},
 		{"lneto at 1400", func(m map[string]*measured) { slow(m["lneto"], cell{1400, 1}, 599) }, "1400 B: at most 1/6 of lneto"},
 		{"batches", func(m map[string]*measured) { slow(m["stack"], cell{64, batchSize}, 66) }, "at most 0.65 of a single one"},
 		{"allocations", func(m map[string]*measured) {
