@@ -58,7 +58,7 @@ func (l *lane) fragment6(b *packet.Buffer, c *chain, at int, src, dst address, t
 	l.flush()
 	// The headers before the fragment header were passed; it is gone.
 	ip := whole.NetworkBytes()
-	rest := chain{offset: wire.IPv6HeaderLen, pointer: 6, next: (*wire.IPv6Header)(ip).NextHeader(), count: c.count, whole: true}
+	rest := chain{offset: wire.IPv6HeaderLen, pointer: 6, next: (*wire.IPv6Header)(ip).NextHeader(), count: c.count + 1, whole: true}
 	for end := len(ip) - whole.TransportLen(); rest.offset < end && rest.header(ip) != nil; {
 	}
 	if !l.walk(whole, &rest, at, src, dst, to) {

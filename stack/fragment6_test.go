@@ -110,6 +110,8 @@ func TestRFC8200_4_5_Fragments(t *testing.T) {
 		{"two ends", [][]byte{f(1, 128, 248, false), f(1, 64, 128, false)}, 0, "", drop.ReassemblyMalformed},
 		{"no next header", [][]byte{fragmentOf(1, 59, d, 0, 8, true), fragmentOf(1, 59, d, 8, 16, false)}, 0, "", drop.UnknownProtocol},
 		{"an echo request", [][]byte{fragmentOf(1, 58, icmp, 0, 48, true), fragmentOf(1, 58, icmp, 48, 108, false)}, 0, "129/0 0", drop.None},
+		{"hop-by-hop options among the fragments' payload", [][]byte{fragmentOf(1, 0, options, 0, 128, true), fragmentOf(1, 0, options, 128, 256, false)}, 0, "4/1 6", drop.UnknownProtocol},
+		{"hop-by-hop options behind an atomic one", [][]byte{fragmentOf(1, 0, options, 0, 256, false)}, 0, "4/1 40", drop.UnknownProtocol},
 		{"an unknown protocol", [][]byte{fragmentOf(1, 200, d, 0, 8, true), fragmentOf(1, 200, d, 8, 16, false)}, 0, "4/1 6", drop.UnknownProtocol},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -47,6 +47,9 @@ func (l *lane) ipv6(b *packet.Buffer, at int) *Socket {
 // (RFC 4291, 2.5.3 and 2.7), loopback addresses outside the loopback interface,
 // v4-mapped ones, which no packet has, and groups that are for one host only.
 func (l *lane) classify6(src, dst address, flags packet.Flags) (cast, drop.Reason) {
+	if l.iface.ip6.Load() == nil && l.netif.kind != link.Loopback && !l.netif.covers(dst) {
+		return 0, drop.UnknownEtherType // the interface does not speak IPv6 (Linux's disable_ipv6)
+	}
 	if src.isMulticast() || src.is4() {
 		return 0, drop.MartianSource
 	}

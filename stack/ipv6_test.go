@@ -10,6 +10,7 @@ import (
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // pair6 returns two hosts on one wire with one clock, as pair does: 2001:db8::1 and
@@ -88,4 +89,38 @@ func TestDatagramsOfIPv6(t *testing.T) {
 	}
 	checkDrops(t, a, drop.NoPort, 0)
 	checkLedger(t, a, b)
+}
+
+// An interface that does not speak IPv6 takes none in, though another one of the host's
+// has the address, and sockets and groups are there (Linux's disable_ipv6): neither on
+// the short way nor on the long one.
+func TestAnInterfaceThatDoesNotSpeakIPv6HearsNone(t *testing.T) {
+	h, l := onCable6(t, Config{})
+	other := newCable()
+	eth1 := h.attach(t, "eth1", other, "10.0.0.2/24")
+	s := h.open6(t, "[::]:7")
+	if err := s.ChangeGroup(socket.JoinGroup, groupOn("ff15::1", eth1)); err != nil {
+		t.Fatal(err)
+	}
+	in := func(l *cable) {
+		l.deliver(frame6(from6, own6, 64, wire.ProtocolUDP, udp6(from6, own6, 9, 7, "x")))
+		l.deliver(frame6(from6, "ff15::1", 64, wire.ProtocolUDP, udp6(from6, "ff15::1", 9, 7, "x")))
+	}
+	in(other)
+	if got := payloads(t, s); len(got) != 0 {
+		t.Errorf("received %q", got)
+	}
+	checkDrops(t, h, drop.UnknownEtherType, 2)
+	in(l)
+	if got := payloads(t, s); len(got) != 1 {
+		t.Errorf("by the other: received %q", got)
+	}
+	if err := eth1.EnableIPv6(); err != nil {
+		t.Fatal(err)
+	}
+	in(other)
+	if got := payloads(t, s); len(got) != 2 {
+		t.Errorf("once it speaks IPv6: received %q", got)
+	}
+	checkLedger(t, h)
 }
