@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/castnet-go/castnet/host"
 	"github.com/castnet-go/castnet/internal/jam"
 	"github.com/castnet-go/castnet/lab"
 	"github.com/castnet-go/castnet/loop"
 	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/stack"
 )
 
 func TestRecvStartTwiceIsEALREADY(t *testing.T) {
@@ -440,4 +442,41 @@ func TestNoAllocationsPerDatagram(t *testing.T) {
 		w.ok(u.Close(nil))
 		w.run()
 	})
+}
+
+// TestWakeForADatagram: who drives the loop is told when there is something to read.
+func TestWakeForADatagram(t *testing.T) {
+	for name, on := range map[string]socket.Network{"host": host.Network{}, "stack": newStack(t)} {
+		t.Run(name, func(t *testing.T) {
+			woken := make(chan struct{}, 1)
+			w := newWorld(t, name, on)
+			w.loop = loop.New(loop.Config{On: on, Wake: func() { woken <- struct{}{} }})
+			u, a := w.bound(loop.UDPConfig{})
+			w.ok(u.RecvStart(func(m *socket.Message, err error) { w.note("%s", m.Buf) }))
+			peer, _ := w.raw()
+			defer peer.Close()
+			for i := range 3 {
+				if _, err := w.loop.RunMode(loop.RunNoWait); err != nil {
+					t.Fatal(err)
+				}
+				w.send(peer, a, fmt.Sprint(i))
+				<-woken
+			}
+			w.ok(u.Close(nil))
+			for w.loop.Alive() {
+				_, _ = w.loop.RunMode(loop.RunNoWait)
+			}
+			w.want("0", "1")
+		})
+	}
+}
+
+func newStack(t *testing.T) *stack.Stack {
+	t.Helper()
+	s, err := stack.New(stack.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
 }
