@@ -14,8 +14,8 @@ import (
 // test6 is how an address is asked for before it is used.
 func test6(addr string) string { return "NS " + addr + " from :: to " + group6(addr) }
 
-// testing returns a node whose link-local address has been tested, and which tests
-// others.
+// testing6 returns a node whose link-local address has been tested, and which tests
+// the addresses given.
 func testing6(t *testing.T, c Config, addresses ...string) *node {
 	t.Helper()
 	if c.DADTransmits == 0 {
@@ -191,7 +191,6 @@ func TestRFC7527_4_looped_back(t *testing.T) {
 	checkAddresses(t, n.eth0, "another's nonce", linkLocalLine, "2001:db8::1/64 manual duplicate")
 }
 
-// While an address is tested the same test by two hosts makes both give it up.
 func TestRFC4862_5_4_tests_can_be_left_out(t *testing.T) {
 	n := newNode(t, Config{AcceptRA: -1, DADTransmits: -1}, "2001:db8::1/64")
 	checkAddresses(t, n.eth0, "at once", linkLocalLine, "2001:db8::1/64 manual preferred")
@@ -247,19 +246,19 @@ func TestAddressesOfAnInterfaceThatGoesDown(t *testing.T) {
 }
 
 func TestRFC7217_5_stable_addresses(t *testing.T) {
-	make := func(seed byte, name string, prefix string, tries uint8) string {
+	stable := func(seed byte, name string, prefix string, tries uint8) string {
 		h := newHost(t, Config{Seed: [32]byte{seed}}, nil)
 		i := h.attach(t, name, newCable())
 		x := &interface6{iface: i}
 		return x.stable(addressOf(netip.MustParseAddr(prefix)), tries).addr.netip().String()
 	}
-	first := make(1, "eth0", "2001:db8::", 0)
-	if again := make(1, "eth0", "2001:db8::", 0); again != first {
+	first := stable(1, "eth0", "2001:db8::", 0)
+	if again := stable(1, "eth0", "2001:db8::", 0); again != first {
 		t.Errorf("%s, and then %s", first, again)
 	}
 	for name, other := range map[string]string{
-		"another secret": make(2, "eth0", "2001:db8::", 0), "another interface": make(1, "eth1", "2001:db8::", 0),
-		"another prefix": make(1, "eth0", "2001:db8:0:1::", 0), "another try": make(1, "eth0", "2001:db8::", 1),
+		"another secret": stable(2, "eth0", "2001:db8::", 0), "another interface": stable(1, "eth1", "2001:db8::", 0),
+		"another prefix": stable(1, "eth0", "2001:db8:0:1::", 0), "another try": stable(1, "eth0", "2001:db8::", 1),
 	} {
 		if netip.MustParseAddr(other).As16()[15] == netip.MustParseAddr(first).As16()[15] &&
 			netip.MustParseAddr(other).As16()[8] == netip.MustParseAddr(first).As16()[8] {

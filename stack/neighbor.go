@@ -46,8 +46,8 @@ const (
 // A Neighbor is what Neighbors tells of one.
 type Neighbor struct {
 	Interface string
-	Addr      netip.Addr
-	MAC       wire.MAC // zero while it is not known
+	Addr      netip.Addr // without a zone, which Interface is
+	MAC       wire.MAC   // zero while it is not known
 	State     NeighborState
 	Router    bool // of IPv6: it says that it is a router
 }

@@ -31,6 +31,7 @@ func TestRFC6724_5_source_addresses(t *testing.T) {
 		{"6 label: unique local", []string{"2001:db8::1/64", "fd00::1/64"}, nil, "", "fd11::9", "fd00::1"},
 		{"6 label: not unique local", []string{"fd00::1/64", "2001:db8::1/64"}, nil, "", "3001::9", "2001:db8::1"},
 		{"6 label: 6to4", []string{"2001:db8::1/64", "2002:102:304::1/64"}, nil, "", "2002:506:708::9", "2002:102:304::1"},
+		{"6 label: before the longest prefix", []string{"2001:0:1::1/64", "2001:db8::1/64"}, nil, "", "2001:1::9", "2001:db8::1"},
 		{"6 label: Teredo", []string{"2001:db8::1/64", "2001:0:1::1/64"}, nil, "", "2001:0:2::9", "2001:0:1::1"},
 		{"8 the longest matching prefix", []string{"2001:db8:1::1/64", "2001:db8:3::1/64"}, nil, "", "2001:db8:2::9", "2001:db8:3::1"},
 		{"8 no longer than its own prefix", []string{"2001:db8:1:2::5/64", "2001:db8:1:2::9/64"}, nil, "", "2001:db8:1:2::8", "2001:db8:1:2::5"},
