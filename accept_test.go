@@ -209,7 +209,7 @@ func TestNewConn(t *testing.T) {
 		t.Errorf("%v, %v", got, c.RemoteAddr())
 	}
 	c.Close()
-	if _, err := s.PeerAddr(); err != net.ErrClosed {
+	if _, err := s.PeerAddr(); err != socket.ErrClosed {
 		t.Errorf("the socket is not the Conn's: %v", err)
 	}
 }

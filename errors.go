@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/castnet-go/castnet/socket"
 )
 
 // The operations and calls that errors name. They are package net's, so that
@@ -49,6 +51,9 @@ var (
 func callError(call string, err error) error {
 	if _, ok := err.(syscall.Errno); ok {
 		return os.NewSyscallError(call, err)
+	}
+	if err == socket.ErrClosed {
+		return net.ErrClosed // the very value, as package net returns it
 	}
 	return err
 }

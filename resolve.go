@@ -63,7 +63,11 @@ func lookup(ctx context.Context, on Network, network, host string) ([]netip.Addr
 			Name: host, IsNotFound: true,
 		}
 	}
-	return r.LookupNetIP(ctx, "ip"+network[len("udp"):], host)
+	addrs, err := r.LookupNetIP(ctx, "ip"+network[len("udp"):], host)
+	if unknown, ok := err.(*socket.NameError); ok {
+		err = &net.DNSError{Err: "no such host", Name: unknown.Name, IsNotFound: true, UnwrapErr: err}
+	}
+	return addrs, err
 }
 
 // firstIPv4 is the address that Listen takes of several: an IPv4 one if there

@@ -43,6 +43,8 @@ func gvisorRows() []row {
 // The addresses of the two stacks, in every row that has stacks.
 var (
 	addrA, addrB = [4]byte{10, 0, 0, 1}, [4]byte{10, 0, 0, 2}
+	addrA6       = [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1}
+	addrB6       = [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 2}
 	macA, macB   = [6]byte{2, 0, 0, 0, 0, 1}, [6]byte{2, 0, 0, 0, 0, 2}
 )
 

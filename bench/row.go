@@ -66,6 +66,7 @@ var groups = []group{
 	{name: "lookup", title: "the same among many other sockets", per: "datagram", keep: true, cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "fanout", title: "one datagram to a group, for each of its receivers on one host", per: "receiver", cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "cores", title: "independent sockets on one core and on two", per: "datagram", cells: []cell{{64, 1}, {64, batchSize}}},
+	{name: "events", title: "event loops on the kernel's loopback, processor time", per: "datagram", keep: true, cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "tun", title: "over a TUN device, processor time", per: "datagram", cells: []cell{{64, batchSize}, {1400, batchSize}}},
 	{name: "lab", title: "the lab, processor time", per: "hop", keep: true, cells: []cell{{64, 1}}},
 	{name: "amounts"},
@@ -197,6 +198,7 @@ func rows() []row {
 	all = append(all, lookupRows()...)
 	all = append(all, fanoutRows()...)
 	all = append(all, coreRows()...)
+	all = append(all, eventRows()...)
 	all = append(all, tunRows()...)
 	all = append(all, labRows()...)
 	all = append(all, memoryRows()...)

@@ -31,6 +31,11 @@ func stackRows() []row {
 		note:  note,
 		open:  func(s setup, b *buffers) (path, error) { return openStack(s, b, false) },
 	}, {
+		name: "stack-v6", kind: ours,
+		about: "row stack over IPv6 and neighbour discovery",
+		note:  note,
+		open:  openStack6,
+	}, {
 		name: "stack-pingpong", kind: ours,
 		about:     "castnet's stack at the seam between two goroutines that wait for their sockets, there and back",
 		note:      "checksums made and verified; a figure is a round trip: two datagrams and two wake-ups",
@@ -83,7 +88,8 @@ func newStackNet(s setup) (*stackNet, error) {
 }
 
 func newStack(name string, l link.Link, addr [4]byte, s setup) (*stack.Stack, error) {
-	st, err := stack.New(stack.Config{Name: name})
+	// Addresses of IPv6 are good at once: nobody looks for duplicates.
+	st, err := stack.New(stack.Config{Name: name, DADTransmits: -1})
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +114,23 @@ func (n *stackNet) close() error { return errors.Join(n.a.Close(), n.b.Close()) 
 // badChecksums is how many datagrams the receiving stack dropped for their checksum.
 func (n *stackNet) badChecksums() uint64 { return n.b.Drops().Get(drop.BadChecksum) }
 
-// A corrupter is a link that flips the last bit of each IPv4 packet it sends.
+// isDatagram reports whether a frame is one of IPv4, or of IPv6 with UDP in it: neighbour
+// discovery passes, as ARP does.
+func isDatagram(frame []byte) bool {
+	h, packet, err := wire.ParseEthernet(frame)
+	if err != nil || h.Type() == wire.EtherTypeIPv4 {
+		return err == nil
+	}
+	ip, _, err := wire.ParseIPv6(packet)
+	return err == nil && h.Type() == wire.EtherTypeIPv6 && ip.NextHeader() == wire.ProtocolUDP
+}
+
+// A corrupter is a link that flips the last bit of each datagram it sends.
 type corrupter struct{ link.Link }
 
 func (l corrupter) Write(frames []*packet.Buffer) (int, error) {
 	for i, b := range frames {
-		if h, _, err := wire.ParseEthernet(b.Bytes()); err == nil && h.Type() == wire.EtherTypeIPv4 {
+		if isDatagram(b.Bytes()) {
 			frames[i] = b.Writable()
 			frames[i].Bytes()[frames[i].Len()-1] ^= 1
 		}
@@ -135,9 +152,31 @@ func openStack(s setup, bufs *buffers, connect bool) (path, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &stackPath{stackNet: n, bufs: bufs}
 	from := netip.AddrPortFrom(netip.AddrFrom4(addrA), portA)
 	to := netip.AddrPortFrom(netip.AddrFrom4(addrB), portB)
+	return n.path(bufs, from, to, connect)
+}
+
+// openStack6 is openStack over IPv6.
+func openStack6(s setup, bufs *buffers) (path, error) {
+	n, err := newStackNet(s)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range []struct {
+		stack *stack.Stack
+		addr  [16]byte
+	}{{n.a, addrA6}, {n.b, addrB6}} {
+		if err := h.stack.Interface("eth0").AddAddress(netip.PrefixFrom(netip.AddrFrom16(h.addr), 64)); err != nil {
+			return nil, errors.Join(err, n.close())
+		}
+	}
+	return n.path(bufs, netip.AddrPortFrom(netip.AddrFrom16(addrA6), portA), netip.AddrPortFrom(netip.AddrFrom16(addrB6), portB), true)
+}
+
+func (n *stackNet) path(bufs *buffers, from, to netip.AddrPort, connect bool) (path, error) {
+	p := &stackPath{stackNet: n, bufs: bufs}
+	var err error
 	p.from, err = openSocket(n.a, from, to, connect)
 	if err == nil {
 		p.to, err = openSocket(n.b, to, from, connect)
@@ -155,7 +194,11 @@ func openStack(s setup, bufs *buffers, connect bool) (path, error) {
 }
 
 func openSocket(n socket.Network, local, peer netip.AddrPort, connect bool) (socket.Socket, error) {
-	s, err := n.Open(socket.IPv4)
+	family := socket.IPv4
+	if local.Addr().Is6() {
+		family = socket.IPv6
+	}
+	s, err := n.Open(family)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 // Epoch is when virtual time begins if nothing else is said:
 // 2000-01-01 00:00:00 UTC, as in a testing/synctest bubble.
-var Epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+var Epoch = time.Unix(946684800, 0).UTC()
 
 // Virtual is a clock that stands still until it is advanced. Timers are called
 // by the goroutine that advances it, at exactly their time, and those of one

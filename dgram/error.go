@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+
+	"github.com/castnet-go/castnet/socket"
 )
 
 // An Error is an error as Node has it.
@@ -137,7 +139,11 @@ func bufferError(call string, err error) *Error {
 func lookupError(host string, err error) error {
 	var dns *net.DNSError
 	if !errors.As(err, &dns) {
-		return err
+		var unknown *socket.NameError
+		if !errors.As(err, &unknown) {
+			return err
+		}
+		dns = &net.DNSError{IsNotFound: true}
 	}
 	e := &Error{Name: "Error", Code: "EAI_FAIL", Syscall: "getaddrinfo", Hostname: host, err: err}
 	switch {

@@ -28,8 +28,16 @@ type completion struct {
 // ErrSocketBadPort: not 1 to 65535. ErrSocketDgramIsConnected: it is, and a port or an
 // address is given. ErrSocketDgramNotRunning: it is closed.
 func (s *Socket) Send(msg []byte, port int, address string, callback func(n int, err error)) error {
-	m := socket.Message{Buf: msg}
-	return s.sendTo(&m, port, address, callback)
+	return s.sendBytes(msg, port, address, callback)
+}
+
+// sendBytes makes a message of msg, in the socket's own memory: nothing is called from
+// inside a send that could need it meanwhile, and what waits is a copy.
+func (s *Socket) sendBytes(msg []byte, port int, address string, callback func(int, error)) error {
+	s.message = socket.Message{Buf: msg}
+	err := s.sendTo(&s.message, port, address, callback)
+	s.message.Buf = nil
+	return err
 }
 
 // SendList is Send for one datagram whose bytes are in several places. An empty list is
@@ -39,8 +47,7 @@ func (s *Socket) SendList(list [][]byte, port int, address string, callback func
 	for _, b := range list {
 		s.gather = append(s.gather, b...)
 	}
-	m := socket.Message{Buf: s.gather}
-	return s.sendTo(&m, port, address, callback)
+	return s.sendBytes(s.gather, port, address, callback)
 }
 
 // SendMessage sends a datagram to m.Addr, or on a connected socket to the peer, with
@@ -81,8 +88,12 @@ func (s *Socket) sendTo(m *socket.Message, port int, address string, callback fu
 		s.resolveAndSend(m, port, address, callback, false)
 		return nil
 	}
-	s.waitToSend(m, callback, func(m *socket.Message) { s.resolveAndSend(m, port, address, callback, true) }, address, port)
+	s.waitToResolve(m, port, address, callback)
 	return nil
+}
+
+func (s *Socket) waitToResolve(m *socket.Message, port int, address string, callback func(int, error)) {
+	s.waitToSend(m, callback, func(m *socket.Message) { s.resolveAndSend(m, port, address, callback, true) }, address, port)
 }
 
 // waitToSend queues a copy of a message until the socket is bound.
@@ -142,6 +153,11 @@ func (s *Socket) resolveAndSend(m *socket.Message, port int, address string, cal
 	if !kept {
 		m = keep(m)
 	}
+	s.lookUpAndSend(m, host, port, address, callback)
+}
+
+// lookUpAndSend sends m, which is the socket's own, when the host's address is known.
+func (s *Socket) lookUpAndSend(m *socket.Message, host string, port int, address string, callback func(int, error)) {
 	s.resolve(host, false, func(ip netip.Addr, err error) {
 		s.lookups.pending--
 		switch {
@@ -174,15 +190,7 @@ func (s *Socket) transmit(m *socket.Message, ip netip.Addr, address string, call
 		err = s.handle.TrySend(m)
 	}
 	if err == syscall.EAGAIN {
-		to := m.Addr
-		err = s.handle.Send(m, func(err error) {
-			if err != nil {
-				err = s.sendError(&socket.Message{Addr: to}, address, err)
-				size = 0
-			}
-			s.called(callback, size, err)
-		})
-		if err == nil {
+		if err = s.queue(m, address, callback); err == nil {
 			return
 		}
 	}
@@ -191,6 +199,18 @@ func (s *Socket) transmit(m *socket.Message, ip netip.Addr, address string, call
 		return
 	}
 	s.complete(callback, size, nil)
+}
+
+// queue makes the handle send a message when there is room.
+func (s *Socket) queue(m *socket.Message, address string, callback func(int, error)) error {
+	to, size := m.Addr, len(m.Buf)
+	return s.handle.Send(m, func(err error) {
+		if err != nil {
+			s.called(callback, 0, s.sendError(&socket.Message{Addr: to}, address, err))
+			return
+		}
+		s.called(callback, size, nil)
+	})
 }
 
 // sendError is what a send failed with. The address is as the caller gave it.
@@ -218,7 +238,7 @@ func (s *Socket) complete(callback func(int, error), n int, err error) {
 		c = &completion{s: s}
 	}
 	c.callback, c.n, c.err = callback, n, err
-	if s.calling || len(s.later) > 0 || s.loop.Drained() >= loop.Turn-1 {
+	if s.calling || s.waitsLater() || s.loop.Drained() >= loop.Turn-1 {
 		s.later = append(s.later, c)
 		s.callSoon()
 		return
@@ -230,7 +250,7 @@ func (s *Socket) complete(callback func(int, error), n int, err error) {
 func (s *Socket) called(callback func(int, error), n int, err error) {
 	switch {
 	case callback == nil:
-	case len(s.later) > 0:
+	case s.waitsLater():
 		s.complete(callback, n, err)
 	default:
 		callback(n, err)
@@ -266,17 +286,24 @@ func (s *Socket) callSoon() {
 func (s *Socket) callLater() {
 	s.soon = false
 	s.calling = true
-	for len(s.later) > 0 && !s.loop.Failed() && (s.turn != s.loop.Turns() || s.calls < loop.Turn) {
-		c := s.later[0]
-		s.later[0] = nil
-		s.later = s.later[1:]
+	for s.waitsLater() && !s.loop.Failed() && (s.turn != s.loop.Turns() || s.calls < loop.Turn) {
+		c := s.later[s.first]
+		s.later[s.first] = nil
+		if s.first++; s.first == len(s.later) {
+			s.later, s.first = s.later[:0], 0
+		}
 		c.Tick()
 	}
 	s.calling = false
-	if len(s.later) > 0 {
+	if s.waitsLater() {
+		s.later = append(s.later[:0], s.later[s.first:]...)
+		s.first = 0
 		s.callSoon()
 	}
 }
+
+// waitsLater reports whether callbacks wait for the check phase.
+func (s *Socket) waitsLater() bool { return len(s.later) > 0 }
 
 // SendQueueSize returns how many bytes wait for room in the network.
 func (s *Socket) SendQueueSize() int { return s.last.SendQueueSize() }

@@ -420,3 +420,31 @@ func TestMaxQueuedIsENOBUFS(t *testing.T) {
 		w.want("2 send ENOBUFS 127.0.0.1:9", "0 send ECANCELED 127.0.0.1:9", "1 send ECANCELED 127.0.0.1:9")
 	})
 }
+
+// TestNoAllocationsPerDatagram, sent with a callback and received.
+func TestNoAllocationsPerDatagram(t *testing.T) {
+	everywhere(t, func(w *world) {
+		s := w.socket(dgram.Options{})
+		got := 0
+		s.OnMessage(func([]byte, *dgram.RemoteInfo) { got++ })
+		if _, err := s.BindSync(0, "127.0.0.1"); err != nil {
+			w.Fatal(err)
+		}
+		port, msg, calls := w.port(s), []byte("x"), 0
+		callback := func(int, error) { calls++ }
+		turn := func() {
+			_ = s.Send(msg, port, "127.0.0.1", callback)
+			_, _ = w.loop.RunMode(loop.RunNoWait)
+		}
+		turn()
+		const runs = 200
+		if allocs := testing.AllocsPerRun(runs, turn); allocs > 0 && !raceEnabled {
+			w.Errorf("%v allocations a datagram", allocs)
+		}
+		if got < runs || calls < runs {
+			w.Errorf("%d received, %d callbacks", got, calls)
+		}
+		s.Close(nil)
+		w.run()
+	})
+}

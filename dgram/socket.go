@@ -29,15 +29,17 @@ type Socket struct {
 	batched   bool // by OnMessages
 	blocked   uint64
 
-	gather  []byte        // scratch, of SendList
-	spare   []*completion // for reuse
-	later   []*completion // callbacks that the check phase will call
-	soon    bool          // and will
-	next    func()        // by this
-	calling bool          // it does
-	turn    uint64        // of the loop, in which
-	calls   int           // callbacks of sends were called
-	detach  func()        // from Options.Signal
+	gather  []byte         // scratch, of SendList
+	message socket.Message // scratch, of Send
+	spare   []*completion  // for reuse
+	later   []*completion  // callbacks that the check phase will call
+	first   int            // of later, that is to be called
+	soon    bool           // and will
+	next    func()         // by this
+	calling bool           // it does
+	turn    uint64         // of the loop, in which
+	calls   int            // callbacks of sends were called
+	detach  func()         // from Options.Signal
 
 	onMessage   event[func([]byte, *RemoteInfo)]
 	onMessages  event[func([]socket.Message)]

@@ -47,6 +47,10 @@
 // for reading it has to be told: a try does not show it, and the event may have
 // come before.
 //
+// An event loop that has many sockets waits for all at once, in an epoll instance of its
+// own (Network.NewPoller), past the runtime's poller: nobody has to be woken to tell it.
+// Calls that do not wait tell the scheduler nothing.
+//
 // Close wakes everybody and returns once the descriptor is closed, so the port
 // is free by then.
 //

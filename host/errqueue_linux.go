@@ -2,7 +2,6 @@ package host
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -29,7 +28,7 @@ func (s *Socket) TryRecvError(m *socket.ErrorMessage) error {
 	errorOps.Put(op)
 	switch {
 	case closed:
-		return net.ErrClosed
+		return socket.ErrClosed
 	case errno != 0:
 		return errno
 	}
@@ -171,7 +170,7 @@ func (s *Socket) waitError(cancel *socket.Cancel) error {
 		return err
 	}
 	if s.closing.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	return nil
 }
@@ -183,7 +182,7 @@ func (s *Socket) errorDirection() (*direction, error) {
 	defer e.mu.Unlock()
 	switch {
 	case s.closing.Load():
-		return nil, net.ErrClosed
+		return nil, socket.ErrClosed
 	case e.file != nil:
 		return &e.direction, nil
 	}

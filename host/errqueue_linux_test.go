@@ -1,7 +1,6 @@
 package host
 
 import (
-	"net"
 	"net/netip"
 	"runtime"
 	"syscall"
@@ -272,7 +271,7 @@ func TestWaitForErrors(t *testing.T) {
 	go func() { ends <- s.Wait(socket.ErrorQueued, &cancel) }()
 	runtime.Gosched()
 	must(t, s.Close())
-	if err := <-ends; err != net.ErrClosed {
+	if err := <-ends; err != socket.ErrClosed {
 		t.Errorf("Wait on a closed socket: %v", err)
 	}
 	<-calls

@@ -31,7 +31,7 @@ var groupOptions = [...]int{
 // the interface too.
 func (s *Socket) ChangeGroup(change socket.GroupChange, g socket.Group) error {
 	if s.closing.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	if int(change) >= len(groupOptions) || change == 0 || g.Interface < 0 || !g.Address.IsValid() {
 		return syscall.EINVAL

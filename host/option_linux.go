@@ -2,7 +2,6 @@ package host
 
 import (
 	"math"
-	"net"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -76,7 +75,7 @@ var receiveErrorsOption = perFamily(unix.IP_RECVERR, unix.IPV6_RECVERR, 0, 0)
 // that it carries as well.
 func (s *Socket) SetOption(o socket.Option, value int) error {
 	if s.closing.Load() {
-		return net.ErrClosed // and not what is wrong with the value
+		return socket.ErrClosed // and not what is wrong with the value
 	}
 	if int(o) >= len(options) || o == 0 {
 		return syscall.ENOPROTOOPT
@@ -189,7 +188,7 @@ func (opt *option) explain(o socket.Option, err error) error {
 // Option reads an option.
 func (s *Socket) Option(o socket.Option) (int, error) {
 	if s.closing.Load() {
-		return 0, net.ErrClosed
+		return 0, socket.ErrClosed
 	}
 	if int(o) >= len(options) || o == 0 {
 		return 0, syscall.ENOPROTOOPT

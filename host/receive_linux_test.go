@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -206,12 +205,12 @@ func TestReceiveClosed(t *testing.T) {
 		untilParked(t, &s.read)
 		must(t, s.Close())
 		for _, d := range done {
-			wantReceiveError(t, d, net.ErrClosed)
+			wantReceiveError(t, d, socket.ErrClosed)
 		}
 		cancel.Fire() // nobody is attached any more; and closed comes first
-		wantReceiveError(t, goReceive(s, &cancel), net.ErrClosed)
-		if n, err := s.Receive(nil, nil); n != 0 || err != net.ErrClosed {
-			t.Errorf("Receive of nothing = %d, %v; want net.ErrClosed", n, err)
+		wantReceiveError(t, goReceive(s, &cancel), socket.ErrClosed)
+		if n, err := s.Receive(nil, nil); n != 0 || err != socket.ErrClosed {
+			t.Errorf("Receive of nothing = %d, %v; want socket.ErrClosed", n, err)
 		}
 	}
 }
@@ -300,7 +299,7 @@ func TestReceivePendingError(t *testing.T) {
 			done := goReceive(s, nil) // once each
 			untilParked(t, &s.read)
 			must(t, s.Close())
-			wantReceiveError(t, done, net.ErrClosed)
+			wantReceiveError(t, done, socket.ErrClosed)
 		}
 	}
 }
@@ -444,7 +443,7 @@ func TestConcurrentReceive(t *testing.T) {
 				n, err := s.Receive(ms, &cancels[i])
 				switch err {
 				case nil, socket.ErrCancelled:
-				case net.ErrClosed:
+				case socket.ErrClosed:
 					return
 				default:
 					t.Errorf("Receive: %v", err)

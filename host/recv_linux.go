@@ -1,7 +1,6 @@
 package host
 
 import (
-	"net"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -29,7 +28,7 @@ func (s *Socket) recv(ms []socket.Message, flags int) (int, error) {
 	closed := s.raw.Control(op.call) != nil
 	n, errno := op.end()
 	if closed {
-		return 0, net.ErrClosed
+		return 0, socket.ErrClosed
 	}
 	return s.recvResult(n, errno)
 }
@@ -122,12 +121,13 @@ func (op *recvOp) run(fd uintptr) {
 }
 
 // receiveOne makes the system call for the usual case, one datagram and no
-// fields: it saves the kernel copying the header, and us making it.
+// fields: it saves the kernel copying the header, and us making it. About RawSyscall
+// see sendTo.
 func (s *Socket) receiveOne(fd uintptr, m *socket.Message, flags int, from *sender) syscall.Errno {
 	buf := m.Buf[:cap(m.Buf)]
 	for {
 		from.len = uint32(len(from.name))
-		r, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
+		r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
 			uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_TRUNC), uintptr(unsafe.Pointer(&from.name)), uintptr(unsafe.Pointer(&from.len)))
 		if errno == 0 {
 			n := int(r)
@@ -164,7 +164,7 @@ func (op *recvOp) receive(fd uintptr, ms []socket.Message, fields socket.Fields)
 	var errno syscall.Errno
 	for {
 		if len(ms) > 1 {
-			r, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&op.msgs)), uintptr(len(ms)), flags, 0, 0)
+			r, _, errno = unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&op.msgs)), uintptr(len(ms)), flags, 0, 0)
 		} else {
 			r, _, errno = unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&op.msgs[0].hdr)), flags)
 		}

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -30,7 +29,7 @@ func (s *Socket) TrySend(ms []socket.Message) (int, error) {
 
 	switch {
 	case closed:
-		return 0, net.ErrClosed
+		return 0, socket.ErrClosed
 	case n == 0 && errno != 0:
 		return 0, errno
 	}

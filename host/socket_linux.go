@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -196,7 +195,7 @@ func newSocket(fd int, family socket.Family) (*Socket, error) {
 func (s *Socket) control(f func(fd uintptr) syscall.Errno) error {
 	var errno syscall.Errno
 	if s.raw.Control(func(fd uintptr) { errno = f(fd) }) != nil {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	if errno != 0 {
 		return errno
@@ -211,7 +210,7 @@ func (s *Socket) control(f func(fd uintptr) syscall.Errno) error {
 // note of.
 func (s *Socket) SyscallConn() (syscall.RawConn, error) {
 	if s.closing.Load() {
-		return nil, net.ErrClosed
+		return nil, socket.ErrClosed
 	}
 	return rawConn{s}, nil
 }
@@ -263,7 +262,7 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 // Shutdown ends receiving, sending or both.
 func (s *Socket) Shutdown(how socket.How) error {
 	if s.closing.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	var h int
 	switch how {
@@ -312,7 +311,7 @@ func (s *Socket) PeerAddr() (netip.AddrPort, error) {
 // port is free.
 func (s *Socket) Close() error {
 	if !s.closing.CompareAndSwap(false, true) {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	_ = s.control(func(fd uintptr) syscall.Errno {
 		local, _ := getName(unix.SYS_GETSOCKNAME, fd)

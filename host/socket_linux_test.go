@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -238,8 +237,8 @@ func TestAfterClose(t *testing.T) {
 		"SyscallConn":   rawErr,
 		"Close":         s.Close(),
 	} {
-		if err != net.ErrClosed {
-			t.Errorf("%s after Close = %v, want net.ErrClosed", name, err)
+		if err != socket.ErrClosed {
+			t.Errorf("%s after Close = %v, want socket.ErrClosed", name, err)
 		}
 	}
 	if got := s.LocalAddr(); got != local {
@@ -276,8 +275,8 @@ func TestCloseFreesPort(t *testing.T) {
 		}
 		again.Close()
 		for range 2 {
-			if err := within(t, done); err != net.ErrClosed {
-				t.Errorf("Wait during Close = %v, want net.ErrClosed", err)
+			if err := within(t, done); err != socket.ErrClosed {
+				t.Errorf("Wait during Close = %v, want socket.ErrClosed", err)
 			}
 		}
 	}

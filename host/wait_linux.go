@@ -1,7 +1,6 @@
 package host
 
 import (
-	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -86,7 +85,7 @@ func (d *direction) expireLocked() {
 // is closed. A mask without an event is EINVAL, and so is one with others.
 func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 	if s.closing.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	switch mask {
 	case socket.Readable:
@@ -122,7 +121,7 @@ func (s *Socket) waitOne(event socket.Events, cancel *socket.Cancel) error {
 func (s *Socket) over(cancel *socket.Cancel) error {
 	switch {
 	case s.closing.Load():
-		return net.ErrClosed
+		return socket.ErrClosed
 	case cancel.Fired():
 		return socket.ErrCancelled
 	}
@@ -240,7 +239,7 @@ func (s *Socket) waitAny(mask socket.Events, cancel *socket.Cancel) error {
 	}
 	if s.Ready(mask) != 0 {
 		if s.closing.Load() {
-			return net.ErrClosed
+			return socket.ErrClosed
 		}
 		return nil
 	}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -133,7 +132,7 @@ func TestWaitForBoth(t *testing.T) {
 	}{
 		{"readable", func(a, b *Socket, _ *socket.Cancel) { b.TrySend([]socket.Message{{Buf: []byte("x")}}) }, nil},
 		{"cancelled", func(_, _ *Socket, cancel *socket.Cancel) { cancel.Fire() }, socket.ErrCancelled},
-		{"closed", func(a, _ *Socket, _ *socket.Cancel) { a.Close() }, net.ErrClosed},
+		{"closed", func(a, _ *Socket, _ *socket.Cancel) { a.Close() }, socket.ErrClosed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a, b := unixPair(t)
@@ -285,13 +284,13 @@ func TestConcurrentWaitCancelClose(t *testing.T) {
 				for {
 					switch err := s.Wait(mask, &cancels[i]); err {
 					case nil, socket.ErrCancelled:
-					case net.ErrClosed:
+					case socket.ErrClosed:
 						return
 					default:
 						t.Errorf("Wait: %v", err)
 						return
 					}
-					if _, err := s.TryRecv(ms); err != nil && err != syscall.EAGAIN && err != net.ErrClosed {
+					if _, err := s.TryRecv(ms); err != nil && err != syscall.EAGAIN && err != socket.ErrClosed {
 						t.Errorf("TryRecv: %v", err)
 					}
 				}

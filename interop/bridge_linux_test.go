@@ -141,7 +141,7 @@ func (w *world) mdb(port string) map[netip.Addr]portGroup {
 // joined returns the groups our interface hears that reach farther than the link.
 func (w *world) joined() (list []netip.Addr) {
 	for _, g := range w.iface.Groups() {
-		if !g.Group.IsLinkLocalMulticast() {
+		if !g.Group.IsLinkLocalMulticast() && !g.Group.IsInterfaceLocalMulticast() {
 			list = append(list, g.Group)
 		}
 	}

@@ -26,6 +26,7 @@ type family struct {
 	beyond  [2]netip.Prefix // another link: our address and the kernel's
 	groups  [4]netip.Addr
 	ssm     [4]netip.Addr // in the range of source-specific groups (RFC 4607)
+	lab     labAddresses
 	// twin has the hardware address of the first of the groups.
 	twin netip.Addr
 	// allHosts hears everybody without joining.
@@ -55,12 +56,16 @@ var families = []*family{
 		name: "IPv4", network: "udp4", level: unix.IPPROTO_IP, bits: 24,
 		newest: 3, bridgeVersion: "mcast_igmp_version", bridgeQueries: "igmp_queries",
 		ours: ours, second: netip.MustParseAddr("10.0.0.22"),
-		kernel:   addrs("10.0.0.1", "10.0.0.11", "10.0.0.12"),
-		remote:   netip.MustParseAddr("10.0.0.3"),
-		beyond:   [2]netip.Prefix{netip.MustParsePrefix("10.0.1.2/24"), netip.MustParsePrefix("10.0.1.1/24")},
-		groups:   [4]netip.Addr(addrs("239.1.2.3", "239.1.2.4", "239.1.2.5", "239.1.2.6")),
-		ssm:      [4]netip.Addr(addrs("232.1.3.3", "232.1.3.4", "232.1.3.5", "232.1.3.6")),
-		twin:     netip.MustParseAddr("239.129.2.3"),
+		kernel: addrs("10.0.0.1", "10.0.0.11", "10.0.0.12"),
+		remote: netip.MustParseAddr("10.0.0.3"),
+		beyond: [2]netip.Prefix{netip.MustParsePrefix("10.0.1.2/24"), netip.MustParsePrefix("10.0.1.1/24")},
+		groups: [4]netip.Addr(addrs("239.1.2.3", "239.1.2.4", "239.1.2.5", "239.1.2.6")),
+		ssm:    [4]netip.Addr(addrs("232.1.3.3", "232.1.3.4", "232.1.3.5", "232.1.3.6")),
+		twin:   netip.MustParseAddr("239.129.2.3"),
+		lab: labAddresses{
+			first: ours, onward: netip.MustParseAddr("10.0.1.1"), second: netip.MustParseAddr("10.0.1.2"), last: netip.MustParseAddr("10.0.2.1"),
+			host: netip.MustParseAddr("10.0.2.2"), nobody: netip.MustParseAddr("10.0.2.99"), all: netip.MustParsePrefix("10.0.0.0/16"),
+		},
 		allHosts: netip.MustParseAddr("224.0.0.1"),
 		ip:       "-4", udp: "UDP4", socatJoin: "ip-add-membership", socatMore: "ip-multicast-if=10.0.0.1", sockets: "udp",
 		ssmping: netip.MustParseAddr("232.43.211.234"), asmping: netip.MustParseAddr("239.3.4.234"), ssmpingFamily: 1,
@@ -70,12 +75,16 @@ var families = []*family{
 		name: "IPv6", network: "udp6", level: unix.IPPROTO_IPV6, bits: 64,
 		newest: 2, bridgeVersion: "mcast_mld_version", bridgeQueries: "mld_queries",
 		ours: netip.MustParseAddr("fd00::2"), second: netip.MustParseAddr("fd00::22"),
-		kernel:   addrs("fd00::1", "fd00::11", "fd00::12"),
-		remote:   netip.MustParseAddr("fd00::3"),
-		beyond:   [2]netip.Prefix{netip.MustParsePrefix("fd00:0:0:1::2/64"), netip.MustParsePrefix("fd00:0:0:1::1/64")},
-		groups:   [4]netip.Addr(addrs("ff15::101:203", "ff15::101:204", "ff15::101:205", "ff15::101:206")),
-		ssm:      [4]netip.Addr(addrs("ff35::8001:303", "ff35::8001:304", "ff35::8001:305", "ff35::8001:306")),
-		twin:     netip.MustParseAddr("ff15::1:0:101:203"),
+		kernel: addrs("fd00::1", "fd00::11", "fd00::12"),
+		remote: netip.MustParseAddr("fd00::3"),
+		beyond: [2]netip.Prefix{netip.MustParsePrefix("fd00:0:0:1::2/64"), netip.MustParsePrefix("fd00:0:0:1::1/64")},
+		groups: [4]netip.Addr(addrs("ff15::101:203", "ff15::101:204", "ff15::101:205", "ff15::101:206")),
+		ssm:    [4]netip.Addr(addrs("ff35::8001:303", "ff35::8001:304", "ff35::8001:305", "ff35::8001:306")),
+		twin:   netip.MustParseAddr("ff15::1:0:101:203"),
+		lab: labAddresses{
+			first: netip.MustParseAddr("fd00::2"), onward: netip.MustParseAddr("fd00:0:0:1::1"), second: netip.MustParseAddr("fd00:0:0:1::2"), last: netip.MustParseAddr("fd00:0:0:2::1"),
+			host: netip.MustParseAddr("fd00:0:0:2::2"), nobody: netip.MustParseAddr("fd00:0:0:2::99"), all: netip.MustParsePrefix("fd00::/48"),
+		},
 		allHosts: netip.MustParseAddr("ff02::1"),
 		// socat's option for looping is IPv4's: this is IPV6_MULTICAST_LOOP.
 		ip: "-6", udp: "UDP6", socatJoin: "ipv6-join-group", socatMore: "setsockopt-int=41:19:0", iperf: []string{"-V"}, sockets: "udp6",

@@ -20,12 +20,19 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// The addresses of a lab that the kernel is bridged to: two routers in a row and
-// a host behind them.
+// labAddresses are those of a lab that the kernel is bridged to: two routers in a row
+// and a host behind them.
+type labAddresses struct {
+	first, onward netip.Addr // the first router's
+	second, last  netip.Addr // the second's
+	host, nobody  netip.Addr // on the last link
+	all           netip.Prefix
+}
+
 var (
-	firstHop  = netip.MustParseAddr("10.0.0.2")
-	secondHop = netip.MustParseAddr("10.0.1.2")
-	labHost   = netip.MustParseAddr("10.0.2.2")
+	firstHop  = families[0].lab.first
+	secondHop = families[0].lab.second
+	labHost   = families[0].lab.host
 )
 
 // openLab makes a lab, joined to the kernel by a TAP device, and lets it run:
@@ -38,9 +45,14 @@ func (w *world) openLab(mtu int) *lab.Host {
 	t.Helper()
 	var dev *tap.Link
 	var err error
+	f := w.family
+	if f == nil {
+		f = families[0]
+	}
+	a := &f.lab
 	w.ns.Do(func() {
 		// Every frame is to be complete where it leaves the lab.
-		dev, err = tap.Open("cn0", tap.Config{HostAddresses: []netip.Prefix{netip.PrefixFrom(kernel, 24)}, Offload: link.OffloadNone})
+		dev, err = tap.Open("cn0", tap.Config{HostAddresses: []netip.Prefix{f.prefix(f.kernel[0])}, Offload: link.OffloadNone})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -54,41 +66,49 @@ func (w *world) openLab(mtu int) *lab.Host {
 	}
 	r1, r2, h := l.AddRouter("r1"), l.AddRouter("r2"), l.AddHost("h")
 	slow := lab.Faults{Delay: time.Millisecond}
-	for _, a := range []struct {
+	var wanted []func() bool
+	for _, l := range []struct {
 		host    *lab.Host
 		to      lab.Segment
-		address string
+		address netip.Addr
 		mtu     int
 	}{
-		{&r1.Host, near, "10.0.0.2/24", 0}, {&r1.Host, middle, "10.0.1.1/24", 0},
-		{&r2.Host, middle, "10.0.1.2/24", 0}, {&r2.Host, far, "10.0.2.1/24", mtu},
-		{h, far, "10.0.2.2/24", mtu},
+		{&r1.Host, near, a.first, 0}, {&r1.Host, middle, a.onward, 0},
+		{&r2.Host, middle, a.second, 0}, {&r2.Host, far, a.last, mtu},
+		{h, far, a.host, mtu},
 	} {
-		cfg := lab.LinkConfig{Addresses: []netip.Prefix{netip.MustParsePrefix(a.address)}, MTU: a.mtu, Faults: slow}
-		if _, err := a.host.Attach(a.to, cfg); err != nil {
-			t.Fatal(err)
+		cfg := lab.LinkConfig{Addresses: []netip.Prefix{f.prefix(l.address)}, MTU: l.mtu, Faults: slow}
+		name, err := l.host.Attach(l.to, cfg)
+		must(t, err)
+		i, err := l.host.Interfaces()
+		must(t, err)
+		k := slices.IndexFunc(i, func(i socket.Interface) bool { return i.Name == name })
+		if l.address == a.first {
+			w.mac = wire.MAC(i[k].HardwareAddr)
 		}
+		// With IPv6 an address may be looked for on the link before it is used.
+		wanted = append(wanted, func() bool {
+			is, err := l.host.Interfaces()
+			return err == nil && slices.ContainsFunc(is, hasAddress(l.address))
+		})
 	}
+	everything := netip.PrefixFrom(f.unspecified(), 0)
 	for _, r := range []struct {
 		host        *lab.Host
-		destination string
-		gateway     string
+		destination netip.Prefix
+		gateway     netip.Addr
 	}{
-		{&r1.Host, "10.0.2.0/24", "10.0.1.2"},
-		{&r2.Host, "0.0.0.0/0", "10.0.1.1"},
-		{h, "0.0.0.0/0", "10.0.2.1"},
+		{&r1.Host, f.prefix(a.host).Masked(), a.second},
+		{&r2.Host, everything, a.onward},
+		{h, everything, a.last},
 	} {
-		err := r.host.AddRoute(stack.Route{Destination: netip.MustParsePrefix(r.destination), Gateway: netip.MustParseAddr(r.gateway)})
+		err := r.host.AddRoute(stack.Route{Destination: r.destination, Gateway: r.gateway})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.ns.Run(t, "ip", "route", "add", "10.0.0.0/16", "via", firstHop.String())
-	if is, err := r1.Interfaces(); err != nil {
-		t.Fatal(err)
-	} else {
-		w.mac = wire.MAC(is[slices.IndexFunc(is, hasAddress(firstHop))].HardwareAddr)
-	}
+	f.settled(t, w.ns)
+	w.ns.Run(t, "ip", f.ip, "route", "add", a.all.String(), "via", a.first.String())
 	w.count = func() uint64 { return l.Report().Bridges[0].Out }
 	ran := make(chan error, 1)
 	go func() { ran <- l.Run(time.Hour) }()
@@ -104,6 +124,9 @@ func (w *world) openLab(mtu int) *lab.Host {
 	if b.Name() != "out" {
 		t.Fatal("the bridge has no name")
 	}
+	eventually(t, "the lab's addresses", func() bool {
+		return !slices.ContainsFunc(wanted, func(there func() bool) bool { return !there() })
+	})
 	return h
 }
 

@@ -31,6 +31,8 @@ type kernelNeighbor struct {
 	Addr  netip.Addr `json:"dst"`
 	MAC   wire.MAC   `json:"lladdr"`
 	State []string   `json:"state"`
+	// Router is there, and nothing, if it says that it is one.
+	Router json.RawMessage `json:"router"`
 }
 
 func (w *world) kernelNeighbor(a netip.Addr) kernelNeighbor {

@@ -49,7 +49,7 @@ func require(t *testing.T, programs ...string) {
 		"ip": "iproute2", "tshark": "tshark", "socat": "socat", "ping": "iputils-ping", "dig": "bind9-dnsutils",
 		"iperf": "iperf", "traceroute": "traceroute", "tracepath": "iputils-tracepath", "nft": "nftables", "conntrack": "conntrack",
 		"ssmping": "ssmping", "ssmpingd": "ssmping", "asmping": "ssmping", "avahi-daemon": "avahi-daemon",
-		"avahi-browse": "avahi-utils", "avahi-resolve": "avahi-utils", "dbus-daemon": "dbus-daemon", "uftp": "uftp", "uftpd": "uftp",
+		"avahi-browse": "avahi-utils", "avahi-resolve": "avahi-utils", "dbus-daemon": "dbus-daemon", "radvd": "radvd", "uftp": "uftp", "uftpd": "uftp",
 	}
 	for _, name := range append([]string{"ip", "tshark"}, programs...) {
 		if _, err := exec.LookPath(name); err != nil {

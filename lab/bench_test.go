@@ -125,3 +125,51 @@ func BenchmarkPingPong(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGroup sends datagrams to a group that one of 100 hosts on a switch has
+// joined: flooded, each card gets it; snooped, the member's alone.
+func BenchmarkGroup(b *testing.B) {
+	for _, snooping := range []bool{false, true} {
+		b.Run(map[bool]string{false: "flooded", true: "snooped"}[snooping], func(b *testing.B) {
+			l := lab.New(lab.Config{Seed: 1, MaxEvents: math.MaxInt})
+			defer l.Close()
+			lan := l.AddSwitch("lan")
+			if snooping {
+				if err := lan.Snoop(lab.SnoopingConfig{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			group := netip.MustParseAddrPort("239.1.1.1:7")
+			for i := range 100 {
+				attach(b, l.AddHost(fmt.Sprint("h", i)), lan, fmt.Sprintf("10.0.0.%d/24", i+1), lab.Faults{Delay: time.Microsecond})
+			}
+			open := func(i int, bind string) socket.Socket {
+				s, err := l.Hosts()[i].Open(socket.IPv4)
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.Bind(netip.MustParseAddrPort(bind))
+				s.SetOption(socket.MulticastInterface, l.Hosts()[i].Stack().Interface("eth0").Index())
+				return s
+			}
+			in, out := open(1, "0.0.0.0:7"), open(0, "0.0.0.0:0")
+			eth0 := l.Hosts()[1].Stack().Interface("eth0").Index()
+			if err := in.ChangeGroup(socket.JoinGroup, socket.Group{Address: group.Addr(), Interface: eth0}); err != nil {
+				b.Fatal(err)
+			}
+			l.Run(2 * time.Second)
+			ms, got := []socket.Message{{Buf: make([]byte, 64), Addr: group}}, []socket.Message{{Buf: make([]byte, 64)}}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				if _, err := out.TrySend(ms); err != nil {
+					b.Fatal(err)
+				}
+				l.Run(10 * time.Microsecond)
+				if _, err := in.TryRecv(got); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -73,8 +73,8 @@
 //
 // # Limitations
 //
-// In virtual time a task may block on the lab's sockets and in Sleep, and on
-// nothing else: a channel or a mutex would stop the whole lab. A goroutine that
+// In virtual time a task may block on the lab's sockets, in Sleep and in Park, by which
+// event loops wait, and on nothing else: a channel or a mutex would stop the whole lab. A goroutine that
 // is not a task gets an error when it blocks; that it may not use the sockets at
 // all is not noticed, except by the race detector.
 //

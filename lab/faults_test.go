@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -442,7 +441,7 @@ func TestSetFaultsWhileRunning(t *testing.T) {
 		ms := []socket.Message{{Buf: make([]byte, 10)}}
 		for {
 			_, err := s2.TryRecv(ms)
-			if err == net.ErrClosed {
+			if err == socket.ErrClosed {
 				return
 			}
 			if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 
@@ -309,21 +308,27 @@ func (h *Host) SetLink(ifname string, up bool) error {
 	return nil
 }
 
-// LookupNetIP returns the addresses of a host of the lab: first those in a
-// subnet of which this host is too. It makes names work in castnet's calls.
+// LookupNetIP returns the addresses of a host of the lab: first those in a subnet of
+// which this host is too, and of those the IPv4 ones. It makes names work in
+// castnet's calls. Link-local addresses are left out: they mean nothing without an
+// interface.
 func (h *Host) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if host == "localhost" {
 		return h.stack.LookupNetIP(ctx, network, host)
 	}
 	var addrs []netip.Addr
-	if o := h.lab.Host(host); o != nil && network != "ip6" {
-		addrs = o.addresses()
+	if o := h.lab.Host(host); o != nil {
+		addrs = slices.DeleteFunc(o.addresses(), func(a netip.Addr) bool {
+			return a.IsLinkLocalUnicast() && a.Is6() || network == "ip4" && !a.Is4() || network == "ip6" && a.Is4()
+		})
 	}
 	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no such host in the lab", Name: host, IsNotFound: true}
+		return nil, &socket.NameError{Name: host}
 	}
 	near := h.prefixes()
-	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return within(b, near) - within(a, near) })
+	slices.SortStableFunc(addrs, func(a, b netip.Addr) int {
+		return cmp.Or(within(b, near)-within(a, near), a.BitLen()-b.BitLen())
+	})
 	return addrs, nil
 }
 

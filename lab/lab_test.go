@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/lab"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/stack"
 )
 
@@ -211,9 +211,9 @@ func TestNamesAreLookedUp(t *testing.T) {
 	}
 	for _, tt := range [][2]string{{"ip", "h4"}, {"ip6", "h2"}} {
 		_, err := h1.LookupNetIP(context.Background(), tt[0], tt[1])
-		var dns *net.DNSError
-		if !errors.As(err, &dns) || !dns.IsNotFound {
-			t.Errorf("LookupNetIP(%v) = %v, want a *net.DNSError that says not found", tt, err)
+		var unknown *socket.NameError
+		if !errors.As(err, &unknown) || unknown.Name != tt[1] {
+			t.Errorf("LookupNetIP(%v) = %v, want a *socket.NameError", tt, err)
 		}
 	}
 }

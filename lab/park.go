@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"net"
 	"time"
 
 	"github.com/castnet-go/castnet/socket"
@@ -10,7 +9,7 @@ import (
 // Park blocks the task that calls it until wake fires or d of the lab's time has
 // passed, whichever is first; a negative d never passes. It is how an event loop
 // waits for several things at once. With a d of zero it lets others run whose turn
-// it is at this instant. It returns net.ErrClosed once the lab is closed.
+// it is at this instant. It returns socket.ErrClosed once the lab is closed.
 func (h *Host) Park(d time.Duration, wake *socket.Cancel) error {
 	l := h.lab
 	if l.cfg.Realtime {
@@ -23,7 +22,7 @@ func (h *Host) Park(d time.Duration, wake *socket.Cancel) error {
 	t.slept = true
 	if l.closed {
 		t.refuse()
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	if d != 0 {
 		if !wake.Attach((*nap)(t)) {
@@ -36,7 +35,7 @@ func (h *Host) Park(d time.Duration, wake *socket.Cancel) error {
 	}
 	t.park("something to happen")
 	if l.closed {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	return nil
 }
@@ -70,7 +69,7 @@ func (h *Host) parkRealtime(d time.Duration, wake *socket.Cancel) error {
 	case <-n:
 	case <-passed:
 	case <-l.ctx.Done():
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	return nil
 }

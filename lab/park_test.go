@@ -91,7 +91,7 @@ func TestParkEndsWithTheLab(t *testing.T) {
 			t.Error(err)
 		}
 		if !errors.Is(got, net.ErrClosed) {
-			t.Errorf("realtime %v: Park = %v, want net.ErrClosed", realtime, got)
+			t.Errorf("realtime %v: Park = %v, want socket.ErrClosed", realtime, got)
 		}
 	}
 }

@@ -164,7 +164,8 @@ func add(to, from map[drop.Reason]uint64) {
 // WriteTo writes the report as a table: a line for each host, direction of a
 // link, bridge and segment at which something happened, with how many packets came in,
 // were made there, went on and were read by programs, and how many were dropped,
-// and why.
+// and why. Behind it is what switches that snoop know, and how many frames they kept
+// from whom.
 func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	rows := [][]string{{"WHERE", "IN", "MADE", "OUT", "READ", "DROPPED"}}
 	row := func(where string, in, made, out, read, waiting uint64, dropped map[drop.Reason]uint64) {
@@ -179,6 +180,7 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	direction := func(where string, d DirectionReport) {
 		row(where, d.Frames, d.Duplicated, d.Arrived, 0, d.Underway, d.Dropped)
 	}
+	var withheld []string // by switches that snoop
 	links := r.Links
 	for _, h := range r.Hosts {
 		row(h.Name, h.Received, h.Generated, h.Sent, h.Delivered, h.Queued, h.Dropped)
@@ -188,6 +190,9 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 			name := "  " + h.Name + " " + k.Interface
 			direction(name+" > "+k.Segment, k.Send)
 			direction(name+" < "+k.Segment, k.Receive)
+			if k.Withheld > 0 {
+				withheld = append(withheld, fmt.Sprintf("%d from %s %s", k.Withheld, k.Host, k.Interface))
+			}
 		}
 	}
 	for _, b := range r.Bridges {
@@ -211,6 +216,12 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 			widths[2], cells[2], widths[3], cells[3], widths[4], cells[4], cells[5])
 		b.WriteString(strings.TrimRight(line, " "))
 		b.WriteByte('\n')
+	}
+	for i := range r.Segments {
+		r.Segments[i].WriteSnooping(&b)
+	}
+	if len(withheld) > 0 {
+		fmt.Fprintf(&b, "withheld: %s\n", enumerate(withheld))
 	}
 	n, err := io.WriteString(w, b.String())
 	return int64(n), err

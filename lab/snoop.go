@@ -11,7 +11,8 @@ import (
 
 // A SnoopingConfig says how a switch snoops; see [Switch.Snoop]. The zero
 // SnoopingConfig has the timers of RFC 9776, floods what nobody is known to have
-// joined, and sends no queries.
+// joined, and sends no queries. One with RoutersOnly and FloodWithoutQuerier does as
+// Linux's bridge does.
 type SnoopingConfig struct {
 	// RoutersOnly sends a group that nobody is known to have joined to the
 	// ports of routers alone. If false, it is flooded, which RFC 4541, 2.1.2,
@@ -20,10 +21,11 @@ type SnoopingConfig struct {
 	// depend on whether a report was lost.
 	RoutersOnly bool
 
-	// FloodWithoutQuerier floods every group while there is no querier, neither
-	// one that is heard nor the switch itself, as Linux's bridge does: without
-	// one, members are forgotten although they are still there. If false,
-	// reports that are heard count all the same.
+	// FloodWithoutQuerier floods every group, and reports too, while there is no
+	// querier, neither one that is heard nor the switch itself, and until its
+	// first query may have been answered, as Linux's bridge does: without one,
+	// members are forgotten although they are still there. If false, reports
+	// that are heard count all the same.
 	FloodWithoutQuerier bool
 
 	// FastLeave ends a membership as soon as it is taken back, and waits for

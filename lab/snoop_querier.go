@@ -41,6 +41,7 @@ func (n *snooper) start(cfg *QuerierConfig) {
 		}
 		q.n, q.f, q.mac, q.startup = n, &n.families[i], s.mac, n.cfg.Robustness
 		q.f.own = q
+		q.f.settled = s.lab.queue.now() + int64(n.cfg.QueryResponse)
 		q.timer = s.lab.queue.AfterFunc(0, q.fire)
 	}
 }
@@ -240,6 +241,7 @@ func (q *querier) frame(query *heardQuery) *packet.Buffer {
 		h.SetHeaderLen(queryHeader4)
 		h.SetTOS(controlTOS)
 		h.SetTotalLength(uint16(len(data)))
+		h.SetDontFragment(true)
 		h.SetTTL(queryHopLimit)
 		h.SetProtocol(wire.ProtocolIGMP)
 		h.SetSource(q.address)

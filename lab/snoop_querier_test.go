@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -195,14 +196,35 @@ func TestQuerier(t *testing.T) {
 			w.lines("the report is for the router", w.report(1, toIn, g1), "2: 10.0.0.2 > 224.0.0.22 IGMPv3 report 239.1.1.1 TO_IN {}")
 			w.lines("silence", w.heard(time.Minute))
 		}},
+		{"so_it_is_until_the_first_query_of_its_own_is_answered", SnoopingConfig{FloodWithoutQuerier: true, Querier: &QuerierConfig{}}, func(w *world) {
+			w.old(1, wire.IGMPv2Report, g1)
+			w.run(10*time.Second - 1)
+			w.reach("not yet", 0, g1, "1 2")
+			w.run(1)
+			w.reach("now", 0, g1, "1")
+			w.query(2, "10.0.0.3", wire.IGMPQuery{})
+			w.reach("another takes over without a gap", 0, g1, "1 2")
+			w.reach("because it is a router", 0, g2, "1 2")
+			w.run(256 * time.Second)
+			w.old(1, wire.IGMPv2Report, g1)
+			w.reach("and the switch again", 0, g1, "1")
+		}},
 		{"without_a_querier_everything_is_flooded_if_it_shall_be", SnoopingConfig{FloodWithoutQuerier: true}, func(w *world) {
 			w.old(1, wire.IGMPv2Report, g1)
 			w.reach("nobody asks", 0, g1, "1 2")
+			if got := cards(w.old(1, wire.IGMPv2Report, g1)); got != "0 2" {
+				w.t.Errorf("a report gets to %q", got)
+			}
 			w.query(2, "10.0.0.3", wire.IGMPQuery{Version: 2})
+			w.run(10*time.Second - 1)
+			w.reach("not everybody has answered", 0, g1, "1 2")
+			w.run(1)
+			w.reach("everybody has", 1, g1, "2")
+			w.query(2, "10.0.0.3", wire.IGMPQuery{Version: 2})
+			w.reach("and is known when the next query comes", 1, g1, "2")
 			w.old(1, wire.IGMPv2Report, g2)
-			w.reach("somebody does", 1, g1, "2")
 			w.run(255 * time.Second)
-			w.reach("nobody does any more", 0, g2, "1 2")
+			w.reach("nobody asks any more", 0, g2, "1 2")
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -251,5 +273,28 @@ func TestQueriesAreWellFormed(t *testing.T) {
 			}
 			b.Release()
 		}
+	}
+}
+
+// TestQueriesAreLinuxs: general and group-specific queries of IGMPv3 are, byte for byte
+// but for the source's hardware address, those that Linux 6.18's bridge sends.
+func TestQueriesAreLinuxs(t *testing.T) {
+	w := newWorld(t, SnoopingConfig{Querier: &QuerierConfig{}}, 1)
+	q := w.sw.snooper.families[0].own
+	q.mac = wire.MAC{0x8a, 0x64, 0x5f, 0x02, 0x8b, 0x82}
+	specific := q.query()
+	specific.group, specific.response = netip.MustParseAddr("239.1.1.3"), time.Second
+	for _, tt := range []struct {
+		query heardQuery
+		want  string
+	}{
+		{q.query(), "01 00 5e 00 00 01 8a 64 5f 02 8b 82 08 00 46 c0 00 24 00 00 40 00 01 02 04 13 00 00 00 00 e0 00 00 01 94 04 00 00 11 64 ec 1e 00 00 00 00 02 7d 00 00"},
+		{specific, "01 00 5e 01 01 03 8a 64 5f 02 8b 82 08 00 46 c0 00 24 00 00 40 00 01 02 f4 0f 00 00 00 00 ef 01 01 03 94 04 00 00 11 0a fc 73 ef 01 01 03 02 7d 00 00"},
+	} {
+		b := q.frame(&tt.query)
+		if got := fmt.Sprintf("% x", b.Bytes()); got != tt.want {
+			t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+		}
+		b.Release()
 	}
 }

@@ -35,6 +35,7 @@ type snoopFamily struct {
 	full    int64 // until when a member may be there of which there was no room to know
 	other   otherQuerier
 	own     *querier // nil: the switch has none
+	settled int64    // when the first query of a querier has been answered
 }
 
 // snoopGroup is a group that somebody has joined.
@@ -275,6 +276,9 @@ func (n *snooper) elect(f *snoopFamily, p *port, src netip.Addr, q heardQuery, n
 	if o.until > now && o.address.Less(src) {
 		return
 	}
+	if o.until <= now && f.own == nil {
+		f.settled = now + int64(q.response)
+	}
 	if o.until <= now || o.address != src {
 		*o = otherQuerier{address: src}
 	}
@@ -294,9 +298,15 @@ func (n *snooper) elect(f *snoopFamily, p *port, src netip.Addr, q heardQuery, n
 	o.until = now + int64(f.presence(n, now))
 }
 
+// floods reports whether nobody asks who is there, or nobody has had the time to
+// answer, and the switch is one that floods then.
+func (n *snooper) floods(f *snoopFamily, now int64) bool {
+	return n.cfg.FloodWithoutQuerier && (f.own == nil && f.other.until <= now || now < f.settled)
+}
+
 // data sends a packet for a group to its members and to routers.
 func (n *snooper) data(f *snoopFamily, p *port, b *packet.Buffer, src, dst netip.Addr, now int64) bool {
-	if f.full > now || n.cfg.FloodWithoutQuerier && f.own == nil && f.other.until <= now {
+	if f.full > now || n.floods(f, now) {
 		return false
 	}
 	out, registered := n.out[:0], false
@@ -340,6 +350,10 @@ func (n *snooper) data(f *snoopFamily, p *port, b *packet.Buffer, src, dst netip
 // toRouters sends a report to routers alone (RFC 4541, 2.1.1, 1): hosts that heard it
 // would keep their own back. If there are none, the switch was its only reader.
 func (n *snooper) toRouters(f *snoopFamily, p *port, b *packet.Buffer, now int64) {
+	if n.floods(f, now) {
+		n.sw.flood(p, b)
+		return
+	}
 	out := n.out[:0]
 	for _, r := range n.sw.routers {
 		if r != p && r.isRouter(f, now) {

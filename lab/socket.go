@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"net"
 	"net/netip"
 	"syscall"
 
@@ -117,9 +116,9 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 		switch {
 		case l.closed:
 			t.refuse()
-			return net.ErrClosed
+			return socket.ErrClosed
 		case s.Ready(mask) != 0:
-			if _, err := s.PeerAddr(); err == net.ErrClosed {
+			if _, err := s.PeerAddr(); err == socket.ErrClosed {
 				return err // a closed socket is ready for everything
 			}
 			return nil
@@ -172,7 +171,7 @@ func (s *Socket) Receive(ms []socket.Message, cancel *socket.Cancel) (int, error
 		s.seen = t
 		if l.closed {
 			t.refuse()
-			return 0, net.ErrClosed
+			return 0, socket.ErrClosed
 		}
 		if s.await(t, cancel) {
 			return 0, syscall.EAGAIN

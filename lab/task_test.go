@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -359,7 +358,7 @@ func TestWaitIsCancelled(t *testing.T) {
 	l.At(time.Second, cancel.Fire)
 	l.At(2*time.Second, func() { s.Close() })
 	run(t, l, time.Minute)
-	if len(got) != 3 || got[0] != socket.ErrCancelled || got[1] != socket.ErrCancelled || got[2] != net.ErrClosed {
+	if len(got) != 3 || got[0] != socket.ErrCancelled || got[1] != socket.ErrCancelled || got[2] != socket.ErrClosed {
 		t.Errorf("got %v", got)
 	}
 }

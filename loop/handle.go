@@ -1,6 +1,6 @@
 package loop
 
-import "net"
+import "github.com/castnet-go/castnet/socket"
 
 // A Handle is what may call back.
 type Handle interface {
@@ -17,7 +17,7 @@ type Handle interface {
 	// Closing reports whether Close was called.
 	Closing() bool
 	// Close ends the handle, and calls done, unless it is nil, in the closing
-	// phase of this turn or the next. A second Close returns net.ErrClosed, and
+	// phase of this turn or the next. A second Close returns socket.ErrClosed, and
 	// does not call.
 	Close(done func()) error
 }
@@ -115,7 +115,7 @@ type closer interface{ closed() }
 // close begins what every Close does.
 func (h *handle) close(done func()) error {
 	if h.closing {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	h.closing = true
 	h.afterwards = done

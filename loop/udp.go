@@ -129,13 +129,17 @@ func (u *UDP) Socket() socket.Socket { return u.sock }
 
 // errnoOf is how errors leave a UDP: as libuv has them.
 func errnoOf(err error) error {
-	var errno syscall.Errno
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, net.ErrClosed):
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		return errno
+	}
+	if errors.Is(err, net.ErrClosed) {
 		return syscall.EBADF
-	case errors.As(err, &errno):
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
 		return errno
 	}
 	return err
@@ -273,7 +277,7 @@ func (u *UDP) PeerAddr() (netip.AddrPort, error) {
 // that wait are called, with ECANCELED, and then done.
 func (u *UDP) Close(done func()) error {
 	if u.closing {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	u.receive, u.batch, u.left = nil, nil, nil
 	if u.retry != nil {

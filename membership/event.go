@@ -20,6 +20,10 @@ type Event struct {
 	// Time.
 	Due time.Time
 
+	// Fallback is, of a general query of an older version, until when hosts speak that
+	// version because of it (RFC 9776, section 8.12; RFC 9777, section 9.12).
+	Fallback time.Time
+
 	// Changes are what became of memberships, in the order of the message.
 	Changes []Change
 

@@ -77,6 +77,10 @@ func (t *Table) take(now time.Time, mac wire.MAC, m *Message) Event {
 	case m.General():
 		if q := t.general(now, mac, m); q != nil {
 			e.Due = q.Due
+			if !m.Protocol.perSource() {
+				// The older version querier present timeout has the same terms.
+				e.Fallback = now.Add(q.membershipInterval())
+			}
 			e.Querier = t.elect(m.Protocol.IPv6())
 		}
 	case m.Kind == Query:

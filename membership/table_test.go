@@ -198,6 +198,20 @@ func TestOlderQuerierIsMeasured(t *testing.T) {
 	})
 }
 
+// An older query makes hosts speak its version for robustness × query interval + response
+// interval.
+func TestRFC9776_8_12_older_version_querier_present(t *testing.T) {
+	both(t, func(t *testing.T, f family) {
+		for version, want := range map[int]time.Duration{2: 260 * time.Second, 3: 0} {
+			table := New(Config{})
+			e := table.Packet(zero.Add(time.Second), wire.MAC{}, query(f.router, all, version))[0]
+			if want == 0 && !e.Fallback.IsZero() || want != 0 && !e.Fallback.Equal(zero.Add(time.Second+want)) {
+				t.Errorf("version %d: until %v, want %v", version, e.Fallback, want)
+			}
+		}
+	})
+}
+
 // RFC 1112 says neither interval nor response time: RFC 2236, section 4, has 10 s.
 func TestRFC2236_4_version_1_querier(t *testing.T) {
 	s := newStage(t, Config{})

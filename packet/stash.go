@@ -60,3 +60,24 @@ func (s *Spent) Release(b *Buffer) {
 		s.first = nil
 	}
 }
+
+// A Chain gathers small buffers that are released in a row, and gives them back to the
+// pool together, when End is called. The zero Chain is empty. One goroutine uses it.
+type Chain struct{ first *Buffer }
+
+// Release is the buffer's Release, for a Small one.
+func (c *Chain) Release(b *Buffer) {
+	if !b.unref() {
+		return
+	}
+	b.recycle()
+	b.next, c.first = c.first, b
+}
+
+// End gives back what was gathered. The Chain is empty thereafter.
+func (c *Chain) End() {
+	if c.first != nil {
+		put(class256, c.first)
+		c.first = nil
+	}
+}

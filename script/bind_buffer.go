@@ -38,12 +38,9 @@ func (r *Runtime) bindBuffer(o *goja.Object) {
 		case "utf8":
 			return r.vm.ToValue(len(encode(s, "utf8")))
 		case "base64", "base64url":
-			n := length(s)
-			text := strings.TrimRight(s.String(), "=")
-			if len(text) == n {
-				return r.vm.ToValue(n * 3 / 4)
-			}
-			return r.vm.ToValue(len(text) * 3 / 4)
+			text := s.String()
+			padding := min(len(text)-len(strings.TrimRight(text, "=")), 2)
+			return r.vm.ToValue((length(s) - padding) * 3 / 4)
 		case "hex":
 			return r.vm.ToValue(length(s) / 2)
 		case "utf16le":

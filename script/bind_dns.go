@@ -62,9 +62,12 @@ const (
 
 func resolveError(err error) int {
 	var dns *net.DNSError
+	var unknown *socket.NameError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &unknown):
+		return eaiNoName
 	case errors.Is(err, context.Canceled):
 		return eaiCanceled
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -24,6 +24,9 @@ func (r *Runtime) bindURL(o *goja.Object) {
 		if err != nil || u.Scheme == "" {
 			return goja.Undefined()
 		}
+		if u.Opaque == "" {
+			u = u.ResolveReference(u) // without dots
+		}
 		path := u.EscapedPath()
 		if u.Opaque != "" {
 			path = u.Opaque

@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -53,12 +54,14 @@ func lower(filename, source string, isModule bool) (string, error) {
 	if ext := filepath.Ext(filename); ext == ".ts" || ext == ".mts" || ext == ".cts" {
 		loader = api.LoaderTS
 	}
-	result := api.Transform(source, api.TransformOptions{
-		Loader:         loader,
-		Format:         api.FormatCommonJS,
-		Platform:       api.PlatformNode,
-		Target:         api.ES2017,
-		Supported:      map[string]bool{"class-field": true, "class-private-field": true, "bigint": true, "object-rest-spread": true},
+	options := api.TransformOptions{
+		Loader:   loader,
+		Format:   api.FormatCommonJS,
+		Platform: api.PlatformNode,
+		Target:   api.ES2017,
+		Supported: map[string]bool{
+			"class-field": true, "class-private-field": true, "bigint": true, "object-rest-spread": true, "dynamic-import": false,
+		},
 		Sourcemap:      api.SourceMapInline,
 		SourcesContent: api.SourcesContentExclude,
 		Sourcefile:     name,
@@ -67,8 +70,15 @@ func lower(filename, source string, isModule bool) (string, error) {
 			"import.meta.url": "__importMetaURL", "import.meta.filename": "__filename", "import.meta.dirname": "__dirname",
 			"import.meta.main": "__importMetaMain",
 		},
-		Banner: "",
-	})
+	}
+	result := api.Transform(source, options)
+	awaits := len(result.Errors) > 0 && strings.HasPrefix(result.Errors[0].Text, "Top-level await")
+	if awaits {
+		// Only what stays a module may await.
+		options.Format = api.FormatESModule
+		options.Supported["top-level-await"] = true
+		result = api.Transform(source, options)
+	}
 	if len(result.Errors) > 0 {
 		e := result.Errors[0]
 		if e.Location == nil {
@@ -77,10 +87,50 @@ func lower(filename, source string, isModule bool) (string, error) {
 		return "", fmt.Errorf("%s: Line %d:%d %s", filename, e.Location.Line, e.Location.Column+1, e.Text)
 	}
 	text := string(result.Code)
+	if awaits {
+		text = asyncBody(text)
+	}
 	if strings.Contains(text, "__importMeta") {
 		text = `const __importMetaURL = require("url").pathToFileURL(__filename).href, __importMetaMain = require.main === module; ` + text
 	}
 	return text, nil
+}
+
+// The statements of modules, in the form in which esbuild prints them.
+var (
+	importFrom    = regexp.MustCompile(`(?m)^import ([^"';]*?) from ("[^"\n]*");$`)
+	importOnly    = regexp.MustCompile(`(?m)^import ("[^"\n]*");$`)
+	exportList    = regexp.MustCompile(`(?m)^export \{[^}]*\};$`)
+	exportDefault = regexp.MustCompile(`(?m)^export default `)
+)
+
+// asyncBody makes the body of an asynchronous function of a module that awaits, as
+// printed by esbuild. Its exports come too late for whoever would require it, so that
+// it is good for a program, and not for a library.
+func asyncBody(text string) string {
+	text = importFrom.ReplaceAllStringFunc(text, func(statement string) string {
+		m := importFrom.FindStringSubmatch(statement)
+		names, module := m[1], m[2]
+		var parts []string
+		if i := strings.IndexByte(names, '{'); i >= 0 {
+			list := strings.TrimRight(names[i+1:], " \n}")
+			parts = append(parts, fmt.Sprintf("{%s } = require(%s)", strings.ReplaceAll(list, " as ", ": "), module))
+			names = strings.TrimRight(names[:i], ", \n")
+		}
+		for _, name := range strings.Split(names, ",") {
+			name = strings.TrimSpace(name)
+			if namespace, ok := strings.CutPrefix(name, "* as "); ok {
+				parts = append(parts, fmt.Sprintf("%s = require(%s)", namespace, module))
+			} else if name != "" {
+				parts = append(parts, fmt.Sprintf("%s = ((m) => m && m.__esModule ? m.default : m)(require(%s))", name, module))
+			}
+		}
+		return "const " + strings.Join(parts, ", ") + ";"
+	})
+	text = importOnly.ReplaceAllString(text, "require($1);")
+	text = exportList.ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat("\n", strings.Count(s, "\n")) })
+	text = exportDefault.ReplaceAllString(text, "exports.default = ")
+	return "(async () => { " + text + "\n})();"
 }
 
 // bindModule is what lib/module.js needs.

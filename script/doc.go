@@ -49,9 +49,13 @@
 // Descriptors are the script's own numbers, also on the operating system's network:
 // bind({fd}) takes a socket of the same script.
 //
-// Of the language goja lacks, among others: Intl, Atomics and shared memory,
-// regular expressions' flags d and v, top-level await. WeakRef holds what it refers
-// to for good, a FinalizationRegistry never calls, the elements of a Float16Array are
-// its numbers' bits, and a stack that overflows cannot be caught. Stacks of errors that the
-// engine makes have its own form until they are printed.
+// Of the language goja lacks, among others, Intl, Atomics and shared memory, and
+// regular expressions' flags d and v. A module that awaits at its top level is run as a
+// program and cannot be imported. WeakRef holds what it refers to for good, a
+// FinalizationRegistry never calls, the elements of a Float16Array are its numbers'
+// bits, and a stack that overflows cannot be caught. Stacks of errors that the engine
+// makes have its own form until they are printed.
+//
+// In virtual time nothing happens while a script computes: one that waits for Date.now
+// to go on waits for ever.
 package script

@@ -144,8 +144,13 @@ func runNodeOnHost(_ *testing.T, cfg Config, file string) nodeResult {
 	return runNode(cfg, file, inRealTime)
 }
 
+// addDefaultRoute gives a host a default route. Groups have none of their own; where a
+// machine has a default route, they take that.
+func addDefaultRoute(h *lab.Host) error { return h.AddRoute(stack.Route{Interface: "eth0"}) }
+
 func newNodeHost(t *testing.T, cfg lab.Config) (*lab.Lab, *lab.Host) {
 	t.Helper()
+	cfg.Stack.DADTransmits = -1 // addresses can be used at once
 	l := lab.New(cfg)
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
@@ -154,12 +159,12 @@ func newNodeHost(t *testing.T, cfg lab.Config) (*lab.Lab, *lab.Host) {
 	})
 	h := l.AddHost("node")
 	lan := l.AddSwitch("lan")
-	if _, err := h.Attach(lan, lab.LinkConfig{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}); err != nil {
+	if _, err := h.Attach(lan, lab.LinkConfig{Addresses: []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fd00::1/64"),
+	}}); err != nil {
 		t.Fatal(err)
 	}
-	// Groups have no route of their own; where a machine has a default route, they
-	// take that.
-	if err := h.AddRoute(stack.Route{Interface: "eth0"}); err != nil {
+	if err := addDefaultRoute(h); err != nil {
 		t.Fatal(err)
 	}
 	return l, h

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/dop251/goja"
 
@@ -108,13 +109,11 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Stderr == nil {
 		cfg.Stderr = io.Discard
 	}
-	if cfg.Dir == "" {
-		dir, err := os.Getwd()
-		if err != nil {
-			return nil, err
-		}
-		cfg.Dir = dir
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, err
 	}
+	cfg.Dir = dir
 	if cfg.Name == "" {
 		cfg.Name, _ = os.Hostname()
 	}
@@ -191,9 +190,12 @@ func (r *Runtime) Interrupt() {
 }
 
 // Signal makes process emit a signal's event, "SIGINT" say. If the script does not
-// listen for it, the script is ended as by Stop. It may be called from any goroutine.
+// listen for it, the script is ended as by Stop; so is one that is too busy to hear of
+// it for a second. It may be called from any goroutine; not in virtual time.
 func (r *Runtime) Signal(name string) {
+	busy := time.AfterFunc(time.Second, r.Interrupt)
 	r.loop.Post(func() {
+		busy.Stop()
 		if r.hooks.signal == nil {
 			return
 		}

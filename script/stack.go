@@ -44,6 +44,12 @@ func nodeFrame(name, place string) string {
 	if strings.HasPrefix(place, libPrefix) {
 		place = "node:" + strings.TrimPrefix(strings.Replace(place, ".js:", ":", 1), libPrefix)
 	}
+	if i := strings.LastIndex(place, ":1:"); i >= 0 && !strings.HasPrefix(place, "node:") {
+		// In front of the first line is the wrapper.
+		if c, err := strconv.Atoi(place[i+len(":1:"):]); err == nil && c > len(wrapper) {
+			place = place[:i] + ":1:" + strconv.Itoa(c-len(wrapper))
+		}
+	}
 	if name == "" || name == "<anonymous>" {
 		return "    at " + place
 	}
@@ -135,11 +141,15 @@ func excerpt(file, line, column string) string {
 	return fmt.Sprintf("%s:%d\n%s\n%s^\n\n", file, n, lines[n-1], strings.Repeat(" ", max(c-1, 0)))
 }
 
+// lineAndColumn matches where a message says that something is wrong.
+var lineAndColumn = regexp.MustCompile(`Line (\d+):(\d+) `)
+
 // syntaxError is an error of compiling as Node prints it.
 func (r *Runtime) syntaxError(filename string, err error) *goja.Object {
 	message := err.Error()
 	var c *goja.CompilerSyntaxError
-	if errors.As(err, &c) {
+	isCompiler := errors.As(err, &c) // whose columns are those of the wrapped source
+	if isCompiler {
 		message = c.Message
 	}
 	message = strings.TrimPrefix(message, "SyntaxError: ")
@@ -148,7 +158,12 @@ func (r *Runtime) syntaxError(filename string, err error) *goja.Object {
 	if e != nil {
 		return r.vm.NewTypeError(message)
 	}
-	if m := regexp.MustCompile(`Line (\d+):(\d+) `).FindStringSubmatch(message); m != nil {
+	if m := lineAndColumn.FindStringSubmatch(message); m != nil {
+		if c, _ := strconv.Atoi(m[2]); m[1] == "1" && c > len(wrapper) && isCompiler {
+			m[2] = strconv.Itoa(c - len(wrapper))
+			message = strings.Replace(message, m[0], "Line 1:"+m[2]+" ", 1)
+			o.Set("message", message)
+		}
 		o.Set("stack", fmt.Sprintf("SyntaxError: %s\n    at %s:%s:%s", message, filename, m[1], m[2]))
 	} else {
 		o.Set("stack", fmt.Sprintf("SyntaxError: %s\n    at %s", message, filepath.Clean(filename)))

@@ -27,7 +27,7 @@
 // Errors that the kernel has a word for are that word: a bare [syscall.Errno],
 // which costs no allocation, compares with == and answers [errors.Is]. Who
 // presents errors to people wraps them. Three errors are not errnos:
-// [net.ErrClosed] after Close, [ErrCancelled] from Wait, and errors that answer
+// [ErrClosed] after Close, [ErrCancelled] from Wait, and errors that answer
 // [ErrNotSupported], for what a network cannot do. An option is honoured or
 // refused, never silently ignored.
 //
@@ -92,6 +92,6 @@
 //
 // Datagrams only. Options are integers; what needs more (memberships, the
 // error queue) has methods of its own. Abilities that only some networks have
-// are optional interfaces, of the Network ([Resolver]) or of the Socket
+// are optional interfaces, of the Network ([Resolver], [PollerNetwork]) or of the Socket
 // ([Receiver], [Acceptor], [Interceptor]).
 package socket

@@ -40,6 +40,6 @@ type Interface struct {
 // resolver.
 type Resolver interface {
 	// LookupNetIP returns the addresses of a host. The network is "ip",
-	// "ip4" or "ip6". Errors are *net.DNSError.
+	// "ip4" or "ip6". Errors are *NameError or *net.DNSError.
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }

@@ -10,7 +10,7 @@ type Receiver interface {
 	// messages to fill it does not block.
 	//
 	// It returns ErrCancelled if cancel fires first, or had fired before,
-	// and net.ErrClosed if the socket is closed; nothing was taken then. A
+	// and ErrClosed if the socket is closed; nothing was taken then. A
 	// nil cancel never fires.
 	//
 	// Several may wait at once, beside those in Wait and what Notify will

@@ -27,7 +27,7 @@ func (f Family) String() string {
 
 // A Socket is a UDP socket. It never blocks, except in Wait. All methods may
 // be called from any goroutine at any time; after Close they return
-// [net.ErrClosed].
+// [ErrClosed].
 type Socket interface {
 	// Family returns what the socket was opened with.
 	Family() Family
@@ -93,7 +93,7 @@ type Socket interface {
 
 	// Wait blocks until one of the events in mask holds, and returns nil.
 	// It returns ErrCancelled if cancel fires first, or had fired before,
-	// and net.ErrClosed if the socket is closed. A nil cancel never fires.
+	// and ErrClosed if the socket is closed. A nil cancel never fires.
 	//
 	// EINVAL: there is no event in mask.
 	Wait(mask Events, cancel *Cancel) error
@@ -133,7 +133,7 @@ type Socket interface {
 	Stats() Stats
 
 	// Close gives up the port, wakes every waiter and drops what is queued
-	// as SocketClosed. A second Close returns net.ErrClosed.
+	// as SocketClosed. A second Close returns ErrClosed.
 	Close() error
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"net"
 	"net/netip"
 	"syscall"
 
@@ -60,7 +59,7 @@ func (s *Socket) AcceptSocket(admit func(peer, own netip.AddrPort) drop.Reason) 
 		}
 		n := newSocket(s.stack, s.Family())
 		if !s.stack.sockets.add(n) {
-			return nil, net.ErrClosed
+			return nil, socket.ErrClosed
 		}
 		err := s.accept(n, f, peer)
 		if err == nil {
@@ -99,14 +98,14 @@ func (s *Socket) accept(n *Socket, f flow, peer netip.AddrPort) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed.Load():
-		return net.ErrClosed
+		return socket.ErrClosed
 	case s.peer.IsValid():
 		return syscall.EINVAL
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed.Load() {
-		return net.ErrClosed // with the stack
+		return socket.ErrClosed // with the stack
 	}
 	t, q := &s.stack.ports, &s.queue
 	t.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -197,7 +196,7 @@ func TestAcceptRefuses(t *testing.T) {
 		t.Errorf("an Accept that failed left %d sockets open", after-before)
 	}
 	flow.Close()
-	if _, err := flow.Accept(nil); err != net.ErrClosed {
+	if _, err := flow.Accept(nil); err != socket.ErrClosed {
 		t.Errorf("on a closed socket: %v", err)
 	}
 	checkLedger(t, h)
@@ -436,8 +435,8 @@ func TestAcceptIntoAClosedSocket(t *testing.T) {
 	}
 	n := b.open(t, "")
 	n.Close()
-	if err := s.accept(n, f, netip.MustParseAddrPort("10.0.0.1:9")); err != net.ErrClosed {
-		t.Errorf("accept: %v, want %v", err, net.ErrClosed)
+	if err := s.accept(n, f, netip.MustParseAddrPort("10.0.0.1:9")); err != socket.ErrClosed {
+		t.Errorf("accept: %v, want %v", err, socket.ErrClosed)
 	}
 	if got := payloads(t, s); len(got) != 1 {
 		t.Errorf("%q is queued", got)

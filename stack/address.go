@@ -62,7 +62,11 @@ func (a address) any() address {
 func (a address) isUnspecified() bool { return a.hi == 0 && (a.lo == 0 || a.lo == mapped) }
 
 // isMulticast reports whether it is a group, of either family.
-func (a address) isMulticast() bool { return a.hi>>56 == 0xff || a.is4() && a.ipv4().isMulticast() }
+func (a address) isMulticast() bool { return a.isMulticast6() || a.is4() && a.ipv4().isMulticast() }
+
+// isMulticast6 reports whether it is a group of IPv6. A v4-mapped group in a message of
+// MLD or of neighbour discovery is none.
+func (a address) isMulticast6() bool { return a.hi>>56 == 0xff }
 
 // isLoopback reports whether it is ::1 or in 127.0.0.0/8.
 func (a address) isLoopback() bool { return a == loopback6 || a.is4() && a.ipv4().isLoopback() }

@@ -1,9 +1,10 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"syscall"
+
+	"github.com/castnet-go/castnet/socket"
 )
 
 // Bind gives the socket its own address and port.
@@ -11,7 +12,7 @@ func (s *Socket) Bind(addr netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	if s.six {
 		return s.stack.six.bind(s, addr)

@@ -1,9 +1,10 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"syscall"
+
+	"github.com/castnet-go/castnet/socket"
 )
 
 // Connect sets the peer, or takes it back.
@@ -12,7 +13,7 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed.Load():
-		return net.ErrClosed
+		return socket.ErrClosed
 	case peer == netip.AddrPort{}:
 		s.disconnect()
 		return nil

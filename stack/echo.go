@@ -1,13 +1,13 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
 
 	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -43,7 +43,7 @@ func (s *Stack) OpenEcho(fn func(Echo)) (*EchoPort, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s.state.Load().closed {
-		return nil, net.ErrClosed
+		return nil, socket.ErrClosed
 	}
 	if len(e.open) >= s.cfg.Limits.EchoPorts {
 		return nil, text.Errorf("stack: %d echo ports are open already", len(e.open))
@@ -100,7 +100,7 @@ func (p *EchoPort) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.open[p.id] != p {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	delete(e.open, p.id)
 	return nil

@@ -3,13 +3,13 @@ package stack
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -60,7 +60,7 @@ func TestEcho(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := p.Close(); err != net.ErrClosed {
+	if err := p.Close(); err != socket.ErrClosed {
 		t.Errorf("a second Close: %v", err)
 	}
 	checkLedger(t, a, b)

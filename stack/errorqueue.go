@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"syscall"
 	"time"
@@ -94,7 +93,7 @@ func (s *Socket) queueError(e errorEntry, payload []byte) bool {
 // TryRecvError takes the first entry off the error queue.
 func (s *Socket) TryRecvError(m *socket.ErrorMessage) error {
 	if s.closed.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	s.queue.mu.Lock()
 	q := s.errors.Load()

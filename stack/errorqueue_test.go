@@ -31,7 +31,7 @@ func queuedErrors(t testing.TB, s *Socket) (list []string) {
 		switch err := s.TryRecvError(&m); err {
 		case nil:
 			list = append(list, m.Origin.String()+" "+m.Errno.Error()+" "+m.Addr.String()+" "+string(m.Buf))
-		case syscall.EAGAIN, net.ErrClosed:
+		case syscall.EAGAIN, socket.ErrClosed:
 			return list
 		default:
 			t.Fatal(err)
@@ -87,7 +87,7 @@ func TestErrorQueueIsCharged(t *testing.T) {
 	if got := queued(); got != 0 {
 		t.Errorf("closed, %d bytes are used", got)
 	}
-	if err := s.TryRecvError(new(socket.ErrorMessage)); err != net.ErrClosed {
+	if err := s.TryRecvError(new(socket.ErrorMessage)); err != socket.ErrClosed {
 		t.Errorf("closed: %v", err)
 	}
 	checkLedger(t, h)
@@ -245,7 +245,7 @@ func TestWaitForErrors(t *testing.T) {
 		go func() { done <- s.Wait(socket.ErrorQueued, nil) }()
 		synctest.Wait()
 		s.Close()
-		if err := <-done; err != net.ErrClosed || calls != 3 {
+		if err := <-done; err != socket.ErrClosed || calls != 3 {
 			t.Errorf("Wait of a closed socket: %v, notified %d times", err, calls)
 		}
 	})

@@ -31,10 +31,8 @@ func (l *lane) plain(b *packet.Buffer) *Socket {
 	h := (*[plainHeaders]byte)(f)
 	ethernet := binary.BigEndian.Uint64(h[0:])
 	if ethernet>>16 != i.macWord>>16 || h[12] != 0x08 || h[13] != 0x00 { // EtherTypeIPv4
-		if ethernet>>16 == i.macWord>>16 && h[12] == 0x86 && h[13] == 0xdd { // EtherTypeIPv6
-			if six := i.stack.six; six != nil {
-				return six.plain(l, b, f)
-			}
+		if six := i.stack.six; six != nil && ethernet>>16 == i.macWord>>16 && h[12] == 0x86 && h[13] == 0xdd { // EtherTypeIPv6
+			return six.plain(l, b, f)
 		}
 		return nil
 	}

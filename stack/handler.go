@@ -2,12 +2,12 @@ package stack
 
 import (
 	"maps"
-	"net"
 	"syscall"
 
 	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
 )
@@ -106,7 +106,7 @@ func (s *Stack) sendPacket(b *packet.Buffer) (*packet.Buffer, error) {
 		return b, syscall.EINVAL
 	}
 	if s.state.Load().closed {
-		return b, net.ErrClosed
+		return b, socket.ErrClosed
 	}
 	q := query{
 		src: ipv4OfBytes(h.Source4()).address(), dst: ipv4OfBytes(h.Destination4()).address(),

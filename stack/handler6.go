@@ -1,11 +1,11 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"syscall"
 
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -18,7 +18,7 @@ func (s *Stack) sendPacket6(b *packet.Buffer) (*packet.Buffer, error) {
 		return b, syscall.EINVAL
 	}
 	if s.state.Load().closed {
-		return b, net.ErrClosed
+		return b, socket.ErrClosed
 	}
 	q := query{
 		src: addressOf16(h.Source16()), dst: addressOf16(h.Destination16()),

@@ -3,7 +3,6 @@ package stack
 import (
 	"bytes"
 	"errors"
-	"net"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -93,7 +93,7 @@ func TestHandlerIsGivenUp(t *testing.T) {
 		}
 	}
 	h.Close()
-	if err := h.Handle(wire.ProtocolTCP, k.handle); !errors.Is(err, net.ErrClosed) {
+	if err := h.Handle(wire.ProtocolTCP, k.handle); !errors.Is(err, socket.ErrClosed) {
 		t.Errorf("Handle on a closed stack: %v", err)
 	}
 	if len(k.got) != 0 {
@@ -259,7 +259,7 @@ func TestSendPacketRefuses(t *testing.T) {
 		t.Errorf("the ledger went from %+v to %+v", before, after)
 	}
 	h.Close()
-	if err := h.SendPacket(rawPacket("10.0.0.2:0", "10.0.0.9:0", "")); err != net.ErrClosed {
+	if err := h.SendPacket(rawPacket("10.0.0.2:0", "10.0.0.9:0", "")); err != socket.ErrClosed {
 		t.Errorf("closed: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package stack
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -304,7 +303,7 @@ func TestHookMaySend(t *testing.T) {
 	l.deliver(datagram{payload: "x"}.frame())
 	l.expect(t, "answered", `10.0.0.2:5 > 10.0.0.9:9 UDP 4 B "seen"`)
 	h.Close()
-	if err := h.SetHooks(Hooks{}); !errors.Is(err, net.ErrClosed) {
+	if err := h.SetHooks(Hooks{}); !errors.Is(err, socket.ErrClosed) {
 		t.Errorf("SetHooks on a closed stack: %v", err)
 	}
 	checkLedger(t, h)

@@ -113,6 +113,9 @@ func (s *Stack) icmpError6(b *packet.Buffer, m *wire.ICMPv6Header, body []byte, 
 	if local == unspecified6 || local.isMulticast() {
 		return drop.ICMPUnmatched // sockets may be bound to it, and send from another
 	}
+	if local.is4() || peer.is4() {
+		return drop.ICMPUnmatched // no packet of IPv6 has such an address, and IPv4's sockets are not asked
+	}
 	sk := s.quoted(flow{src: peer, dst: local, ports: binary.BigEndian.Uint32(payload), device: int32(from.index)})
 	if sk == nil {
 		return drop.ICMPUnmatched

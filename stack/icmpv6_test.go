@@ -352,6 +352,31 @@ func TestICMPv6ErrorsReachTheSocket(t *testing.T) {
 	}
 }
 
+// An error of ICMPv6 that quotes v4-mapped addresses is about nobody's datagram: such
+// packets are not sent, and neither IPv4's sockets nor dual-stack ones are told of it.
+func TestICMPv6ErrorsAreNotAboutIPv4(t *testing.T) {
+	us, them := netip.MustParseAddrPort("[::ffff:10.0.0.2]:7"), netip.MustParseAddrPort("[::ffff:10.0.0.9]:9")
+	for _, dual := range []bool{false, true} {
+		h, l := onCable6(t, Config{})
+		if err := h.eth0.AddAddress(netip.MustParsePrefix("10.0.0.2/24")); err != nil {
+			t.Fatal(err)
+		}
+		var s *Socket
+		if dual {
+			s = h.connected6(t, us.String(), them.String())
+		} else {
+			s = h.connected(t, "10.0.0.2:7", "10.0.0.9:9")
+		}
+		l.deliver(errorFrame6("2001:db8::1", 1, 4, 0, us, them, "payload"))
+		l.deliver(errorFrame6("2001:db8::1", 2, 0, 1280, us, them, "payload"))
+		if got, _ := s.Option(socket.Error); got != 0 {
+			t.Errorf("dual %v: the error is %v", dual, syscall.Errno(got))
+		}
+		checkDrops(t, h, drop.ICMPUnmatched, 2)
+		checkLedger(t, h)
+	}
+}
+
 // An error that quotes a datagram behind extension headers finds its socket too.
 func TestICMPv6ErrorsQuoteExtensionHeaders(t *testing.T) {
 	h, l := onCable6(t, Config{})

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"syscall"
 
 	"github.com/castnet-go/castnet/socket"
@@ -16,7 +15,7 @@ func (s *Socket) Intercept() error {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed.Load():
-		return net.ErrClosed
+		return socket.ErrClosed
 	case s.stack.cfg.Unprivileged:
 		return syscall.EPERM
 	case s.isBound():

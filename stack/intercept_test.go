@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -134,7 +133,7 @@ func TestInterceptIsABind(t *testing.T) {
 		"one by a device":   {func(s *Socket) { setOption(t, s, socket.BindInterface, lo) }, syscall.EADDRINUSE},
 		"one that shares":   {func(s *Socket) { setOption(t, s, socket.ReusePort, 1) }, syscall.EADDRINUSE},
 		"one that is bound": {func(s *Socket) { s.Bind(netip.MustParseAddrPort("0.0.0.0:0")) }, syscall.EINVAL},
-		"one that is shut":  {func(s *Socket) { s.Close() }, net.ErrClosed},
+		"one that is shut":  {func(s *Socket) { s.Close() }, socket.ErrClosed},
 	} {
 		s := h.open(t, "")
 		c.make(s)

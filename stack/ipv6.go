@@ -15,14 +15,20 @@ type version6 struct {
 	// input is the way in for a packet whose IPv6 header begins at the offset.
 	input func(l *lane, b *packet.Buffer, at int) *Socket
 
+	// plain is the short way in, for a frame that says that it holds IPv6.
+	plain func(l *lane, b *packet.Buffer, f []byte) *Socket
+	// wrap and put are a path's, for one to a destination of IPv6.
+	wrap func(p *path, b *packet.Buffer, payload []byte)
+	put  func(p *path, h []byte, length uint64)
+	// bind and toward are a Socket's, and override takes in what a Message to a
+	// destination of IPv6 says of its path.
+	bind     func(s *Socket, addr netip.AddrPort) error
+	toward   func(s *Socket, to netip.Addr) (query, error)
+	override func(s *Socket, q query, m *socket.Message) (query, error)
+
 	// route is routeInto for a destination of IPv6.
 	route func(s *Stack, p *path, q query) error
 
-	// bind and toward are the Socket's, plain the lane's and wrap the path's.
-	bind   func(s *Socket, addr netip.AddrPort) error
-	toward func(s *Socket, to netip.Addr) (query, error)
-	plain  func(l *lane, b *packet.Buffer, f []byte) *Socket
-	wrap   func(p *path, b *packet.Buffer, payload []byte)
 	// sendPacket is Stack.sendPacket for a packet of IPv6, and dissect tells a hook of
 	// one.
 	sendPacket func(s *Stack, b *packet.Buffer) (*packet.Buffer, error)
@@ -59,11 +65,13 @@ var loopbackAddresses6 = []ifaddr6{{loopback6, 128, OriginManual, AddressPreferr
 // ipv6 is what stacks of New have.
 var ipv6 = &version6{
 	input:         (*lane).ipv6,
-	route:         (*Stack).routeInto6,
-	bind:          (*Socket).bind6,
-	toward:        (*Socket).toward6,
 	plain:         (*lane).plain6,
 	wrap:          (*path).wrap6,
+	put:           (*path).put6,
+	bind:          (*Socket).bind6,
+	override:      (*Socket).override6,
+	route:         (*Stack).routeInto6,
+	toward:        (*Socket).toward6,
 	sendPacket:    (*Stack).sendPacket6,
 	dissect:       (*Packet).dissect,
 	solicit:       (*Interface).solicit,

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"runtime"
 	"runtime/debug"
@@ -38,7 +37,7 @@ func echoer(t testing.TB, s *Socket, each func()) {
 			if _, err := s.TrySend(ms); err != nil {
 				t.Error(err)
 			}
-		case net.ErrClosed:
+		case socket.ErrClosed:
 			return
 		default:
 			t.Errorf("told of data that is not there: %v", err)

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"slices"
 	"syscall"
 
@@ -95,7 +94,7 @@ func (s *Socket) ChangeGroup(change socket.GroupChange, g socket.Group) error {
 	s.mu.Lock()
 	if s.closed.Load() {
 		s.mu.Unlock()
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	by := (*Socket).change
 	if !g.Address.Is4() {

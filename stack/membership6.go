@@ -18,7 +18,7 @@ const (
 // have to be programmed anew. The caller holds s.mu.
 func (s *Socket) change6(change socket.GroupChange, g socket.Group) (*Interface, error) {
 	group := addressOf(g.Address)
-	if group.hi>>56 != 0xff {
+	if !group.isMulticast6() {
 		return nil, syscall.EINVAL
 	}
 	joined := s.match.Load().groups

@@ -80,14 +80,14 @@ func (l *lane) mld(b *packet.Buffer, src address) {
 			return
 		}
 		q, err := wire.ParseMLDQuery(message)
-		if err != nil || !q.IsGeneral() && !q.Group.IsMulticast() {
+		if err != nil || !q.IsGeneral() && !addressOf(q.Group).isMulticast6() {
 			l.drop(b, drop.DatagramMalformed)
 			return
 		}
 		s.mldQuery(&q)
 	case wire.ICMPv6MLDv1Report:
 		h, err := wire.ParseMLD(message)
-		if err != nil || !h.Group().IsMulticast() {
+		if err != nil || !addressOf(h.Group()).isMulticast6() {
 			l.drop(b, drop.DatagramMalformed)
 			return
 		}

@@ -1,10 +1,13 @@
 package stack
 
 import (
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
@@ -93,6 +96,29 @@ func TestRFC2710_4_ReportsOfOthers(t *testing.T) {
 	m.query6(wire.MLDQuery{Group: groupAddr(h1), MaxResponse: 10 * time.Second})
 	m.cable.deliver(mldFrame(h1, body))
 	m.says(t, time.Minute, "IS_EX ff15::1 {}")
+}
+
+// What another host claims to hear is about groups of IPv6 only: one of IPv4, which the
+// same interface is in and has a report due for, is not touched.
+func TestReportsOfMLDLeaveIPv4Alone(t *testing.T) {
+	m := newMember6(t, Config{}, us6, "10.0.0.2/24")
+	m.joins(t, g1, g2)
+	m.take(time.Minute)
+	m.query6(wire.MLDQuery{Version: 1, MaxResponse: 10 * time.Second})
+	m.query(wire.IGMPQuery{Version: 2, MaxResponse: 10 * time.Second})
+	for _, g := range []string{g2, g1} {
+		body := make([]byte, wire.MLDHeaderLen)
+		wire.PutMLD(body, wire.ICMPv6MLDv1Report, netip.MustParseAddr("::ffff:"+g))
+		m.cable.deliver(mldFrame("ff02::1", body))
+	}
+	checkDrops(t, m.host, drop.DatagramMalformed, 2)
+	m.listen()
+	said := m.take(time.Minute)
+	slices.SortFunc(said, func(a, b saying) int { return strings.Compare(a.text, b.text) })
+	if len(said) != 2 || said[0].text != "v2 "+g1 || said[1].text != "v2 "+g2 {
+		t.Errorf("said %v", said)
+	}
+	checkLedger(t, m.host)
 }
 
 func TestRFC2710_4_UnsolicitedReports(t *testing.T) {

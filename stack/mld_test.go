@@ -250,6 +250,21 @@ func TestRFC9777_6_2_5_SourcesAskedAboutAddUp(t *testing.T) {
 	m.says(t, time.Hour)
 }
 
+// A source that is v4-mapped is nobody's, and is told like any other.
+func TestMLDTellsOfMappedSources(t *testing.T) {
+	m := newMember6(t, Config{}, us6)
+	s := m.open6(t, "")
+	m.change(t, s, socket.JoinSource, h3, "1")
+	g := groupOn(h3, m.eth0)
+	g.Source = netip.MustParseAddr("::ffff:10.0.0.1")
+	if err := s.ChangeGroup(socket.JoinSource, g); err != nil {
+		t.Fatal(err)
+	}
+	m.take(time.Minute)
+	m.query6(wire.MLDQuery{Group: groupAddr(h3), MaxResponse: time.Second})
+	m.says(t, time.Minute, "IS_IN ff35::7 {::ffff:10.0.0.1 1}")
+}
+
 func TestRFC9777_5_1_8_TheQuerierSaysHowOften(t *testing.T) {
 	m := newMember6(t, Config{}, us6)
 	for _, tc := range []struct {
@@ -395,6 +410,8 @@ func TestStrictMLD(t *testing.T) {
 		"no options":                {"fe80::9", 1, "", general, drop.MartianSource, false},
 		"an alert for others":       {"fe80::9", 1, notMLD, general, drop.MartianSource, false},
 		"about one host":            {"fe80::9", 1, alert, wire.MLDQuery{Group: groupAddr("2001:db8::2")}.AppendTo(nil), drop.DatagramMalformed, false},
+		"about a group of IPv4":     {"fe80::9", 1, alert, wire.MLDQuery{Group: groupAddr("::ffff:239.1.2.3")}.AppendTo(nil), drop.DatagramMalformed, false},
+		"a report of one of IPv4":   {"fe80::9", 1, alert, report("::ffff:239.1.2.3"), drop.DatagramMalformed, false},
 		"another's report":          {"fe80::9", 1, alert, report("ff15::9"), drop.None, false},
 		"another's report from ::":  {"::", 1, alert, report("ff15::9"), drop.None, false},
 		"a report from afar":        {"2001:db8::9", 1, alert, report("ff15::9"), drop.MartianSource, false},

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
@@ -78,7 +78,7 @@ func (i *Interface) enable6() (*interface6, error) {
 	n := st.byIndex(i.index)
 	switch {
 	case st.closed:
-		return nil, net.ErrClosed
+		return nil, socket.ErrClosed
 	case n == nil:
 		return nil, text.Errorf("stack: interface %q was removed", i.name)
 	case i.MTU() < wire.IPv6MinMTU:
@@ -252,7 +252,7 @@ func (i *Interface) addAddress6(p netip.Prefix) error {
 	st := i.stack.state.Load()
 	if st.closed {
 		x.mu.Unlock()
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	holder := st.local6(addr, i)
 	if x.find(addr) != nil {

@@ -187,11 +187,12 @@ func (x *interface6) ask(target address, testing bool, options wire.NDPOptions) 
 func (l *lane) neighborAdvertisement(x *interface6, b *packet.Buffer, src, dst address, message []byte) {
 	i := l.iface
 	m, err := wire.ParseNeighborAdvertisement(message)
-	if err != nil || dst.isMulticast() && m.Solicited {
+	target := addressOf(m.Target)
+	if err != nil || dst.isMulticast() && m.Solicited || target.is4() {
+		// A v4-mapped target would be a neighbour of IPv4, of which ARP alone tells.
 		l.drop(b, drop.NDPInvalid)
 		return
 	}
-	target := addressOf(m.Target)
 	x.mu.Lock()
 	own, duplicate := x.claimed(target, nil)
 	x.finish()

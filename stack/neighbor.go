@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/castnet-go/castnet/internal/text"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
 )
@@ -405,7 +405,7 @@ func (i *Interface) AddNeighbor(addr netip.Addr, mac wire.MAC) error {
 	st := i.stack.state.Load()
 	switch n := st.byIndex(i.index); {
 	case st.closed:
-		return net.ErrClosed
+		return socket.ErrClosed
 	case n == nil:
 		return text.Errorf("stack: interface %q was removed", i.name)
 	case i.kind != link.Ethernet:

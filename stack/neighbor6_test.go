@@ -277,6 +277,7 @@ func TestRFC4861_7_1_validation(t *testing.T) {
 		"test not to its group":      ns("::", linkLocalA, linkLocalA, wire.MAC{}),
 		"test with an option":        ns("::", group6(linkLocalA), linkLocalA, macPeer),
 		"NA of a group":              {message: advertising("ff02::5", "SO", macPeer)},
+		"NA of a v4-mapped address":  {message: advertising("::ffff:10.0.0.9", "SO", macPeer)},
 		"solicited NA to a group":    {dst: "ff02::1", message: advertising(peer6, "SO", macPeer)},
 		"RA from a global address":   {src: "2001:db8::b", dst: "ff02::1", message: wire.RouterAdvertisement{RouterLifetime: time.Hour}},
 		"RS from :: with an option":  {src: "::", message: wire.RouterSolicitation{Options: slla(macPeer)}},

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"math"
-	"net"
 	"syscall"
 
 	"github.com/castnet-go/castnet/socket"
@@ -70,7 +69,7 @@ func (s *Socket) SetOption(opt socket.Option, value int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	next := s.opts
 	if opt == socket.Transparent && value != 0 && s.stack.cfg.Unprivileged {
@@ -220,7 +219,7 @@ func (s *Socket) Option(opt socket.Option) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed.Load() {
-		return 0, net.ErrClosed
+		return 0, socket.ErrClosed
 	}
 	if b := s.opts.boolean(opt); b != nil {
 		return asInt(*b), nil

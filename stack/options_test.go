@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -92,10 +91,10 @@ func TestOptions(t *testing.T) {
 				}
 			}
 			s.Close()
-			if _, err := s.Option(o); err != net.ErrClosed {
+			if _, err := s.Option(o); err != socket.ErrClosed {
 				t.Errorf("after Close: %v", err)
 			}
-			if err := s.SetOption(o, 0); err != net.ErrClosed {
+			if err := s.SetOption(o, 0); err != socket.ErrClosed {
 				t.Errorf("set after Close: %v", err)
 			}
 		})
@@ -223,8 +222,8 @@ func TestEverythingAfterClose(t *testing.T) {
 		"TrySend": sendErr, "TrySend of two": batchErr, "TryPeek": s.TryPeek(new(socket.Message)), "PeerAddr": peerErr,
 		"Wait": s.Wait(socket.Readable, nil),
 	} {
-		if err != net.ErrClosed {
-			t.Errorf("%s: %v, want net.ErrClosed", what, err)
+		if err != socket.ErrClosed {
+			t.Errorf("%s: %v, want socket.ErrClosed", what, err)
 		}
 	}
 	if a := fmt.Sprint(s.LocalAddr()); a != "10.0.0.2:7" {

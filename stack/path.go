@@ -397,23 +397,11 @@ func (p *path) linkLen() int {
 // wrap makes a datagram of a payload, in an empty buffer. It is the payload that
 // is summed, not the copy, which may not have reached the cache yet.
 func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
-	length := uint64(wire.UDPHeaderLen + len(payload))
 	if p.usual {
-		// The same as below, in one go.
-		f := b.Extend(plainHeaders, len(payload))
-		checksum := ^fold(p.udpSum + 2*uint32(length) + uint32(wire.CopySum(f[plainHeaders:], payload)))
-		if checksum == 0 {
-			checksum = 0xffff // zero would say that there is none (RFC 768)
-		}
-		h := (*[plainHeaders]byte)(f)
-		binary.BigEndian.PutUint64(h[6:], p.ethernet1)
-		binary.BigEndian.PutUint64(h[0:], p.ethernet0) // after the other, as it is loaded whole
-		binary.BigEndian.PutUint64(h[14:], p.ip0|(wire.IPv4HeaderLen+length)<<32)
-		binary.BigEndian.PutUint64(h[22:], p.ip1|uint64(^fold(p.ipSum+wire.IPv4HeaderLen+uint32(length)))<<32)
-		binary.BigEndian.PutUint32(h[30:], uint32(p.dst.lo))
-		binary.BigEndian.PutUint64(h[34:], p.udp0|length<<16|uint64(checksum))
+		p.wrapUsual(b, payload)
 		return
 	}
+	length := uint64(wire.UDPHeaderLen + len(payload))
 	if p.six {
 		st.six.wrap(p, b, payload)
 		return
@@ -437,6 +425,23 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	copy(f[at+wire.UDPHeaderLen:], payload)
 }
 
+// wrapUsual is wrap for the usual path, in one go.
+func (p *path) wrapUsual(b *packet.Buffer, payload []byte) {
+	length := uint64(wire.UDPHeaderLen + len(payload))
+	f := b.Extend(plainHeaders, len(payload))
+	checksum := ^fold(p.udpSum + 2*uint32(length) + uint32(wire.CopySum(f[plainHeaders:], payload)))
+	if checksum == 0 {
+		checksum = 0xffff // zero would say that there is none (RFC 768)
+	}
+	h := (*[plainHeaders]byte)(f)
+	binary.BigEndian.PutUint64(h[6:], p.ethernet1)
+	binary.BigEndian.PutUint64(h[0:], p.ethernet0) // after the other, as it is loaded whole
+	binary.BigEndian.PutUint64(h[14:], p.ip0|(wire.IPv4HeaderLen+length)<<32)
+	binary.BigEndian.PutUint64(h[22:], p.ip1|uint64(^fold(p.ipSum+wire.IPv4HeaderLen+uint32(length)))<<32)
+	binary.BigEndian.PutUint32(h[30:], uint32(p.dst.lo))
+	binary.BigEndian.PutUint64(h[34:], p.udp0|length<<16|uint64(checksum))
+}
+
 // wrapIP prepends the headers before the transport's to a packet.
 func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
 	length := uint64(p.header + b.Len())
@@ -447,7 +452,7 @@ func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
 // packet of that length.
 func (p *path) put(h []byte, length uint64, st *Stack) {
 	if p.six {
-		p.put6(h, length)
+		st.six.put(p, h, length)
 		return
 	}
 	ip0, sum := p.ip0|length<<32, p.ipSum+uint32(length)

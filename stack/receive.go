@@ -2,7 +2,6 @@ package stack
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -52,9 +51,15 @@ func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
 	if socket.Fields(s.reports.Load())&socket.FieldSegmentSize != 0 {
 		return s.receiveTrains(ms)
 	}
+	done := 0
+	if s.reports.Load() == 0 && s.stack.cfg.Tracer == nil {
+		done = s.receiveManySmall(ms)
+	}
+	if done == len(ms) {
+		return done, nil
+	}
 	in := inBatches.Get().(*inBatch)
 	defer inBatches.Put(in)
-	done := 0
 	for done < len(ms) {
 		most := min(len(ms)-done, runLength)
 		n := s.popMany(in, most)
@@ -80,7 +85,7 @@ func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
 // nothing is the answer when the queue is empty.
 func (s *Socket) nothing() error {
 	if s.closed.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	return syscall.EAGAIN
 }
@@ -136,6 +141,42 @@ func (s *Socket) receiveSmall(m *socket.Message) bool {
 	return true
 }
 
+// receiveManySmall is receiveSmall for as many as there are places for, up to one that
+// is not as small, or before which something was lost. It returns how many it took.
+func (s *Socket) receiveManySmall(ms []socket.Message) (n int) {
+	var spent packet.Chain
+	q := &s.queue
+	q.mu.Lock()
+	if q.gaps == nil && q.count > 0 {
+		most := min(len(ms), int(q.count), runLength)
+		mask := uint32(len(q.ring) - 1)
+		used, length := 0, 0
+		for n < most {
+			at := (q.head + uint32(n)) & mask
+			b := q.ring[at]
+			if !b.Small() || b.SegmentSize != 0 {
+				break
+			}
+			// The same as takeMany, in one go.
+			q.ring[at] = nil
+			payload := b.TransportBytes()[wire.UDPHeaderLen:]
+			used += b.TrueSize()
+			length += len(payload)
+			s.fillPlain(&ms[n], b, payload)
+			spent.Release(b)
+			n++
+		}
+		q.head += uint32(n)
+		q.count -= uint32(n)
+		q.used -= used
+		q.received += uint64(n)
+		q.bytes += uint64(length)
+	}
+	q.mu.Unlock()
+	spent.End()
+	return n
+}
+
 // pop takes the first datagram out of the queue and counts it as read. It
 // returns nil if there is none, or a train, and how many were lost since the last
 // read.
@@ -188,6 +229,17 @@ func (s *Socket) nextSize() int {
 // fill copies a payload, and what the socket reports of its packet, into m. The
 // headers were checked on the way in.
 func (s *Socket) fill(m *socket.Message, b *packet.Buffer, payload []byte, lost uint32) {
+	s.fillPlain(m, b, payload)
+	if s.reports.Load() != 0 {
+		s.report(m, b, b.NetworkBytes(), b.TransportBytes(), lost)
+	}
+	if s.stack.cfg.Tracer != nil {
+		s.stack.trace(trace.Read, s.stack.interfaceOf(b), b, s.describe())
+	}
+}
+
+// fillPlain is fill for a socket that has asked for no fields, on a stack that nobody traces.
+func (s *Socket) fillPlain(m *socket.Message, b *packet.Buffer, payload []byte) {
 	udp := b.TransportBytes()
 	ip := b.NetworkBytes()
 	m.Buf = m.Buf[:cap(m.Buf)]
@@ -199,12 +251,6 @@ func (s *Socket) fill(m *socket.Message, b *packet.Buffer, payload []byte, lost 
 		m.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), binary.BigEndian.Uint16(udp))
 	}
 	m.Set = 0
-	if s.reports.Load() != 0 {
-		s.report(m, b, ip, udp, lost)
-	}
-	if s.stack.cfg.Tracer != nil {
-		s.stack.trace(trace.Read, s.stack.interfaceOf(b), b, s.describe())
-	}
 }
 
 // sender6 returns who sent a packet to a socket of IPv6.

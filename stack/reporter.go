@@ -479,7 +479,7 @@ func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at, now instant)
 // before the third generation (RFC 2236, 3). The third knows every host.
 func (r *reporter) heard(key address) {
 	r.speak(r.now())
-	if g := r.set.table.find(r.set.hash(key), key); g != nil && r.current != generation3 {
+	if g := r.set.table.find(r.set.hash(key), key); g != nil && r.concerns(key) && r.current != generation3 {
 		s := &g.v.report
 		r.responses.cancel(&s.respond)
 		s.unsolicited, s.reported = 0, false

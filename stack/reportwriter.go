@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/castnet-go/castnet/wire"
@@ -31,7 +32,7 @@ func (w *reportWriter) add(t wire.RecordType, group address, list []address) {
 	most := (w.room - w.protocol.recordLen(0)) / w.protocol.width
 	for {
 		n := min(len(list), most)
-		r := wire.GroupRecord{Type: t, Group: group.netip(), Sources: wire.NewAddrList(netips(list[:n])...)}
+		r := wire.GroupRecord{Type: t, Group: group.netip(), Sources: w.sources(list[:n])}
 		if w.used+r.Len() > w.room {
 			w.flush()
 		}
@@ -41,6 +42,18 @@ func (w *reportWriter) add(t wire.RecordType, group address, list []address) {
 			return
 		}
 	}
+}
+
+// sources returns a list as records carry it. A source of a group of IPv6 may be v4-mapped.
+func (w *reportWriter) sources(list []address) (l wire.AddrList) {
+	for _, a := range list {
+		if w.protocol.ipv4 {
+			l = l.Append(a.netip())
+		} else {
+			l = l.Append(netip.AddrFrom16(a.bytes16()))
+		}
+	}
+	return l
 }
 
 func (w *reportWriter) flush() {

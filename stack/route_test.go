@@ -3,7 +3,6 @@ package stack
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -518,8 +517,8 @@ func TestChangesAfterCloseAreRefused(t *testing.T) {
 		}(),
 		"AddNeighbor": eth0.AddNeighbor(netip.MustParseAddr("10.0.0.9"), macPeer),
 	} {
-		if err != net.ErrClosed {
-			t.Errorf("%s: %v, want net.ErrClosed", what, err)
+		if err != socket.ErrClosed {
+			t.Errorf("%s: %v, want socket.ErrClosed", what, err)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -290,6 +289,8 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 // way of the one before them, which has just been looked at and so need not be
 // again. It returns how many there are.
 func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n int) {
+	quick := p.usual && s.stack.cfg.Tracer == nil
+	mark := s.opts.mark
 	most := min(p.mtu-p.header-wire.UDPHeaderLen, p.most())
 	payload := 0
 	for n < len(ms) && out.n < len(out.frames) {
@@ -297,7 +298,16 @@ func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n in
 		if m.Set != 0 || len(m.Buf) > most || !s.same(p, m.Addr) {
 			break
 		}
-		s.build(p, out.next(len(m.Buf)), m.Buf)
+		if quick && len(m.Buf) == out.size && out.n < out.fresh {
+			// The same as below, in one go.
+			b := out.frames[out.n]
+			out.n++
+			b.Flow, b.Mark = s.flow, mark
+			b.SetOwner(s)
+			p.wrapUsual(b, m.Buf)
+		} else {
+			s.build(p, out.next(len(m.Buf)), m.Buf)
+		}
 		payload += len(m.Buf)
 		n++
 	}
@@ -346,7 +356,7 @@ const sendFields = socket.SendFields &^ socket.FieldSegmentSize
 // if mayFail, and else ends the batch without being taken. The caller holds s.mu.
 func (s *Socket) ready(m *socket.Message, mayFail bool) (*path, error) {
 	if s.closed.Load() {
-		return nil, net.ErrClosed
+		return nil, socket.ErrClosed
 	}
 	// Linux binds before it looks at the message: a send that fails has bound.
 	if err := s.autobind(); err != nil {
@@ -417,7 +427,7 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 		if q.dst.is4() {
 			err = s.override(&q, m)
 		} else {
-			err = s.override6(&q, m)
+			q, err = s.stack.six.override(s, q, m)
 		}
 		if err != nil {
 			return nil, err
@@ -493,10 +503,10 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 // override6 is override for a destination of IPv6 (Linux's ip6_datagram_send_ctl): a
 // source must be one of the host's addresses, and one that is good on one link only
 // needs the interface that has it.
-func (s *Socket) override6(q *query, m *socket.Message) error {
+func (s *Socket) override6(q query, m *socket.Message) (query, error) {
 	if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
 		if q.device != 0 && q.device != m.Interface && s.opts.device != 0 {
-			return syscall.EINVAL
+			return q, syscall.EINVAL
 		}
 		q.device = m.Interface
 	}
@@ -505,19 +515,19 @@ func (s *Socket) override6(q *query, m *socket.Message) error {
 		var on *netif
 		if q.device != 0 {
 			if on = st.byIndex(q.device); on == nil {
-				return syscall.ENODEV
+				return q, syscall.ENODEV
 			}
 		}
 		if m.Set&socket.FieldLocal != 0 {
 			a := addressOf(m.Local.Addr())
 			switch {
 			case !m.Local.Addr().Is6():
-				return syscall.EINVAL
+				return q, syscall.EINVAL
 			case a == unspecified6: // the bound address stays
 			case a.isLinkLocal() && on == nil:
-				return syscall.EINVAL
+				return q, syscall.EINVAL
 			case !q.anySource && !s.opts.freeBind && st.local6(a, on.iface()) == nil:
-				return syscall.EINVAL
+				return q, syscall.EINVAL
 			default:
 				q.src = a
 			}
@@ -532,7 +542,7 @@ func (s *Socket) override6(q *query, m *socket.Message) error {
 	if m.Set&socket.FieldTOS != 0 {
 		q.tos = m.TOS
 	}
-	return nil
+	return q, nil
 }
 
 // build makes the packet of one datagram in an empty buffer. The caller holds

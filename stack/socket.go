@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -165,7 +164,7 @@ func (s *Socket) PeerAddr() (netip.AddrPort, error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed.Load():
-		return netip.AddrPort{}, net.ErrClosed
+		return netip.AddrPort{}, socket.ErrClosed
 	case s.peer.Port() == 0:
 		// Linux tells a peer by its port: one connected to port 0 has none.
 		return netip.AddrPort{}, syscall.ENOTCONN
@@ -178,7 +177,7 @@ func (s *Socket) Shutdown(how socket.How) error {
 	s.mu.Lock()
 	if s.closed.Load() {
 		s.mu.Unlock()
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	if how == 0 || how&^socket.ShutBoth != 0 {
 		s.mu.Unlock()
@@ -199,7 +198,7 @@ func (s *Socket) Close() error {
 	s.mu.Lock()
 	if s.closed.Load() {
 		s.mu.Unlock()
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	s.closed.Store(true)
 	left := s.leaveAll()
@@ -267,7 +266,7 @@ func (s *Socket) Uncharge(n int) {
 // takeError returns the pending error and clears it; nil if there is none.
 func (s *Socket) takeError() error {
 	if s.closed.Load() {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	if e := s.pending.Swap(0); e != 0 {
 		return syscall.Errno(e)

@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -164,7 +163,7 @@ func (s *Stack) OpenSocket(family socket.Family) (*Socket, error) {
 	}
 	sk := newSocket(s, family)
 	if !s.sockets.add(sk) {
-		return nil, net.ErrClosed
+		return nil, socket.ErrClosed
 	}
 	return sk, nil
 }
@@ -191,19 +190,19 @@ func (s *Stack) LookupNetIP(_ context.Context, network, host string) ([]netip.Ad
 		}
 	}
 	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		return nil, &socket.NameError{Name: host}
 	}
 	return addrs, nil
 }
 
 // Close closes every socket and every link. A second Close returns
-// net.ErrClosed.
+// socket.ErrClosed.
 func (s *Stack) Close() error {
 	s.mu.Lock()
 	old := s.state.Load()
 	if old.closed {
 		s.mu.Unlock()
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	s.state.Store(&state{closed: true})
 	s.mu.Unlock()
@@ -236,7 +235,7 @@ func (s *Stack) update(change func(*state) error) error {
 	defer s.mu.Unlock()
 	old := s.state.Load()
 	if old.closed {
-		return net.ErrClosed
+		return socket.ErrClosed
 	}
 	next := &state{
 		interfaces: append([]*netif(nil), old.interfaces...),

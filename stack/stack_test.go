@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -41,13 +40,13 @@ func TestTheZeroConfigIsAHost(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := sk.Close(); err != net.ErrClosed {
+	if err := sk.Close(); err != socket.ErrClosed {
 		t.Errorf("a socket of a closed stack: %v", err)
 	}
 	if list, err := s.Interfaces(); len(list) != 0 || err != nil {
 		t.Errorf("a closed stack has interfaces %v, %v", list, err)
 	}
-	if _, err := s.Open(socket.IPv4); err != net.ErrClosed {
+	if _, err := s.Open(socket.IPv4); err != socket.ErrClosed {
 		t.Errorf("opening on a closed stack: %v", err)
 	}
 }
@@ -67,8 +66,8 @@ func TestAHostKnowsItsOwnName(t *testing.T) {
 	}
 	for _, q := range [][2]string{{"ip", "h2"}, {"ip6", "h2"}, {"ip", ""}} {
 		_, err := s.LookupNetIP(context.Background(), q[0], q[1])
-		var de *net.DNSError
-		if !errors.As(err, &de) || !de.IsNotFound || de.Name != q[1] {
+		var unknown *socket.NameError
+		if !errors.As(err, &unknown) || unknown.Name != q[1] {
 			t.Errorf("%s %q: %v", q[0], q[1], err)
 		}
 	}
@@ -146,7 +145,7 @@ func TestClosingAStackUnderTraffic(t *testing.T) {
 					if k == 20 {
 						started.Add(1)
 					}
-					if _, err := s.TrySend(ms); err == net.ErrClosed {
+					if _, err := s.TrySend(ms); err == socket.ErrClosed {
 						return
 					}
 					s.TryRecv(make([]socket.Message, 2))

@@ -211,23 +211,26 @@ func (t *portTable) choose(list []*Socket, f flow, firstBound bool) *Socket {
 	if best == nil || !bestMatch.reusePort || bestMatch.peer != (address{}) {
 		return best
 	}
-	group := 0
-	for _, s := range list {
-		if m := s.match.Load(); m.sharesWith(bestMatch) && m.accepts(f) {
-			group++
-		}
-	}
 	k := f.exact()
-	pick := int(t.hash(&k) >> 32 * uint64(group) >> 32)
-	for _, s := range list {
-		if m := s.match.Load(); m.sharesWith(bestMatch) && m.accepts(f) {
-			if pick == 0 {
-				return s
-			}
-			pick--
-		}
+	_, size := sharing(list, bestMatch, f, len(list))
+	if s, _ := sharing(list, bestMatch, f, int(t.hash(&k)>>32*uint64(size)>>32)); s != nil {
+		return s
 	}
 	return best // the group has shrunk meanwhile
+}
+
+// sharing returns which of the sockets that share a flow with one that matches so has
+// that number, counted from 0; if there are not as many, nil and how many there are.
+func sharing(list []*Socket, like *match, f flow, number int) (s *Socket, count int) {
+	for _, s := range list {
+		if m := s.match.Load(); m.sharesWith(like) && m.accepts(f) {
+			if count == number {
+				return s, count
+			}
+			count++
+		}
+	}
+	return nil, count
 }
 
 // sharesWith reports whether a socket is among those that share flows by ReusePort with

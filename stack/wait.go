@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -178,7 +177,7 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 	}
 	for {
 		if s.closed.Load() {
-			return net.ErrClosed
+			return socket.ErrClosed
 		}
 		if cancel.Fired() {
 			return socket.ErrCancelled
@@ -187,7 +186,7 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 		if s.Ready(mask) != 0 || !cancel.Attach(w) {
 			s.waits.unregister(w)
 			if s.closed.Load() {
-				return net.ErrClosed
+				return socket.ErrClosed
 			}
 			if cancel.Fired() {
 				return socket.ErrCancelled

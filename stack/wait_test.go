@@ -3,7 +3,6 @@ package stack
 import (
 	"encoding/binary"
 	"math/rand/v2"
-	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -52,15 +51,15 @@ func TestWait(t *testing.T) {
 		{what: "a datagram is there", mask: socket.Readable, before: func(_ *Socket, l *cable) { l.deliver(datagram{}.frame()) }},
 		{what: "an error is there", mask: socket.Readable, before: func(_ *Socket, l *cable) { l.deliver(closedPort) }},
 		{what: "shut down", mask: socket.Readable, before: func(s *Socket, _ *cable) { s.Shutdown(socket.ShutRead) }},
-		{what: "closed", mask: socket.Readable, before: func(s *Socket, _ *cable) { s.Close() }, want: net.ErrClosed},
-		{what: "closed, for writing", mask: socket.Writable, before: func(s *Socket, _ *cable) { s.Close() }, want: net.ErrClosed},
+		{what: "closed", mask: socket.Readable, before: func(s *Socket, _ *cable) { s.Close() }, want: socket.ErrClosed},
+		{what: "closed, for writing", mask: socket.Writable, before: func(s *Socket, _ *cable) { s.Close() }, want: socket.ErrClosed},
 		{what: "cancelled", mask: socket.Readable, cancel: fired, want: socket.ErrCancelled},
 		{what: "cancelled though ready", mask: socket.Writable, cancel: fired, want: socket.ErrCancelled},
 		{what: "a datagram comes", mask: socket.Readable, during: func(_ *Socket, l *cable, _ *socket.Cancel) { l.deliver(datagram{}.frame()) }},
 		{what: "an error comes", mask: socket.Readable, during: func(_ *Socket, l *cable, _ *socket.Cancel) { l.deliver(closedPort) }},
 		{what: "it is shut down", mask: socket.Readable, during: func(s *Socket, _ *cable, _ *socket.Cancel) { s.Shutdown(socket.ShutRead) }},
-		{what: "it is closed", mask: socket.Readable, during: func(s *Socket, _ *cable, _ *socket.Cancel) { s.Close() }, want: net.ErrClosed},
-		{what: "its stack is closed", mask: socket.Readable, during: func(s *Socket, _ *cable, _ *socket.Cancel) { s.Stack().Close() }, want: net.ErrClosed},
+		{what: "it is closed", mask: socket.Readable, during: func(s *Socket, _ *cable, _ *socket.Cancel) { s.Close() }, want: socket.ErrClosed},
+		{what: "its stack is closed", mask: socket.Readable, during: func(s *Socket, _ *cable, _ *socket.Cancel) { s.Stack().Close() }, want: socket.ErrClosed},
 		{what: "it is cancelled", mask: socket.Readable, during: func(_ *Socket, _ *cable, c *socket.Cancel) { c.Fire() }, want: socket.ErrCancelled},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -373,7 +372,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 								drain()
 							case socket.ErrCancelled:
 								runtime.Gosched()
-							case net.ErrClosed:
+							case socket.ErrClosed:
 								return
 							default:
 								t.Error(err)
@@ -484,7 +483,7 @@ func TestCloseRacesWithWaiting(t *testing.T) {
 		for range 3 {
 			all.Go(func() {
 				for {
-					if err := s.Wait(socket.Readable, nil); err == net.ErrClosed {
+					if err := s.Wait(socket.Readable, nil); err == socket.ErrClosed {
 						return
 					}
 					s.TryRecv([]socket.Message{{}})

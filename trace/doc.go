@@ -2,7 +2,8 @@
 //
 // A stack, a link or a switch that has a [Tracer] tells it every step of every
 // packet: written by a socket, held for a neighbour, put on a link, received,
-// filtered, forwarded, queued, read, or dropped, and why. One line a step can
+// forwarded, withheld from whom it is not for, queued, read, or dropped, and why.
+// What a filter refuses is told in words, which filter and why. One line a step can
 // be read from top to bottom as a datagram's journey; the live view and the
 // comments in captures come from the same events.
 //
@@ -22,5 +23,6 @@
 //
 // # Limitations
 //
-// IDs survive links inside a process, and no others.
+// IDs survive links inside a process, and no others. Of lists in IGMP and MLD a
+// description has the first four.
 package trace

@@ -38,4 +38,6 @@ func truncated(header, problem string) error { return ParseError{header, problem
 
 func malformed(header, problem string) error { return ParseError{header, problem, kind("malformed")} }
 
-func unsupported(header, problem string) error { return ParseError{header, problem, kind("unsupported")} }
+func unsupported(header, problem string) error {
+	return ParseError{header, problem, kind("unsupported")}
+}

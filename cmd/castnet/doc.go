@@ -6,7 +6,9 @@
 //	castnet listen :7000                                show what arrives
 //	castnet send 127.0.0.1:7000 hello                   send a datagram
 //	castnet echo --on tap,addr=10.0.0.2/24,host=10.0.0.1/24   the same on a stack of our own
+//	castnet mcast join 239.1.2.3                        hear a group; mcast watch: who has joined
 //	castnet lab run lan.yaml                            run a network in this process
+//	castnet run server.js client.js                     run Node's dgram scripts, each a host of a network
 //
 // # Conventions
 //

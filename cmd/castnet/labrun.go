@@ -17,6 +17,7 @@ import (
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/lab"
 	"github.com/castnet-go/castnet/lab/scenario"
+	"github.com/castnet-go/castnet/script"
 	"github.com/castnet-go/castnet/trace"
 )
 
@@ -26,7 +27,7 @@ func newLabRun() *cobra.Command {
 		Use:   "run FILE.yaml",
 		Short: "Run a lab that a YAML file describes",
 		Long: `Run runs the lab that a YAML file describes: hosts and the network between them,
-programs on them (send, listen, echo), and what goes wrong when. It prints what
+programs on them (send, listen, echo, script), and what goes wrong when. It prints what
 each host heard, what was dropped where and for what reason, and which of the
 file's expectations were not met. The exit status is 1 if any was not, or if a
 program could not begin and the file does not expect that error. FILE is - for
@@ -107,6 +108,7 @@ func (l *labRun) run(ctx context.Context, name string) error {
 	}
 	l.out = newOutput(os.Stdout, l.json)
 	l.options.Tracer = l.tracer()
+	l.options.RunScript = l.script
 	switch {
 	case l.json:
 		l.options.Event = func(e *scenario.Event) { l.out.say(e, "") }
@@ -127,6 +129,20 @@ func (l *labRun) run(ctx context.Context, name string) error {
 		return errNothing
 	}
 	return nil
+}
+
+// script runs a program of a host that is a script.
+func (l *labRun) script(ctx context.Context, s *scenario.Script) (status int, err error) {
+	cfg := script.Config{On: s.Host, Name: s.Host.Name(), Args: s.Args, Env: os.Environ(), Stdout: s.Output, Stderr: s.Output}
+	if !l.options.Realtime {
+		cfg.Rand = s.Host.Rand()
+	}
+	r, err := script.New(cfg)
+	if err != nil {
+		return exitFailed, err
+	}
+	defer context.AfterFunc(ctx, r.Interrupt)()
+	return r.Run(s.File)
 }
 
 // loadLab reads a file. What is wrong with it is an error of usage.

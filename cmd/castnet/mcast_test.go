@@ -228,3 +228,29 @@ func TestParseGroupPort(t *testing.T) {
 		}
 	}
 }
+
+func TestUncook(t *testing.T) {
+	b := []byte("0123456789abcdefghijIP")
+	for _, test := range []struct {
+		kind     pcapng.LinkType
+		data     string
+		ethernet bool
+		ok       bool
+	}{
+		{pcapng.Ethernet, string(b), true, true},
+		{pcapng.IP, string(b), false, true},
+		{228, string(b), false, true},
+		{229, string(b), false, true},
+		{113, "ghijIP", false, true},
+		{276, "IP", false, true},
+		{105, "", false, false}, // IEEE 802.11
+	} {
+		data, ethernet, ok := uncook(test.kind, b)
+		if string(data) != test.data || ethernet != test.ethernet || ok != test.ok {
+			t.Errorf("type %d: %q, %v, %v", test.kind, data, ethernet, ok)
+		}
+		if data, _, _ := uncook(test.kind, b[:5]); len(data) > 5 {
+			t.Errorf("type %d: %q", test.kind, data)
+		}
+	}
+}

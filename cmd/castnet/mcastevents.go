@@ -28,9 +28,10 @@ type groupMessage struct {
 	Suppress    bool                `json:"suppress"`
 	Records     []recordJSON        `json:"records"` // of a report of IGMPv3 or MLDv2
 	Changes     []changeJSON        `json:"changes"`
-	Due         *time.Time          `json:"due"`     // the next query, the answers, or the end of the memberships
-	Warning     string              `json:"warning"` // what is odd
-	Ignored     string              `json:"ignored"` // why receivers ignore it
+	Due         *time.Time          `json:"due"`      // the next query, the answers, or the end of the memberships
+	Fallback    *time.Time          `json:"fallback"` // until when hosts speak this older version
+	Warning     string              `json:"warning"`  // what is odd
+	Ignored     string              `json:"ignored"`  // why receivers ignore it
 }
 
 type recordJSON struct {
@@ -97,7 +98,7 @@ func (w *watcher) messageEvent(iface string, e *membership.Event) groupMessage {
 	g := groupMessage{
 		Event: m.Kind.String(), Time: e.Time, Interface: iface, Ours: w.ours, Source: m.Source, MAC: macText(e.MAC), Protocol: m.Protocol,
 		Sources: list(m.Sources), MaxResponse: m.MaxResponse.Seconds(), Interval: m.Interval.Seconds(), Robustness: m.Robustness,
-		Suppress: m.SuppressRouter, Records: []recordJSON{}, Changes: []changeJSON{}, Due: timeOrNull(e.Due), Warning: m.Warning,
+		Suppress: m.SuppressRouter, Records: []recordJSON{}, Changes: []changeJSON{}, Due: timeOrNull(e.Due), Fallback: timeOrNull(e.Fallback), Warning: m.Warning,
 	}
 	if m.Group.IsValid() {
 		g.Group = m.Group.String()
@@ -223,6 +224,9 @@ func (w *watcher) queryText(e *membership.Event) string {
 			text += "about " // it does not say so
 		}
 		text += timeOfDay(e.Due)
+	}
+	if !e.Fallback.IsZero() {
+		text += fmt.Sprintf("; hosts speak %v until %s", m.Protocol, timeOfDay(e.Fallback))
 	}
 	if m.SuppressRouter {
 		text += ", routers keep their timers"

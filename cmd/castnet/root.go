@@ -45,7 +45,8 @@ wrongly. Colour is for terminals only, and not if NO_COLOR is set.`,
   castnet listen :7000                   show what arrives
   castnet send 127.0.0.1:7000 hello      send a datagram
   castnet mcast join 239.1.2.3           hear a group
-  castnet lab run lan.yaml               run a network in this process`,
+  castnet lab run lan.yaml               run a network in this process
+  castnet run server.js client.js        run scripts for Node's dgram on its hosts`,
 		Version:                    version(),
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,

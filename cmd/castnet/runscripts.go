@@ -94,6 +94,11 @@ func (r *scriptRun) runOn(ctx context.Context, files []string, out *scriptOutput
 		return exitFailed, err
 	}
 	defer closer.Close()
+	if st, ok := network.(*stack.Stack); ok {
+		if err := awaitAddresses(ctx, st); err != nil {
+			return exitFailed, err
+		}
+	}
 	scripts := make([]*running, len(files))
 	for i, file := range files {
 		if scripts[i], err = r.newRunning(i, file, network, out); err != nil {
@@ -135,6 +140,7 @@ func (r *scriptRun) signals(ctx context.Context, scripts []*running) (stop func(
 // runLAN runs the scripts as hosts of a LAN.
 func (r *scriptRun) runLAN(ctx context.Context, files []string, out *scriptOutput) (int, error) {
 	cfg := lab.Config{Seed: uint64(r.seed), Realtime: !r.virtual, Capture: r.pcap}
+	cfg.Stack.DADTransmits = -1 // whose an address is is known here, so nobody has to wait for it
 	if r.trace {
 		start := time.Time{}
 		if r.virtual {
@@ -183,14 +189,17 @@ func (r *scriptRun) runLAN(ctx context.Context, files []string, out *scriptOutpu
 	return code, errors.Join(err, l.Close())
 }
 
-// attach gives host number i its interface: an address, and a route to groups.
+// attach gives host number i its interface: an address of each family, and a route by
+// which groups and 255.255.255.255 are reached, as the default route of a machine on a
+// LAN.
 func attach(h *lab.Host, lan lab.Segment, i int) error {
-	address := netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)})
-	ifname, err := h.Attach(lan, lab.LinkConfig{Addresses: []netip.Prefix{netip.PrefixFrom(address, 24)}})
+	v4 := netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)})
+	v6 := netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(i + 1)})
+	ifname, err := h.Attach(lan, lab.LinkConfig{Addresses: []netip.Prefix{netip.PrefixFrom(v4, 24), netip.PrefixFrom(v6, 64)}})
 	if err != nil {
 		return err
 	}
-	return h.AddRoute(stack.Route{Destination: netip.MustParsePrefix("224.0.0.0/4"), Interface: ifname})
+	return h.AddRoute(stack.Route{Interface: ifname})
 }
 
 // piece is how much virtual time passes between two looks at whether to end.
@@ -222,11 +231,12 @@ func (r *scriptRun) runVirtual(ctx context.Context, l *lab.Lab, scripts []*runni
 }
 
 // dropList names what was lost in the lab, by reason. What a card did not take, as
-// nobody there had asked for it, is no loss.
+// nobody there had asked for it, is no loss, nor what was said on a LAN where nobody
+// else is.
 func dropList(dropped map[drop.Reason]uint64) string {
 	var list []string
 	for _, reason := range slices.Sorted(maps.Keys(dropped)) {
-		if reason != drop.MACFiltered {
+		if reason != drop.MACFiltered && reason != drop.LinkNoPeer {
 			list = append(list, fmt.Sprintf("%v %d", reason, dropped[reason]))
 		}
 	}

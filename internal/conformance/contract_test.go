@@ -3,7 +3,6 @@
 package conformance
 
 import (
-	"net"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -26,7 +25,7 @@ var contractRules = []Rule{
 	{ID: "S-WAIT-06", Text: "a Cancel that has fired ends a wait for what holds already, and Close comes before it"},
 	{ID: "S-WAIT-07", Text: "Wait for no event is EINVAL"},
 	{ID: "S-RECEIVE-01", Text: "Receive takes what is there, and else what comes"},
-	{ID: "S-RECEIVE-02", Text: "Receive returns ErrCancelled when its Cancel fires, net.ErrClosed after Close, and takes nothing then"},
+	{ID: "S-RECEIVE-02", Text: "Receive returns ErrCancelled when its Cancel fires, socket.ErrClosed after Close, and takes nothing then"},
 	{ID: "S-RECEIVE-03", Text: "Receive on an empty queue that is shut down for reading is EAGAIN"},
 }
 
@@ -176,8 +175,8 @@ var contractCases = []testCase{
 		c.Fire()
 		r.Close()
 		for _, mask := range masks {
-			if err := r.Wait(mask, &c); err != net.ErrClosed {
-				t.Errorf("Wait(%b) after Close with a Cancel that has fired: %v, want net.ErrClosed", mask, err)
+			if err := r.Wait(mask, &c); err != socket.ErrClosed {
+				t.Errorf("Wait(%b) after Close with a Cancel that has fired: %v, want socket.ErrClosed", mask, err)
 			}
 		}
 	}},
@@ -236,10 +235,10 @@ var contractCases = []testCase{
 		r.want("y")
 		done = receiving(t, rr, ms, &other)
 		r.Close()
-		wantDone(t, n, done, net.ErrClosed)
+		wantDone(t, n, done, socket.ErrClosed)
 		for _, cancel := range []*socket.Cancel{nil, &c} {
-			if k, err := rr.Receive(ms, cancel); k != 0 || err != net.ErrClosed {
-				t.Errorf("Receive after Close: %d, %v, want net.ErrClosed", k, err)
+			if k, err := rr.Receive(ms, cancel); k != 0 || err != socket.ErrClosed {
+				t.Errorf("Receive after Close: %d, %v, want socket.ErrClosed", k, err)
 			}
 		}
 	})},

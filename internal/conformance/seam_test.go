@@ -3,7 +3,6 @@
 package conformance
 
 import (
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -117,9 +116,9 @@ var seamCases = []testCase{
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-		wantDone(t, n, a, net.ErrClosed)
-		wantDone(t, n, b, net.ErrClosed)
-		if err := r.Wait(socket.Readable, nil); err != net.ErrClosed {
+		wantDone(t, n, a, socket.ErrClosed)
+		wantDone(t, n, b, socket.ErrClosed)
+		if err := r.Wait(socket.Readable, nil); err != socket.ErrClosed {
 			t.Errorf("Wait after Close: %v", err)
 		}
 	}},
@@ -201,8 +200,8 @@ var seamCases = []testCase{
 			"Option":                      func() error { _, err := r.Option(socket.TTL); return err },
 			"Wait":                        func() error { return r.Wait(socket.Writable, nil) },
 		} {
-			if err := f(); err != net.ErrClosed {
-				t.Errorf("%s after Close: %v, want net.ErrClosed", what, err)
+			if err := f(); err != socket.ErrClosed {
+				t.Errorf("%s after Close: %v, want socket.ErrClosed", what, err)
 			}
 		}
 		if st := r.Stats(); st.Received != 1 || st.Sent != 1 {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -105,7 +104,7 @@ func (p *player) end() {
 			ms := []socket.Message{{Buf: make([]byte, 0, 2000)}}
 			_, err := p.socks[i].TryRecv(ms)
 			p.out = append(p.out, fmt.Sprintf("at the end, socket %d: %s", i, p.message(&ms[0], err)))
-			if err == syscall.EAGAIN || err == net.ErrClosed {
+			if err == syscall.EAGAIN || err == socket.ErrClosed {
 				break
 			}
 		}

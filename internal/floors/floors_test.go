@@ -56,6 +56,7 @@ var order = []string{
 	"internal/conformance",
 	"internal/floors",
 	"examples/hello",
+	"examples/textbook/calls",
 }
 
 // core are the packages that must be the same at every run.

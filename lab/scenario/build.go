@@ -82,7 +82,14 @@ func (s *hostStack) config() stack.Config {
 	if s == nil {
 		return stack.Config{}
 	}
-	return stack.Config{JoinSetsInterface: s.JoinSetsInterface, FirstBound: s.FirstBound}
+	c := stack.Config{JoinSetsInterface: s.JoinSetsInterface, FirstBound: s.FirstBound}
+	if s.DADTransmits != nil {
+		c.DADTransmits = *s.DADTransmits
+		if c.DADTransmits == 0 {
+			c.DADTransmits = -1 // to the stack, zero is the default
+		}
+	}
+	return c
 }
 
 func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *decoder) {
@@ -97,9 +104,9 @@ func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *
 			return
 		}
 	}
-	if n.Gateway != nil {
-		if err := h.AddRoute(stack.Route{Gateway: netip.Addr(*n.Gateway)}); err != nil {
-			d.errorf(d.line(n.Gateway), path+".gateway", "%v", d.because(err))
+	for i := range n.Gateway {
+		if err := h.AddRoute(stack.Route{Gateway: netip.Addr(n.Gateway[i])}); err != nil {
+			d.errorf(d.line(&n.Gateway[i]), path+".gateway", "%v", d.because(err))
 		}
 	}
 	for i := range n.Routes {

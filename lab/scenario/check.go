@@ -213,6 +213,9 @@ func (c *checker) node(n *node) {
 			c.routerPort(f, at)
 		}
 	}
+	if n.Stack != nil && n.Stack.DADTransmits != nil {
+		c.atMost(n.Stack.DADTransmits, 100, path+".stack.dad_transmits")
+	}
 	used := make(map[string]bool)
 	kinds := make(map[string]int)
 	for i := range n.Programs {
@@ -220,7 +223,7 @@ func (c *checker) node(n *node) {
 		at := fmt.Sprintf("%s.programs[%d]", path, i)
 		kind, name := p.kind()
 		if kind == "" {
-			c.errorf(c.line(p), at, "a program is either echo, listen or send; another one is another item of the list")
+			c.errorf(c.line(p), at, "a program is either echo, listen, send or script; another one is another item of the list")
 			continue
 		}
 		kinds[kind]++
@@ -314,6 +317,8 @@ func (c *checker) program(p *program, n *node, path string) {
 	case p.Listen != nil:
 		c.service(&p.Listen.service, n, path)
 		c.atMost(&p.Listen.Count, maxCount, path+".count")
+	case p.Script != nil:
+		c.before(&p.Script.At, path+".at")
 	default:
 		c.joins(p.Send.Join, n, path+".join")
 		c.iface(p.Send.Interface, n, path+".interface")
@@ -463,7 +468,7 @@ func (c *checker) expectedOf(e *expectation, n *node, path string) {
 		}
 		found = true
 		sends = sends || p.Send != nil || p.Echo != nil && e.Replies == nil
-		hears = hears || p.Send == nil
+		hears = hears || p.Send == nil && p.Script == nil
 	}
 	if !found && e.Program != nil {
 		c.errorf(c.line(e.Program), path, "%s has no program %q; %s", n.Name, *e.Program, suggest(*e.Program, names))
@@ -508,5 +513,5 @@ func (m *matcher) set(text string, doc *document) error {
 }
 
 func (m *matcher) matches(a netip.AddrPort) bool {
-	return slices.Contains(m.addresses, a.Addr().Unmap()) && (m.port == 0 || m.port == a.Port())
+	return slices.Contains(m.addresses, a.Addr().Unmap().WithZone("")) && (m.port == 0 || m.port == a.Port())
 }

@@ -20,7 +20,7 @@
 //	hosts:
 //	  alice:
 //	    segment: lan
-//	    address: 10.0.1.1/24               # or a list
+//	    address: 10.0.1.1/24               # or a list, of IPv4 and IPv6
 //	    gateway: 10.0.1.254                # the default route
 //	    mtu: 1500
 //	    faults: {delay: 5ms, loss: 10%}    # of what alice sends
@@ -66,7 +66,9 @@
 // program that is too slow. send sends count datagrams, waits for answers, and
 // notes the errors that it gets; only if it says "connect: true" does the network
 // tell it of a port that nobody listens on (ECONNREFUSED). In its payload, {n}
-// stands for the number of the datagram.
+// stands for the number of the datagram. script runs a program in JavaScript, written
+// for Node's dgram, if whoever runs the lab can ([Options.RunScript]): what it prints
+// is noted line by line, and if its exit status is not 0, the lab has not passed.
 //
 // All of them can join groups. Without an interface a group is joined on that of
 // the route to it, of which there has to be one, as on Linux:
@@ -93,8 +95,11 @@
 //
 // # Limitations
 //
-// IPv4, as far as package lab is. Of filters, 4096 groups on interfaces are told
-// apart. A file has at most
-// 1 MiB, 1000 hosts and 4096 programs. Of each program, a Result holds the first
-// 100 datagrams and errors; [Options.Event] is told of all.
+// A host's IPv6 addresses are used when nobody has said for up to two seconds that
+// they are taken; stack: {dad_transmits: 0} makes that at once. A host has those
+// addresses that the file gives it, and the link-local ones that come with them.
+//
+// A file has at most 1 MiB, 1000 hosts and 4096 programs. Of each program, a Result
+// holds the first 100 datagrams and errors; [Options.Event] is told of all. At
+// filters, 4096 groups on interfaces are told apart.
 package scenario

@@ -16,11 +16,12 @@ import (
 
 // What an [Event] can be.
 const (
-	Sent   = "sent"   // send or echo sent a datagram
-	Heard  = "heard"  // echo or listen read one
-	Reply  = "reply"  // send read one
-	Failed = "error"  // a call of a program returned an error
-	Change = "change" // the timeline changed the network
+	Sent    = "sent"    // send or echo sent a datagram
+	Heard   = "heard"   // echo or listen read one
+	Reply   = "reply"   // send read one
+	Failed  = "error"   // a call of a program returned an error
+	Printed = "printed" // a script printed a line
+	Change  = "change"  // the timeline changed the network
 )
 
 // An Event is something that a program did or got, or that was done to the
@@ -36,7 +37,7 @@ type Event struct {
 	Text    string         `json:"text,omitempty"`    // Payload, if it is UTF-8
 	Call    string         `json:"call,omitempty"`    // that returned the error
 	Error   string         `json:"error,omitempty"`   // its name: ECONNREFUSED
-	Message string         `json:"message,omitempty"` // what the error says; what was changed
+	Message string         `json:"message,omitempty"` // what the error says; what was changed, or printed
 }
 
 // String returns the event on one line, without its host and program.
@@ -45,7 +46,7 @@ func (e *Event) String() string {
 	switch e.Event {
 	case Failed:
 		return fmt.Sprintf("%s  %s: %s", at, e.Error, e.Message)
-	case Change:
+	case Change, Printed:
 		return fmt.Sprintf("%s  %s", at, e.Message)
 	case Sent:
 		return fmt.Sprintf("%s  to %v  %s", at, e.Peer, preview(e.Payload, e.Size))

@@ -70,7 +70,7 @@ type node struct {
 	Interfaces []iface   `yaml:"interfaces,max=64"`
 
 	Stack    *hostStack `yaml:"stack"`
-	Gateway  *address   `yaml:"gateway"`
+	Gateway  gateways   `yaml:"gateway"`
 	Routes   []route    `yaml:"routes,max=1000"`
 	Programs []program  `yaml:"programs,max=100"`
 }
@@ -90,6 +90,7 @@ type iface struct {
 type hostStack struct {
 	JoinSetsInterface bool `yaml:"join_sets_interface"`
 	FirstBound        bool `yaml:"first_bound"`
+	DADTransmits      *int `yaml:"dad_transmits"`
 }
 
 // faults are lab.Faults.
@@ -154,6 +155,7 @@ type program struct {
 	Echo   *echo   `yaml:"echo"`
 	Listen *listen `yaml:"listen"`
 	Send   *send   `yaml:"send"`
+	Script *script `yaml:"script"`
 
 	name string // that it is called by
 }

@@ -7,10 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/castnet-go/castnet/drop"
-	"github.com/castnet-go/castnet/lab"
 	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
 )
@@ -65,7 +63,7 @@ func newFilters(doc *document, inner trace.Tracer) *filters {
 			if s := p.Send; s != nil {
 				uses = uses || s.Join != nil || s.To.ip.IsMulticast()
 			} else {
-				uses = uses || p.service().Join != nil
+				uses = uses || p.Script == nil && p.service().Join != nil
 			}
 		}
 	}
@@ -285,61 +283,5 @@ func writeColumns(b *strings.Builder, rows [][]string) {
 			line += fmt.Sprintf("  %*s", widths[i+1], c)
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
-	}
-}
-
-// writeSnooping writes what a switch that snoops knows.
-func writeSnooping(b *strings.Builder, s *lab.SegmentReport) {
-	if !s.Snooping {
-		return
-	}
-	var who []string
-	for _, r := range s.Routers {
-		who = append(who, r.Host+" "+r.Interface)
-	}
-	routers := "no routers"
-	if len(who) > 0 {
-		routers = "routers on " + enumerate(who)
-	}
-	who = nil
-	for _, q := range s.Queriers {
-		version := fmt.Sprintf("MLDv%d", q.Version)
-		if q.Address.Is4() {
-			version = fmt.Sprintf("IGMPv%d", q.Version)
-		}
-		where := "itself"
-		if q.Host != "" {
-			where = q.Host + " " + q.Interface
-		}
-		who = append(who, fmt.Sprintf("%s %v (%s)", version, q.Address, where))
-	}
-	queriers := "no querier"
-	if len(who) > 0 {
-		queriers = "querier " + enumerate(who)
-	}
-	fmt.Fprintf(b, "\n%s snoops: %s, %s\n", s.Name, routers, queriers)
-	groups := 0
-	for i, g := range s.Groups {
-		name := ""
-		if i == 0 || s.Groups[i-1].Group != g.Group {
-			groups++
-			name = g.Group.String()
-		}
-		if groups > shownGroups {
-			fmt.Fprintf(b, "  … and more\n")
-			break
-		}
-		hears := "all"
-		if len(g.Sources) > 0 || g.Only {
-			var list []string
-			for _, a := range g.Sources {
-				list = append(list, a.String())
-			}
-			hears = enumerate(list)
-			if !g.Only {
-				hears = "all but " + hears
-			}
-		}
-		fmt.Fprintf(b, "  %-15s  %s hears %s, for %v\n", name, g.Host+" "+g.Interface, hears, g.Expires.Round(time.Millisecond))
 	}
 }

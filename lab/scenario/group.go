@@ -63,10 +63,10 @@ func (g *group) set(text string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s is no group, as in 239.1.1.1", shorten(strconv.Quote(text)))
-	case !a.Is4():
-		return fmt.Errorf("%s: IPv6 is not supported yet", text)
-	case !a.IsMulticast():
-		return fmt.Errorf("%s is no group; those of IPv4 are from 224.0.0.0 to 239.255.255.255", text)
+	case !a.IsMulticast() || a.Is4In6():
+		return fmt.Errorf("%s is no group; those of IPv4 are from 224.0.0.0 to 239.255.255.255, those of IPv6 begin with ff", text)
+	case a.Zone() != "":
+		return fmt.Errorf("%s: a group stands here without a zone; say interface: %s", text, a.Zone())
 	}
 	*g = group(a)
 	return nil
@@ -77,6 +77,13 @@ func (c *checker) joins(list joins, n *node, path string) {
 	for i := range list {
 		j := &list[i]
 		c.iface(j.Interface, n, path)
+		for _, list := range [][]address{j.Sources, j.Except} {
+			for k := range list {
+				if s := netip.Addr(list[k]); s.Is4() != netip.Addr(j.Group).Is4() {
+					c.errorf(c.line(&list[k], j), path, "%v is no source of %v: they are of different families", s, netip.Addr(j.Group))
+				}
+			}
+		}
 		if j.Sources != nil && j.Except != nil {
 			c.errorf(c.line(&j.Except, j), path, "one hears some sources or all except some: sources and except do not go together")
 		}

@@ -26,9 +26,12 @@ func init() {
 		name, file, want string
 		schema           bool
 	}{
-		{"no group", listening("join: 10.0.0.1"), "x:3: hosts.a.programs[0].listen.join: 10.0.0.1 is no group; those of IPv4 are from 224.0.0.0 to 239.255.255.255", true},
+		{"no group", listening("join: 10.0.0.1"), "x:3: hosts.a.programs[0].listen.join: 10.0.0.1 is no group; those of IPv4 are from 224.0.0.0 to 239.255.255.255, those of IPv6 begin with ff", true},
 		{"no address of a group", listening("join: all"), `x:3: hosts.a.programs[0].listen.join: "all" is no group, as in 239.1.1.1`, true},
-		{"a group of IPv6", listening("join: [239.1.1.1, 'ff05::1']"), "x:3: hosts.a.programs[0].listen.join[1]: ff05::1: IPv6 is not supported yet", true},
+		{"no group of IPv6", listening("join: [239.1.1.1, 'fe05::1']"), "x:3: hosts.a.programs[0].listen.join[1]: fe05::1 is no group; those of IPv4 are from 224.0.0.0 to 239.255.255.255, those of IPv6 begin with ff", true},
+		{"a group with a zone", listening("join: 'ff02::5%eth0'"), "x:3: hosts.a.programs[0].listen.join: ff02::5%eth0: a group stands here without a zone; say interface: eth0", true},
+		{"a source of the other family", listening("join: {group: 'ff05::1', sources: [10.0.0.2]}"),
+			"x:3: hosts.a.programs[0].listen.join: 10.0.0.2 is no source of ff05::1: they are of different families", false},
 		{"a join without a group", listening("join: {interface: eth0}"), `x:3: hosts.a.programs[0].listen.join: "group" is missing`, true},
 		{"a join on no interface", listening("join: {group: 239.1.1.1, interface: eth1}"), `x:3: hosts.a.programs[0].listen.join: a has no interface "eth1"; there are eth0`, false},
 		{"sources and except", listening("join: {group: 239.1.1.1, sources: [10.0.0.2], except: [10.0.0.3]}"),
@@ -117,4 +120,126 @@ expect:
 			t.Errorf("%s: %+v", s.Name, s)
 		}
 	}
+}
+
+// TestGroupsOfIPv6: the same with IPv6, where the switch snoops neighbour discovery too.
+func TestGroupsOfIPv6(t *testing.T) {
+	r := runText(t, `
+duration: 20s
+switches:
+  lan: {snooping: {unregistered: routers, querier: {}}}
+  far: {}
+hosts:
+  sender:
+    segment: lan
+    address: [2001:db8::1/64, 10.0.0.1/24]
+    gateway: ["2001:db8::fe"]
+    programs:
+      - send: {to: "[ff05::1:1]:5000", from: ":4000", count: 3, at: 5s, interface: eth0}
+      - send: {name: ssm, to: "[ff3e::8000:1]:5000", count: 2, at: 5s, interface: eth0, ttl: 9}
+      - send: {name: ask, to: "server:7", at: 5s, count: 2, every: 1s}
+      - send: {name: both, to: "member:7", at: 5s}
+      - send: {name: loud, to: "[ff02::1]:5000", at: 9s, interface: eth0}
+  other:
+    segment: lan
+    address: 2001:db8::2/64
+    programs:
+      - send: {to: "[ff3e::8000:1]:5000", at: 5s, interface: eth0}
+  member:
+    segment: lan
+    address: [2001:db8::3/64, 10.0.0.3/24]
+    programs:
+      - listen: {port: 5000, join: [{group: "ff05::1:1", interface: eth0}, {group: "ff3e::8000:1", interface: eth0, sources: ["2001:db8::1"]}], multicast_all: false}
+      - echo: {port: 7}
+  deaf:
+    segment: lan
+    address: 2001:db8::4/64
+    programs: [{listen: {port: 5000}}]
+  server:
+    segment: far
+    address: 2001:db8:1::1/64
+    gateway: 2001:db8:1::fe
+    programs: [{echo: {port: 7}}]
+routers:
+  router:
+    interfaces:
+      - {segment: lan, address: "2001:db8::fe/64"}
+      - {segment: far, address: "2001:db8:1::fe/64"}
+expect:
+  - {host: member, program: listen, heard: 5, from: sender}
+  - {host: member, program: listen, heard: 0, from: other}
+  - {host: sender, program: ask, replies: 2, from: server}
+  - {host: sender, program: both, replies: 1, from: member}
+  - {host: deaf, heard: 1}
+  - {drops: {NeighborUnreachable: 0}}
+`)
+	for _, want := range []string{
+		"lan snoops: no routers, querier IGMPv3 0.0.0.0 (itself) and MLDv2 fe80::",
+		"\n  ff05::1:1     member eth0 hears all, for ",
+		"\n  ff3e::8000:1  member eth0 hears 2001:db8::1, for ",
+		"\n  and 11 members of link-local groups\n",
+	} {
+		if got := r.String(); !strings.Contains(got, want) {
+			t.Errorf("there is no %q in\n%s", want, got)
+		}
+	}
+	if len(r.Filters) < 15 {
+		t.Errorf("%d filters: %+v", len(r.Filters), r.Filters)
+	}
+	for _, f := range r.Filters {
+		if f.Group.String() == "ff05::1:1" && f.Host == "deaf" && f.Switch != 3 {
+			t.Errorf("from %s %d copies were kept, want 3", f.Host, f.Switch)
+		}
+	}
+}
+
+// TestGroupsInRealTime: what is counted is counted by several goroutines then.
+func TestGroupsInRealTime(t *testing.T) {
+	f := load(t, `
+duration: 1500ms
+switches: {lan: {snooping: {querier: {}}}}
+hosts:
+  a: {segment: lan, address: 10.0.0.1/24, programs: [{send: {to: "239.1.1.1:5000", interface: eth0, count: 20, every: 5ms, at: 100ms}}]}
+  b: {segment: lan, address: 10.0.0.2/24, programs: [{listen: {port: 5000, join: {group: 239.1.1.1, interface: eth0}}}]}
+  c: {segment: lan, address: 10.0.0.3/24, programs: [{listen: {port: 5000}}]}
+expect:
+  - {host: b, heard: 20}
+  - {host: c, heard: 0, from: a}
+`)
+	r := run1(t, f, Options{Realtime: true})
+	if !r.Passed() || len(r.Filters) != 3 || r.Filters[1].Heard != 20 || r.Filters[2].Switch != 20 {
+		t.Errorf("%v", r)
+	}
+}
+
+// TestFirstBound: who gets what is for the host alone, of two that share a port, for
+// both families.
+func TestFirstBound(t *testing.T) {
+	runText(t, `
+duration: 4s
+switches: [lan]
+hosts:
+  s:
+    segment: lan
+    address: [10.0.0.1/24, "2001:db8::1/64"]
+    programs:
+      - send: {to: "10.0.0.2:7", at: 3s, count: 2, every: 1ms}
+      - send: {to: "10.0.0.3:7", at: 3s, count: 2, every: 1ms}
+      - send: {to: "[2001:db8::2]:7", at: 3s}
+      - send: {to: "[2001:db8::3]:7", at: 3s}
+  linux:
+    segment: lan
+    address: [10.0.0.2/24, "2001:db8::2/64"]
+    programs: [{listen: {name: first, port: 7, reuse: true}}, {listen: {name: last, port: 7, reuse: true}}]
+  textbook:
+    segment: lan
+    address: [10.0.0.3/24, "2001:db8::3/64"]
+    stack: {first_bound: true}
+    programs: [{listen: {name: first, port: 7, reuse: true}}, {listen: {name: last, port: 7, reuse: true}}]
+expect:
+  - {host: linux, program: first, heard: 0}
+  - {host: linux, program: last, heard: 3}
+  - {host: textbook, program: first, heard: 3}
+  - {host: textbook, program: last, heard: 0}
+`)
 }

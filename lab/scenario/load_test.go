@@ -72,7 +72,8 @@ var mistakes = []struct {
 
 	{"address without a subnet", hostFile("address: 10.0.0.1"), "x:5: hosts.alice.address: 10.0.0.1 needs the length of its subnet, as in 10.0.0.1/24", true},
 	{"no address", hostFile("address: [10.0.0.1/24, ten]"), `x:5: hosts.alice.address: "ten" is no address in a subnet, as in 10.0.1.1/24`, true},
-	{"IPv6", hostFile("address: fd00::1/64"), "x:5: hosts.alice.address: fd00::1/64: IPv6 is not supported yet", true},
+	{"mapped", hostFile("address: '::ffff:10.0.0.1/120'"), "x:5: hosts.alice.address: ::ffff:10.0.0.1 is 10.0.0.1, which is to be written so", false},
+	{"IPv6 without a subnet", hostFile("address: fd00::1"), "x:5: hosts.alice.address: fd00::1 needs the length of its subnet, as in fd00::1/64", true},
 	{"an address of two", strings.Replace(lan, "10.0.0.2/24", "[10.0.0.3/24, 10.0.0.1/25]", 1),
 		"x:9: hosts.bob.address: 10.0.0.1 on lan is the address of alice, in line 6; two that share one take each other's packets", false},
 	{"an address twice on a host", "switches: [lan]\nhosts:\n  a:\n    interfaces:\n      - {segment: lan, address: 10.0.0.1/24}\n      - {segment: lan, address: 10.0.0.1/24}\n",
@@ -95,7 +96,7 @@ var mistakes = []struct {
 	{"a key that commands the terminal", "switches: [lan]\nhosts:\n  \"a b\\e[31m\": {segment: lan, mtu: 1}\n",
 		`x:3: hosts: "a b\x1b[31m" cannot be a name: a name consists of letters, digits, -, _ and dots` + "\n" +
 			`x:3: hosts."a b\x1b[31m".mtu: 1 is no MTU, which is from 68 to 65535`, true},
-	{"a value that does", hostFile("gateway: \"fe80::1%\\e[31m\\u009b1m\""), `x:5: hosts.alice.gateway: fe80::1%\x1b[31m\u009b1m: IPv6 is not supported yet`, true},
+	{"a value that does", hostFile("gateway: \"fe80::1%\\e[31m\\u009b1m\""), `x:5: hosts.alice.gateway: fe80::1%\x1b[31m\u009b1m: an address stands here without a zone`, true},
 	{"a zone that does", lan + "expect:\n  - {host: bob, heard: 1, from: \"fe80::1%\\e[31m\"}\n",
 		`x:12: expect[0].from: "fe80::1%\x1b[31m" is neither a host nor an address, with or without a port; there are alice and bob`, false},
 
@@ -106,9 +107,9 @@ var mistakes = []struct {
 		`x:5: hosts.alice.routes[0].type: "blckhole" is no kind of route; did you mean "blackhole"?`, true},
 
 	{"two programs in one", programFile("{echo: {port: 7}, listen: {port: 8}}"),
-		"x:7: hosts.alice.programs[0]: a program is either echo, listen or send; another one is another item of the list", true},
-	{"no program", programFile("{}"), "x:7: hosts.alice.programs[0]: a program is either echo, listen or send; another one is another item of the list", true},
-	{"unknown program", programFile("{ping: {to: bob}}"), `x:7: hosts.alice.programs[0]: there is no key "ping"; there are echo, listen and send`, true},
+		"x:7: hosts.alice.programs[0]: a program is either echo, listen, send or script; another one is another item of the list", true},
+	{"no program", programFile("{}"), "x:7: hosts.alice.programs[0]: a program is either echo, listen, send or script; another one is another item of the list", true},
+	{"unknown program", programFile("{ping: {to: bob}}"), `x:7: hosts.alice.programs[0]: there is no key "ping"; there are echo, listen, send and script`, true},
 	{"no port", programFile("{echo: {}}"), `x:7: hosts.alice.programs[0].echo: "port" is missing`, true},
 	{"port 0", programFile("{echo: {port: 0}}"), `x:7: hosts.alice.programs[0].echo.port: "0" is no port, which is a number from 1 to 65535`, true},
 	{"name of a program", programFile("{echo: {port: 7, name: a b}}"), `x:7: hosts.alice.programs[0]: "a b" is no name for a program; it consists of up to 63 letters, digits, - and _`, true},

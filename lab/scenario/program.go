@@ -138,15 +138,57 @@ func (p *program) kind() (kind string, name *string) {
 	if p.Send != nil {
 		kind, name, n = "send", p.Send.Name, n+1
 	}
+	if p.Script != nil {
+		kind, name, n = "script", p.Script.Name, n+1
+	}
 	if n != 1 {
 		return "", nil
 	}
 	return kind, name
 }
 
+// network returns which family echo and listen hear: that of their address or, if they
+// have none, IPv4, and both where the host has IPv6.
+func (s *service) network(n *node) string {
+	switch {
+	case s.Address != nil && netip.Addr(*s.Address).Is4():
+		return "udp4"
+	case s.Address != nil:
+		return "udp6"
+	case n.hasIPv6():
+		return "udp"
+	}
+	return "udp4"
+}
+
+// at returns the address of echo and listen.
+func (s *service) at() string {
+	host := ""
+	if s.Address != nil {
+		host = netip.Addr(*s.Address).String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(s.Port)))
+}
+
+// hasIPv6 reports whether the node has an address of IPv6.
+func (n *node) hasIPv6() bool {
+	return slices.ContainsFunc(n.addresses(), func(p netip.Prefix) bool { return p.Addr().Is6() })
+}
+
+// choose returns the first address of a family that the node has itself.
+func (n *node) choose(list []netip.Addr) netip.Addr {
+	for _, a := range list {
+		if slices.ContainsFunc(n.addresses(), func(p netip.Prefix) bool { return p.Addr().Is4() == a.Is4() }) {
+			return a
+		}
+	}
+	return list[0]
+}
+
 // process is a program that runs.
 type process struct {
 	*program
+	node   *node
 	run    *run
 	host   *lab.Host
 	result *ProgramResult
@@ -162,6 +204,8 @@ func (p *process) main(ctx context.Context) error {
 		err = p.serve(ctx, &p.Echo.service, p.echo)
 	case p.Listen != nil:
 		err = p.serve(ctx, &p.Listen.service, p.listen)
+	case p.Script != nil:
+		err = p.script(ctx)
 	default:
 		err = p.send(ctx)
 	}
@@ -191,12 +235,8 @@ func (p *process) serve(ctx context.Context, s *service, handle func(context.Con
 		p.run.listening(s)
 		return err
 	}
-	ip := netip.IPv4Unspecified()
-	if s.Address != nil {
-		ip = netip.Addr(*s.Address)
-	}
 	cfg := castnet.Config{On: p.host, ReadBuffer: s.Buffer, ReuseAddr: s.Reuse, Report: castnet.FieldLocal}
-	conn, err := cfg.Listen(ctx, "udp4", netip.AddrPortFrom(ip, uint16(s.Port)).String())
+	conn, err := cfg.Listen(ctx, s.network(p.node), s.at())
 	if err == nil {
 		defer conn.Close()
 		err = s.prepare(conn)
@@ -318,16 +358,23 @@ func (p *process) open(ctx context.Context) (*castnet.Conn, netip.AddrPort, erro
 	s := p.Send
 	ip := s.To.ip
 	if s.To.host != "" {
-		list, err := p.host.LookupNetIP(ctx, "ip4", s.To.host)
+		list, err := p.host.LookupNetIP(ctx, "ip", s.To.host)
 		if err != nil {
 			return nil, netip.AddrPort{}, err
 		}
-		ip = list[0]
+		ip = p.node.choose(list)
 	}
 	peer := netip.AddrPortFrom(ip, s.To.port)
-	from := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	network, from := "udp4", netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	if ip.Is6() {
+		network, from = "udp6", netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+	}
 	if s.From != nil {
-		from = netip.AddrPort(*s.From)
+		own := netip.AddrPort(*s.From)
+		from = netip.AddrPortFrom(from.Addr(), own.Port())
+		if own.Addr().IsValid() {
+			from = own
+		}
 	}
 	cfg := castnet.Config{On: p.host, ReadBuffer: s.Buffer}
 	var conn *castnet.Conn
@@ -336,9 +383,9 @@ func (p *process) open(ctx context.Context) (*castnet.Conn, netip.AddrPort, erro
 		if s.From != nil {
 			cfg.LocalAddr = from
 		}
-		conn, err = cfg.Dial(ctx, "udp4", peer.String())
+		conn, err = cfg.Dial(ctx, network, peer.String())
 	} else {
-		conn, err = cfg.Listen(ctx, "udp4", from.String())
+		conn, err = cfg.Listen(ctx, network, from.String())
 	}
 	return conn, peer, err
 }

@@ -35,6 +35,9 @@ type Result struct {
 	// expects that error.
 	NotBegun []string `json:"not_begun,omitempty"`
 
+	// Failed says which scripts have failed, and why.
+	Failed []string `json:"failed,omitempty"`
+
 	// Imbalances say what is not accounted for. There are none unless
 	// castnet is broken.
 	Imbalances []string `json:"imbalances,omitempty"`
@@ -58,14 +61,16 @@ type HostResult struct {
 type ProgramResult struct {
 	Host    string            `json:"host"`
 	Name    string            `json:"name"`
-	Kind    string            `json:"kind"`  // echo, listen or send
-	About   string            `json:"about"` // where it listens, or whom it sends to
+	Kind    string            `json:"kind"`  // echo, listen, send or script
+	About   string            `json:"about"` // where it listens, whom it sends to, or its file
 	Sent    uint64            `json:"sent"`
-	Heard   uint64            `json:"heard"`           // by echo and listen
-	Replies uint64            `json:"replies"`         // to send
-	Peers   []PeerResult      `json:"peers,omitempty"` // whom it heard; the first 100
+	Printed uint64            `json:"printed,omitempty"` // lines, by script
+	Heard   uint64            `json:"heard"`             // by echo and listen
+	Replies uint64            `json:"replies"`           // to send
+	Peers   []PeerResult      `json:"peers,omitempty"`   // whom it heard; the first 100
 	Errors  map[string]uint64 `json:"errors,omitempty"`
-	Ended   bool              `json:"ended"` // it has done what it was to do
+	Ended   bool              `json:"ended"`             // it has done what it was to do
+	Failure string            `json:"failure,omitempty"` // why script has failed
 
 	// NotBegun is why the program could not begin: the name of the error that
 	// its socket could not be opened for, and what it says. If empty, it
@@ -87,7 +92,7 @@ type PeerResult struct {
 // program could begin, unless the file expects the error, and everything is
 // accounted for.
 func (r *Result) Passed() bool {
-	return len(r.Imbalances) == 0 && len(r.NotBegun) == 0 && !slices.ContainsFunc(r.Expectations, func(e Expectation) bool { return !e.Met })
+	return len(r.Imbalances) == 0 && len(r.NotBegun) == 0 && len(r.Failed) == 0 && !slices.ContainsFunc(r.Expectations, func(e Expectation) bool { return !e.Met })
 }
 
 // shownEvents is how many events of a program WriteTo shows.
@@ -108,7 +113,10 @@ func (r *Result) WriteTo(w io.Writer) (int64, error) {
 	b.WriteByte('\n')
 	writeTable(&b, r.Report)
 	for i := range r.Report.Segments {
-		writeSnooping(&b, &r.Report.Segments[i])
+		if s := &r.Report.Segments[i]; s.Snooping {
+			b.WriteByte('\n')
+			s.WriteSnooping(&b)
+		}
 	}
 	writeFilters(&b, r.Filters)
 	b.WriteByte('\n')
@@ -196,6 +204,17 @@ func (p *ProgramResult) summary() string {
 		}
 		if !p.Ended && len(p.Errors) == 0 {
 			s += "; it has not finished"
+		}
+	case "script":
+		s = fmt.Sprintf("ran %s, which printed %s", p.About, plural(int(p.Printed), "line"))
+		if p.Printed == 0 {
+			s = fmt.Sprintf("ran %s, which printed nothing", p.About)
+		}
+		if !p.Ended {
+			s += "; it has not ended"
+		}
+		if p.Failure != "" {
+			s += "; " + p.Failure
 		}
 	case "echo":
 		s = fmt.Sprintf("on %s answered %d of %s", p.About, p.Sent, plural(int(p.Heard), "datagram"))
@@ -320,6 +339,9 @@ func (r *Result) verdict(b *strings.Builder) {
 			continue
 		}
 		fmt.Fprintf(b, "%s:%d: expected that %s; it was %d\n", r.File, e.Line, e.Want, e.Got)
+	}
+	for _, text := range r.Failed {
+		fmt.Fprintf(b, "%s: %s\n", r.File, text)
 	}
 	for _, text := range r.NotBegun {
 		fmt.Fprintf(b, "%s: %s\n", r.File, text)

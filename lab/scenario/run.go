@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,6 +36,11 @@ type Options struct {
 	// Tracer is told every step of every packet. If nil, nobody is.
 	Tracer trace.Tracer
 
+	// RunScript runs a script until it has ended, or the context has, and returns
+	// its exit status. It is called by the program's task, whose context it is
+	// given. If nil, files that have scripts are not run.
+	RunScript func(context.Context, *Script) (status int, err error)
+
 	// Event is called with each event, one at a time, while the lab runs;
 	// the Event and its Payload are valid until it returns. It must not
 	// block. If nil, nobody is told.
@@ -47,6 +54,8 @@ type run struct {
 	start    time.Time
 	realtime bool
 	tell     func(*Event)
+
+	runScript func(context.Context, *Script) (int, error)
 
 	// In real time nobody sends before all who listen from the start do, as
 	// it is in virtual time.
@@ -112,6 +121,9 @@ func (f *File) Run(ctx context.Context, o Options) (*Result, error) {
 	case o.Until > 0:
 		duration = o.Until
 	}
+	if o.RunScript == nil && f.hasScripts() {
+		return nil, fmt.Errorf("scenario: %s: %w", f.name, errNoScripts)
+	}
 	seed := f.doc.Seed
 	if o.Seed != nil {
 		seed = *o.Seed
@@ -133,7 +145,7 @@ func (f *File) Run(ctx context.Context, o Options) (*Result, error) {
 		// Load has built the same lab: it is no mistake of the file.
 		return nil, fmt.Errorf("scenario: %w", d.cause)
 	}
-	r := &run{file: f, lab: b.lab, realtime: o.Realtime, tell: o.Event, start: b.lab.Clock().Now()}
+	r := &run{file: f, lab: b.lab, realtime: o.Realtime, tell: o.Event, runScript: o.RunScript, start: b.lab.Clock().Now()}
 	res := &Result{File: f.name, Seed: seed, Realtime: o.Realtime}
 	watches := f.watches()
 	r.launch(b, res, watches)
@@ -162,7 +174,7 @@ func (r *run) launch(b *built, res *Result, watches []*watch) {
 	if r.realtime {
 		for _, n := range r.file.doc.all() {
 			for i := range n.Programs {
-				if p := &n.Programs[i]; p.Send == nil && p.service().At == 0 {
+				if p := &n.Programs[i]; p.Send == nil && p.Script == nil && p.service().At == 0 {
 					r.listeners.Add(1)
 				}
 			}
@@ -173,7 +185,7 @@ func (r *run) launch(b *built, res *Result, watches []*watch) {
 		host := HostResult{Name: n.Name, Addresses: n.addresses()}
 		for i := range n.Programs {
 			spec := &n.Programs[i]
-			p := &process{program: spec, run: r, host: h, result: &ProgramResult{Host: n.Name, Name: spec.name}}
+			p := &process{program: spec, node: n, run: r, host: h, result: &ProgramResult{Host: n.Name, Name: spec.name}}
 			p.result.Kind, _ = spec.kind()
 			p.result.About = spec.about()
 			for _, w := range watches {
@@ -191,13 +203,16 @@ func (r *run) launch(b *built, res *Result, watches []*watch) {
 // about says where a program listens, or whom it sends to.
 func (p *program) about() string {
 	s := p.Send
+	if p.Script != nil {
+		return p.Script.File
+	}
 	if s == nil {
 		v := p.service()
 		ip := ""
 		if v.Address != nil {
 			ip = netip.Addr(*v.Address).String()
 		}
-		return fmt.Sprintf("%s:%d", ip, v.Port)
+		return net.JoinHostPort(ip, strconv.Itoa(int(v.Port)))
 	}
 	return s.To.text
 }
@@ -245,6 +260,9 @@ func (r *run) finish(res *Result, watches []*watch, realtime bool) {
 	}
 	for _, h := range res.Hosts {
 		for _, p := range h.Programs {
+			if p.Failure != "" {
+				res.Failed = append(res.Failed, fmt.Sprintf("%s's %s failed: %s", p.Host, p.Name, p.Failure))
+			}
 			if p.NotBegun != "" && !p.foreseen {
 				res.NotBegun = append(res.NotBegun, fmt.Sprintf("%s's %s could not begin: %s", p.Host, p.Name, p.NotBegun))
 			}

@@ -278,24 +278,29 @@ cables: [c_1]
 hosts:
   a:
     segment: lan
-    address: [10.0.0.1/24, 10.0.0.3/24]
+    address: [10.0.0.1/24, 10.0.0.3/24, "fd00::1/64"]
     mtu: 1400
     faults: {delay: 1ms, jitter: 500us, loss: 1, duplicate: 0.5, reorder: 5%, corrupt: .5%, rate: 1e6, limit: 10}
     receive: {rate: 1gbit}
     router_port: true
-    stack: {join_sets_interface: true, first_bound: true}
-    gateway: 10.0.0.2
+    stack: {join_sets_interface: true, first_bound: true, dad_transmits: 0}
+    gateway: [10.0.0.2, "fd00::2"]
     routes:
       - {to: 10.1.0.0/16, via: 10.0.0.2, interface: eth0, source: 10.0.0.3, metric: 5, type: unicast}
       - {to: 10.2.0.0/16, type: blackhole}
+      - {to: "fd00:1::/48", via: "fd00::2"}
       - {to: default, via: 10.0.0.2, metric: 7}
     programs:
       - echo: {name: e, port: 7, address: 10.0.0.3, buffer: 5000, at: 0, until: 1s, delay: 10ms}
       - listen: {port: 8, pause: 1s, count: 5, join: 239.1.1.1, reuse: true, multicast_all: false}
       - listen: {port: 9, join: [239.1.1.1, {group: 232.1.1.1, interface: eth0, sources: [10.0.0.2]}, {group: 239.1.1.2, except: [10.0.0.2]}]}
       - send: {to: "239.1.1.1:9", join: {group: 239.1.1.1}, interface: eth0, ttl: 5, loop: false}
+      - script: {name: s, file: server.js, args: [a, b], at: 1s}
       - send: {to: "r:9", from: ":5000", connect: true, payload: 5, size: 10, count: 2, every: 0s, at: 1s, wait: 1s, buffer: 1000}
       - send: {to: "10.0.0.2:9", from: 10.0.0.1:5001, hex: "00 ff"}
+      - send: {to: "[fd00::2]:9", from: "[fd00::1]:5002"}
+      - send: {to: "[fe80::2%eth0]:9", from: "fd00::1"}
+      - listen: {name: l6, port: 10, address: "fd00::1", join: {group: "ff05::1", except: ["fd00::2"]}}
 routers:
   r:
     interfaces:

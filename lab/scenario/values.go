@@ -94,15 +94,23 @@ type subnetAddress netip.Prefix
 func (s *subnetAddress) set(text string) error {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		if a, err := netip.ParseAddr(text); err == nil && a.Is4() {
-			return fmt.Errorf("%s needs the length of its subnet, as in %s/24", text, text)
+		if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+			return fmt.Errorf("%s needs the length of its subnet, as in %s/%d", text, text, map[bool]int{true: 24, false: 64}[a.Is4()])
 		}
 		return fmt.Errorf("%s is no address in a subnet, as in 10.0.1.1/24", shorten(strconv.Quote(text)))
 	}
-	if !p.Addr().Is4() {
-		return fmt.Errorf("%s: IPv6 is not supported yet", text)
+	if err := mapped(p.Addr()); err != nil {
+		return err
 	}
 	*s = subnetAddress(p)
+	return nil
+}
+
+// mapped says that an address is one of IPv4 in the form of IPv6, if it is.
+func mapped(a netip.Addr) error {
+	if a.Is4In6() {
+		return fmt.Errorf("%v is %v, which is to be written so", a, a.Unmap())
+	}
 	return nil
 }
 
@@ -138,7 +146,7 @@ func (a *addresses) decode(d *decoder, n *yaml.Node, path string) {
 	}
 }
 
-// network is a range of addresses, for routes; "default" is all of them.
+// network is a range of addresses, for routes; "default" is all of IPv4.
 type network netip.Prefix
 
 func (s *network) set(text string) error {
@@ -150,8 +158,8 @@ func (s *network) set(text string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s is no subnet, as in 10.0.2.0/24, nor default", shorten(strconv.Quote(text)))
-	case !p.Addr().Is4():
-		return fmt.Errorf("%s: IPv6 is not supported yet", text)
+	case p.Addr().Is4In6():
+		return mapped(p.Addr())
 	case p != p.Masked():
 		return fmt.Errorf("%s is no subnet; %v is the one that the address is in", text, p.Masked())
 	}
@@ -159,7 +167,7 @@ func (s *network) set(text string) error {
 	return nil
 }
 
-// address is an IPv4 address.
+// address is an address without a zone.
 type address netip.Addr
 
 func (a *address) set(text string) error {
@@ -167,11 +175,35 @@ func (a *address) set(text string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s is no address, as in 10.0.1.254", shorten(strconv.Quote(text)))
-	case !ip.Is4():
-		return fmt.Errorf("%s: IPv6 is not supported yet", text)
+	case ip.Zone() != "":
+		return fmt.Errorf("%s: an address stands here without a zone", text)
+	}
+	if err := mapped(ip); err != nil {
+		return err
 	}
 	*a = address(ip)
 	return nil
+}
+
+// gateways is one address, or one of each family.
+type gateways []address
+
+func (g *gateways) decode(d *decoder, n *yaml.Node, path string) {
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		items = n.Content
+		if len(items) > 2 {
+			d.errorf(n.Line, path, "there are %d; one of each family is possible", len(items))
+			return
+		}
+	}
+	*g = make(gateways, len(items))
+	for i, item := range items {
+		if item.Kind == yaml.AliasNode {
+			item = item.Alias
+		}
+		d.value(item, valueOf(&(*g)[i]), path)
+	}
 }
 
 // port is a UDP port other than 0.
@@ -206,19 +238,20 @@ func (t *target) set(text string) error {
 	}
 	*t = target{text: text, host: host, port: uint16(p)}
 	if ip, err := netip.ParseAddr(host); err == nil {
-		if !ip.Is4() {
-			return fmt.Errorf("%s: IPv6 is not supported yet", text)
+		if err := mapped(ip); err != nil {
+			return err
 		}
 		t.host, t.ip = "", ip
 	}
 	return nil
 }
 
-// source is an address to send from: "10.0.1.1:5000", "10.0.1.1" or ":5000".
+// source is an address to send from: "10.0.1.1:5000", "10.0.1.1" or ":5000", which has
+// no IP.
 type source netip.AddrPort
 
 func (s *source) set(text string) error {
-	ip, number := netip.IPv4Unspecified(), port(0)
+	ip, number := netip.Addr{}, port(0)
 	wrong := fmt.Errorf("%s is no address to send from, as in 10.0.1.1, 10.0.1.1:5000 or \":5000\"", shorten(strconv.Quote(text)))
 	if a, err := netip.ParseAddr(text); err == nil {
 		ip = a
@@ -233,8 +266,8 @@ func (s *source) set(text string) error {
 			}
 		}
 	}
-	if !ip.Is4() {
-		return fmt.Errorf("%s: IPv6 is not supported yet", text)
+	if err := mapped(ip); err != nil {
+		return err
 	}
 	*s = source(netip.AddrPortFrom(ip, uint16(number)))
 	return nil

@@ -106,9 +106,7 @@ func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 			return 0, link.ErrTooBig
 		}
 		b.Orphan()
-		if b.Mark != 0 {
-			b.Mark = 0 // it is the sender's own
-		}
+		b.Mark = 0 // it is the sender's own
 	}
 	queue, queues := frames[0].Flow, uint32(l.cfg.Queues)
 	if queues&(queues-1) == 0 {

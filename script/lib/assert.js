@@ -81,7 +81,6 @@ function relation(operator, holds) {
   return f;
 }
 
-/* eslint-disable eqeqeq */
 const nan = (v) => typeof v === 'number' && Number.isNaN(v);
 assert.equal = relation('==', (a, b) => a == b || (nan(a) && nan(b)));
 assert.notEqual = relation('!=', (a, b) => !(a == b || (nan(a) && nan(b))));

@@ -1,7 +1,8 @@
 'use strict';
 // The global console, and consoles on other streams.
 
-const { formatWithOptions, inspect } = require('internal/inspect');
+const { inspect } = require('internal/inspect');
+const { formatWithOptions } = require('internal/format');
 const { codes: { ERR_INVALID_ARG_TYPE } } = require('internal/errors');
 
 class Console {

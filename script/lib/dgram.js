@@ -5,17 +5,18 @@ const EventEmitter = require('events');
 const {
   ErrnoException, ExceptionWithHostPort,
   codes: {
-    ERR_BUFFER_OUT_OF_BOUNDS, ERR_INVALID_ARG_TYPE, ERR_INVALID_FD_TYPE, ERR_IP_BLOCKED, ERR_MISSING_ARGS,
+    ERR_INVALID_ARG_TYPE, ERR_INVALID_FD_TYPE, ERR_IP_BLOCKED, ERR_MISSING_ARGS,
     ERR_SOCKET_ALREADY_BOUND, ERR_SOCKET_BAD_BUFFER_SIZE, ERR_SOCKET_BUFFER_SIZE, ERR_SOCKET_DGRAM_IS_CONNECTED,
     ERR_SOCKET_DGRAM_NOT_CONNECTED, ERR_SOCKET_DGRAM_NOT_RUNNING, ERR_INVALID_ARG_VALUE,
   },
 } = require('internal/errors');
 const {
-  validateAbortSignal, validateFunction, validateNumber, validatePort, validateString, validateUint32,
+  validateAbortSignal, validateNumber, validatePort, validateString,
 } = require('internal/validators');
 const { guessHandleType, kStateSymbol, newHandle } = require('internal/dgram');
+const { bytesOf, listOf, sliceOf } = require('internal/dgrammessage');
 const { SendWrap, constants: { UV_UDP_IPV6ONLY, UV_UDP_REUSEADDR, UV_UDP_REUSEPORT } } = require('internal/udp_wrap');
-const { UV_EINVAL } = internalBinding('uv');
+const { UV_ENOBUFS } = internalBinding('uv');
 const { Buffer } = require('buffer');
 const { deprecate } = require('internal/deprecate');
 const channel = require('diagnostics_channel').channel('udp.socket');
@@ -75,6 +76,7 @@ function Socket(type, listener) {
     bindState: unbound,
     connectState: disconnected,
     queue: undefined,
+    lookups: 0,
     reuseAddr: Boolean(options?.reuseAddr),
     reusePort: Boolean(options?.reusePort),
     ipv6Only: Boolean(options?.ipv6Only),
@@ -145,7 +147,7 @@ function bufferSize(socket, size, which) {
 }
 
 // The flags of a bind, by the options of the socket.
-function flagsOf(state, type) {
+function flagsOf(state) {
   let flags = 0;
   if (state.reuseAddr) flags |= UV_UDP_REUSEADDR;
   if (state.ipv6Only) flags |= UV_UDP_IPV6ONLY;
@@ -369,36 +371,6 @@ function enqueue(socket, action) {
   state.queue.push(action);
 }
 
-// bytesOf returns a Uint8Array of what may be sent, or undefined.
-function bytesOf(value) {
-  if (typeof value === 'string') return Buffer.from(value);
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  return undefined;
-}
-
-function sliceOf(value, offset, length) {
-  const buffer = bytesOf(value);
-  if (buffer === undefined) {
-    throw new ERR_INVALID_ARG_TYPE('buffer', ['Buffer', 'TypedArray', 'DataView', 'string'], value);
-  }
-  offset >>>= 0;
-  length >>>= 0;
-  if (offset > buffer.byteLength) throw new ERR_BUFFER_OUT_OF_BOUNDS('offset');
-  if (offset + length > buffer.byteLength) throw new ERR_BUFFER_OUT_OF_BOUNDS('length');
-  return Buffer.from(buffer.buffer, buffer.byteOffset + offset, length);
-}
-
-function listOf(list) {
-  const out = new Array(list.length);
-  for (let i = 0; i < list.length; i++) {
-    const part = bytesOf(list[i]);
-    if (part === undefined) return null;
-    out[i] = part;
-  }
-  return out;
-}
-
 // send takes (buffer[, offset, length][, port][, address][, callback]); neither port
 // nor address on a socket that is connected. The buffer may be a list.
 Socket.prototype.send = function send(buffer, offset, length, port, address, callback) {
@@ -450,6 +422,10 @@ Socket.prototype.send = function send(buffer, offset, length, port, address, cal
   if (list.length === 0) list.push(Buffer.alloc(0));
 
   if (state.bindState !== bound) {
+    if (state.queue?.length >= maxWaiting) {
+      refuse(address, port, callback);
+      return;
+    }
     enqueue(this, () => this.send(list, port, address, callback));
     return;
   }
@@ -457,8 +433,24 @@ Socket.prototype.send = function send(buffer, offset, length, port, address, cal
     sendNow(this, null, undefined, list, undefined, null, callback);
     return;
   }
-  state.handle.lookup(address, (err, ip) => sendNow(this, err, ip, list, address, port, callback));
+  if (state.lookups >= maxWaiting) {
+    refuse(address, port, callback);
+    return;
+  }
+  state.lookups++;
+  state.handle.lookup(address, (err, ip) => {
+    state.lookups--;
+    sendNow(this, err, ip, list, address, port, callback);
+  });
 };
+
+// maxWaiting is how many datagrams of a socket may wait for it to be bound, or for
+// names to be looked up. Node has no such limit.
+const maxWaiting = 65536;
+
+function refuse(address, port, callback) {
+  if (callback) process.nextTick(callback, new ExceptionWithHostPort(UV_ENOBUFS, 'send', address, port));
+}
 
 function sendNow(socket, err, ip, list, address, port, callback) {
   const state = socket[kStateSymbol];

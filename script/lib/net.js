@@ -67,7 +67,7 @@ class BlockList {
     const a = this.#of(start, family, 'start');
     const b = this.#of(end, family, 'end');
     if (a.family !== b.family || address.compare(a.address, b.address) > 0) {
-      throw new ERR_INVALID_ARG_VALUE('start', start, `must come before ${b.address}`);
+      throw new ERR_INVALID_ARG_VALUE('start', a, 'must come before end');
     }
     this.#rules.unshift({
       text: `Range: ${a.family === 'ipv4' ? 'IPv4' : 'IPv6'} ${a.address}-${b.address}`,

@@ -64,7 +64,7 @@ const path = {
     if (bare === '') return '/';
     const at = bare.lastIndexOf('/');
     if (at < 0) return '.';
-    return bare.slice(0, at).replace(/\/+$/, '') || '/';
+    return bare.slice(0, at) || '/';
   },
   basename(p, suffix) {
     if (suffix !== undefined) validateString(suffix, 'suffix');

@@ -1,6 +1,8 @@
 'use strict';
 // As much of node:test as runs tests one after the other and tells of each.
 
+const { codes: { ERR_FEATURE_UNAVAILABLE } } = require('internal/errors');
+
 const queue = [];
 let running = false;
 let failed = 0;
@@ -86,4 +88,7 @@ function describe(...args) {
 
 test.skip = (...args) => test(...args, { skip: true });
 describe.skip = (...args) => describe(...args, { skip: true });
-module.exports = Object.assign(test, { test, it: test, describe, suite: describe, before(f) { f(); }, after() {}, beforeEach() {}, afterEach() {} });
+module.exports = Object.assign(test, { test, it: test, describe, suite: describe });
+for (const name of ['before', 'after', 'beforeEach', 'afterEach', 'mock', 'run']) {
+  module.exports[name] = () => { throw new ERR_FEATURE_UNAVAILABLE(`node:test's ${name}`); };
+}

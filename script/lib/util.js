@@ -1,7 +1,8 @@
 'use strict';
 // The module util.
 
-const { format, formatWithOptions, inspect, stripVTControlCharacters } = require('internal/inspect');
+const { inspect } = require('internal/inspect');
+const { format, formatWithOptions, stripVTControlCharacters } = require('internal/format');
 const { ErrnoException, ExceptionWithHostPort, codes: { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } } = require('internal/errors');
 const { validateFunction, validateInteger, validateNumber } = require('internal/validators');
 const { deprecate } = require('internal/deprecate');

@@ -30,7 +30,7 @@ function checkValue(value, size, signed) {
   if (value >= min && value <= max) return;
   if (Number.isNaN(value)) return;
   let range = `>= ${min} and <= ${max}`;
-  if (size > 3) range = signed ? `>= -(2 ** ${bits - 1}) and < 2 ** ${bits - 1}` : `>= 0 and < 2 ** ${bits}`;
+  if (size > 4) range = signed ? `>= -(2 ** ${bits - 1}) and < 2 ** ${bits - 1}` : `>= 0 and < 2 ** ${bits}`;
   throw new ERR_OUT_OF_RANGE('value', range, value);
 }
 

@@ -22,7 +22,6 @@ function compare(a, b, strict, seen, partial) {
     if (!partial && Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
   } else {
     if (a === null || typeof a !== 'object') {
-      // eslint-disable-next-line eqeqeq
       return (b === null || typeof b !== 'object') && (a == b || (Number.isNaN(a) && Number.isNaN(b)));
     }
     if (b === null || typeof b !== 'object') return false;

@@ -198,7 +198,7 @@ define('ERR_ENCODING_NOT_SUPPORTED', 'The "%s" encoding is not supported', Range
 define('ERR_EVENT_RECURSION', 'The event "%s" is already being dispatched', Error);
 define('ERR_FEATURE_UNAVAILABLE', '%s is not available to scripts of castnet', Error);
 define('ERR_ILLEGAL_CONSTRUCTOR', 'Illegal constructor', TypeError);
-define('ERR_INVALID_ADDRESS', 'Invalid address: %s', Error);
+define('ERR_INVALID_ADDRESS', 'Invalid socket address', Error);
 define('ERR_INVALID_ASYNC_ID', 'Invalid %s value: %s', RangeError);
 define('ERR_INVALID_BUFFER_SIZE', 'Buffer size must be a multiple of %s', RangeError);
 define('ERR_INVALID_FILE_URL_HOST', 'File URL host must be "localhost" or empty on linux', TypeError);

@@ -41,7 +41,7 @@ function complete() {
       value: lines === '' ? title : `${title}\n${lines}`, writable: true, configurable: true, enumerable: false,
     });
   };
-  for (const name of ['dispose', 'asyncDispose']) {
+  for (const name of ['asyncIterator', 'dispose', 'asyncDispose']) {
     if (Symbol[name] === undefined) {
       Object.defineProperty(Symbol, name, { value: Symbol(`Symbol.${name}`), writable: false, enumerable: false, configurable: false });
     }
