@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/castnet-go/castnet/host"
 	"github.com/castnet-go/castnet/internal/jam"
 	"github.com/castnet-go/castnet/loop"
 	"github.com/castnet-go/castnet/socket"
@@ -893,5 +892,3 @@ func uvTrySend(w *world) {
 	w.want("EXIT")
 	w.is("after Close", client.TrySend(to(a, "EXIT")), syscall.EBADF)
 }
-
-var _ socket.PollerNetwork = host.Network{} // as the cases on the host presume
