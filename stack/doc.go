@@ -47,8 +47,13 @@
 // Groups: what sockets join is merged, for each interface, into what it hears of each
 // group (groupSet). From that follow the hardware addresses that its card is programmed
 // for, what is let in, what is looped back of the host's own, and what routers are told
-// by IGMP, which is one more state machine (reporter) with one deadline an interface. A
-// datagram to a group is one buffer, whatever the number of its receivers.
+// by IGMP and MLD, each of which is one more state machine (reporter) with one deadline
+// an interface. A datagram to a group is one buffer, whatever the number of its
+// receivers.
+//
+// Sockets, flows and the port table hold addresses of both families in one form, IPv4's
+// v4-mapped, so one lookup serves both and an IPv6 socket that is not IPv6Only hears
+// IPv4. Who needs no IPv6 makes the stack by [NewIPv4], and the program is smaller.
 //
 // IPv6: an interface speaks it from its first IPv6 address on, or by
 // [Interface.EnableIPv6]. What it knows of its link, its addresses and how far they are
@@ -57,7 +62,9 @@
 // Neighbours of both families are in one table, with the states of RFC 4861; what is
 // different is how they are asked and who is believed. [Interface.Addresses6] and
 // [Interface.Routers] tell what it has come to, and [Interface.Advertise] makes it a
-// router from which others learn.
+// router from which others learn. Extension headers are walked only where one follows the
+// IP header, so that plain datagrams do not pay for them; fragments of both families are
+// put together in one table, and path MTUs of both are in another.
 //
 // No recursion: a frame that arrives on a lane of an interface that is
 // delivering already goes to the lane's bounded ring, which whoever delivers
@@ -107,7 +114,9 @@
 //
 // Groups are heard and sent to, and not forwarded. As on Linux, groups of 232/8 may be
 // joined without a source and are reported to older queriers as well, which RFC 4604
-// advises against, and a query is believed whatever its TTL. There is no TCP, by intent.
+// advises against, and a query of IGMP is believed whatever its TTL. Routing headers are
+// not followed, whatever their type, and jumbograms are refused. There is no TCP, by
+// intent.
 //
 // A route has no MTU of its own. A change of the configuration forgets what was
 // learned of paths. As by Linux, a router's claim that quotes a socket's datagram is

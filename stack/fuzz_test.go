@@ -22,7 +22,7 @@ type target struct {
 }
 
 func newTarget(t testing.TB, tracer trace.Tracer) *target {
-	h, l0, l1 := newRouter(t, Config{Tracer: tracer})
+	h, l0, l1 := newRouter(t, Config{Tracer: tracer, DADTransmits: -1, EUI64: true})
 	g := &target{host: h, l0: l0, l1: l1}
 	l1.mtu = 300
 	h.route(t, "192.0.2.0/24 via 10.1.0.9")
@@ -31,6 +31,9 @@ func newTarget(t testing.TB, tracer trace.Tracer) *target {
 	h.route(t, "blackhole 198.51.102.0/24")
 	add := func(bind, peer string, device int) {
 		s := h.open(t, "")
+		if bind[0] == '[' {
+			s = h.open6(t, "")
+		}
 		setOption(t, s, socket.ReuseAddr, 1)
 		setOption(t, s, socket.BindInterface, device)
 		setOption(t, s, socket.Report, int(reportable&^socket.FieldTime))
@@ -50,6 +53,15 @@ func newTarget(t testing.TB, tracer trace.Tracer) *target {
 	add("10.0.0.2:7", "10.0.0.9:9", 0)
 	add("10.0.0.255:7", "", 0)
 	add("127.0.0.1:7", "", 0)
+	if err := h.eth0.AddAddress(netip.MustParsePrefix(own6 + "/64")); err != nil {
+		t.Fatal(err)
+	}
+	h.eth0.AddNeighbor(netip.MustParseAddr(from6), macPeer)
+	add("[::]:7", "", 0)
+	add("[::]:8", "", 2)
+	add("["+own6+"]:7", "", 0)
+	add("["+own6+"]:7", "["+from6+"]:9", 0)
+	add("[ff02::1%eth0]:7", "", 0)
 	for _, c := range []struct {
 		change socket.GroupChange
 		group  string
@@ -156,8 +168,22 @@ func frameSeeds() map[string][]byte {
 		"an ARP request":          arpRequest(macPeer, "10.0.0.9", "10.0.0.2"),
 		"an ARP announcement":     arpRequest(macOther, "10.0.0.9", "10.0.0.9"),
 		"an ARP reply":            arpReply(macPeer, "10.0.0.9", "10.0.0.2"),
-		"IPv6":                    append(append([]byte(nil), datagram{}.frame()[:12]...), 0x86, 0xdd, 0x60),
-		"nothing":                 {},
+		"IPv6, connected":         toPort7(wire.ProtocolUDP, ""),
+		"IPv6, a dual socket":     frame6(from6, own6, 64, wire.ProtocolUDP, udp6(from6, own6, 8, 8, "x")),
+		"IPv4, a dual socket":     datagram{dst: "10.0.0.2:8", payload: "x"}.frame(),
+		"IPv6, a closed port":     frame6(from6, own6, 64, wire.ProtocolUDP, udp6(from6, own6, 9, 99, "x")),
+		"IPv6, options":           toPort7(wire.ProtocolIPv6Destination, "\x11\x00\x01\x04\x00\x00\x00\x00"),
+		"IPv6, a fragment":        toPort7(wire.ProtocolIPv6Fragment, "\x11\x00\x00\x01\x00\x00\x00\x07"),
+		"IPv6, all nodes":         frame6(from6, "ff02::1", 64, wire.ProtocolUDP, udp6(from6, "ff02::1", 9, 7, "x")),
+		"IPv6, no route":          frame6(from6, "2001:db8:9::1", 64, wire.ProtocolUDP, udp6(from6, "2001:db8:9::1", 9, 7, "x")),
+		"IPv6, forwarded":         frame6(from6, "2001:db8::8", 64, wire.ProtocolUDP, udp6(from6, "2001:db8::8", 9, 7, "x")),
+		"IPv6, an echo request":   frame6(from6, own6, 64, wire.ProtocolICMPv6, icmp6(from6, own6, wire.ICMPv6EchoRequest, 0, 7, []byte("ping"))),
+		"IPv6, port unreachable": frame6(from6, own6, 64, wire.ProtocolICMPv6, icmp6(from6, own6, wire.ICMPv6DestinationUnreachable, wire.ICMPv6PortUnreachable, 0,
+			frame6(own6, from6, 64, wire.ProtocolUDP, udp6(own6, from6, 7, 9, "x"))[14:])),
+		"IPv6, a solicitation": frame6(from6, own6, 255, wire.ProtocolICMPv6, summed6(from6, own6,
+			wire.NeighborSolicitation{Target: netip.MustParseAddr(own6), Options: slla(macPeer)}.AppendTo(nil))),
+		"IPv6":    append(append([]byte(nil), datagram{}.frame()[:12]...), 0x86, 0xdd, 0x60),
+		"nothing": {},
 	}
 }
 
@@ -257,6 +283,10 @@ func mend(frame []byte) {
 	if len(frame) < wire.EthernetHeaderLen {
 		return
 	}
+	if h, payload, err := wire.ParseIPv6(frame[wire.EthernetHeaderLen:]); err == nil {
+		mend6(h, payload)
+		return
+	}
 	h, options, payload, err := wire.ParseIPv4(frame[wire.EthernetHeaderLen:])
 	if err != nil {
 		return
@@ -274,6 +304,24 @@ func mend(frame []byte) {
 	case wire.ProtocolICMP:
 		if m, body, err := wire.ParseICMP(payload); err == nil {
 			m.UpdateChecksum(body)
+		}
+	}
+}
+
+// mend6 is mend for IPv6.
+func mend6(h *wire.IPv6Header, payload []byte) {
+	w := wire.WalkIPv6(h, payload)
+	for ok := true; ok; _, ok = w.Next() {
+	}
+	rest := w.Payload()
+	switch w.Protocol() {
+	case wire.ProtocolUDP:
+		if u, data, err := wire.ParseUDP(rest); err == nil {
+			u.UpdateChecksum(h.PseudoSum(wire.ProtocolUDP, uint32(u.Length())), data)
+		}
+	case wire.ProtocolICMPv6:
+		if len(rest) >= wire.ICMPv6HeaderLen {
+			wire.UpdateICMPv6Checksum(rest, h.Source16(), h.Destination16())
 		}
 	}
 }

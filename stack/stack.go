@@ -178,13 +178,18 @@ func (s *Stack) Interfaces() ([]socket.Interface, error) {
 	return list, nil
 }
 
-// LookupNetIP knows only the host's own name and "localhost".
+// LookupNetIP knows only the host's own name and "localhost": 127.0.0.1 and ::1.
 func (s *Stack) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
 	var addrs []netip.Addr
 	if host == "localhost" || host == s.cfg.Name {
-		addrs = append(addrs, loopback4.netip())
+		if network != "ip6" {
+			addrs = append(addrs, loopback4.netip())
+		}
+		if network != "ip4" && s.six != nil {
+			addrs = append(addrs, loopback6.netip())
+		}
 	}
-	if len(addrs) == 0 || network == "ip6" {
+	if len(addrs) == 0 {
 		return nil, &socket.NameError{Name: host}
 	}
 	return addrs, nil

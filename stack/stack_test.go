@@ -3,17 +3,19 @@ package stack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/castnet-go/castnet/clock"
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/wire"
 )
 
 func TestTheZeroConfigIsAHost(t *testing.T) {
@@ -56,18 +58,61 @@ func TestAHostKnowsItsOwnName(t *testing.T) {
 	}
 	defer s.Close()
 	for _, name := range []string{"h1", "localhost"} {
-		for _, network := range []string{"ip", "ip4"} {
-			if a, err := s.LookupNetIP(context.Background(), network, name); err != nil || !slices.Equal(a, []netip.Addr{netip.MustParseAddr("127.0.0.1")}) {
-				t.Errorf("%s %s: %v, %v", network, name, a, err)
+		for network, want := range map[string]string{"ip": "[127.0.0.1 ::1]", "ip4": "[127.0.0.1]", "ip6": "[::1]"} {
+			if a, err := s.LookupNetIP(context.Background(), network, name); err != nil || fmt.Sprint(a) != want {
+				t.Errorf("%s %s: %v, %v, want %s", network, name, a, err, want)
 			}
 		}
 	}
-	for _, q := range [][2]string{{"ip", "h2"}, {"ip6", "h1"}, {"ip", ""}} {
+	for _, q := range [][2]string{{"ip", "h2"}, {"ip6", "h2"}, {"ip", ""}} {
 		_, err := s.LookupNetIP(context.Background(), q[0], q[1])
 		var unknown *socket.NameError
 		if !errors.As(err, &unknown) || unknown.Name != q[1] {
 			t.Errorf("%s %q: %v", q[0], q[1], err)
 		}
+	}
+}
+
+// TestAStackOfIPv4Only has nothing of IPv6: no sockets, no addresses, no packets.
+func TestAStackOfIPv4Only(t *testing.T) {
+	s, err := NewIPv4(Config{Name: "h1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	l := newCable()
+	eth0, err := s.AddInterface("eth0", l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sk, err := s.Open(socket.IPv6); err != syscall.EAFNOSUPPORT || sk != nil {
+		t.Errorf("Open: %v, %v", sk, err)
+	}
+	if a, err := s.LookupNetIP(context.Background(), "ip6", "h1"); err == nil {
+		t.Errorf("its name is of %v", a)
+	}
+	for what, err := range map[string]error{
+		"AddAddress":     eth0.AddAddress(netip.MustParsePrefix("2001:db8::2/64")),
+		"EnableIPv6":     eth0.EnableIPv6(),
+		"AddRoute":       s.AddRoute(Route{Destination: netip.MustParsePrefix("2001:db8::/64"), Interface: "eth0"}),
+		"AddNeighbor":    eth0.AddNeighbor(netip.MustParseAddr("2001:db8::9"), macPeer),
+		"SetTransparent": eth0.SetTransparent(netip.MustParsePrefix("::/0")),
+		"SendPacket":     s.SendPacket(newBuffer(toPort7(wire.ProtocolUDP, "")[14:])),
+	} {
+		if err == nil {
+			t.Errorf("%s of IPv6 succeeded", what)
+		}
+	}
+	l.deliver(toPort7(wire.ProtocolUDP, ""))
+	if n := s.Drops().Get(drop.UnknownEtherType); n != 1 {
+		t.Errorf("UnknownEtherType = %d", n)
+	}
+	if sent := l.take(); len(sent) > 0 {
+		t.Errorf("it sent % x", sent[0])
+	}
+	list, _ := s.Interfaces()
+	if got := fmt.Sprint(list[0].Addresses); got != "[127.0.0.1/8]" {
+		t.Errorf("lo has %s", got)
 	}
 }
 

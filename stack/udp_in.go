@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"cmp"
+
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
@@ -140,7 +142,12 @@ func (t *portTable) pickDual(s *Socket, ports uint32, f flow, firstBound bool) *
 		return s
 	}
 	d := t.choose(*b.sockets.Load(), f, firstBound)
-	if s == nil || d != nil && d.match.Load().wishes() > s.match.Load().wishes() {
+	if s == nil || d == nil {
+		return cmp.Or(s, d)
+	}
+	// The one of IPv4 may be bound to ::ffff:0.0.0.0, and then is of IPv6 itself.
+	of4, of6 := s.match.Load().score(), d.match.Load().score()
+	if of6 > of4 || of6 == of4 && (d.rank.Load() > s.rank.Load()) != firstBound {
 		return d
 	}
 	return s

@@ -29,7 +29,7 @@ function runTicks() {
     head += 2;
     if (args.length === 0) callback();
     else callback(...args);
-    if (head > 1024) {
+    if (head > 1024 && head * 2 > queue.length) {
       queue = queue.slice(head);
       head = 0;
     }
