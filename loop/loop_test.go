@@ -444,7 +444,7 @@ func TestInABubble(t *testing.T) {
 // ever.
 func TestBusyLoopInVirtualTime(t *testing.T) {
 	inLab(t, func(w *world) {
-		end := w.on.Clock().Now().Add(time.Millisecond)
+		end := w.on.Clock().Now().Add(100 * time.Microsecond)
 		idle := w.loop.NewIdle()
 		w.ok(idle.Start(func() {
 			if !w.on.Clock().Now().Before(end) {

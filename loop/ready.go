@@ -83,7 +83,7 @@ func (u *UDP) choose() {
 	l := u.loop
 	u.polls = pollByNotify
 	n, ok := u.cfg.On.(socket.PollerNetwork)
-	if !ok {
+	if !ok || l.cfg.Wake != nil { // a poller tells only who asks it, and nobody runs the loop to
 		return
 	}
 	if l.poller == nil {

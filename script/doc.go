@@ -46,6 +46,9 @@
 // network. Files can be read and not written. crypto is randomness and hashes; of dns
 // there is lookup.
 //
+// What AsyncLocalStorage holds goes along with ticks, timers and microtasks that are
+// queued, and not with promises.
+//
 // Descriptors are the script's own numbers, also on the operating system's network:
 // bind({fd}) takes a socket of the same script.
 //
