@@ -30,8 +30,8 @@ func TestHostsOfBothFamilies(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		plug(h1, left, 0.2, "10.1.0.1/24", "2001:db8:1::1/64", "fe80::1/64")
-		plug(&r.Host, left, 0, "10.1.0.254/24", "2001:db8:1::fe/64", "fe80::fe/64")
+		plug(h1, left, 0.2, "10.1.0.1/24", "2001:db8:1::1/64")
+		plug(&r.Host, left, 0, "10.1.0.254/24", "2001:db8:1::fe/64")
 		plug(&r.Host, right, 0, "10.2.0.254/24", "2001:db8:2::fe/64")
 		plug(h2, right, 0, "10.2.0.2/24", "2001:db8:2::2/64")
 		for h, gateways := range map[*lab.Host][]string{h1: {"10.1.0.254", "2001:db8:1::fe"}, h2: {"10.2.0.254", "2001:db8:2::fe"}} {
@@ -60,10 +60,16 @@ func TestHostsOfBothFamilies(t *testing.T) {
 				}
 			})
 		}
+		var scoped string // the router's on the left link
+		for _, a := range r.Stack().Interface("eth0").Addresses6() {
+			if a.Origin == stack.OriginLinkLocal {
+				scoped = fmt.Sprintf("[%v%%eth0]:7", a.Prefix.Addr())
+			}
+		}
 		echoer(h2)
 		echoer(&r.Host)
 		answers := make(map[string]int)
-		for _, to := range []string{"[2001:db8:2::2]:7", "10.2.0.2:7", "[fe80::fe%eth0]:7"} {
+		for _, to := range []string{"[2001:db8:2::2]:7", "10.2.0.2:7", scoped} {
 			h1.Go("to "+to, func(ctx context.Context) error {
 				c, err := (&castnet.Config{On: h1}).Dial(ctx, "udp", to)
 				if err != nil {
@@ -85,8 +91,10 @@ func TestHostsOfBothFamilies(t *testing.T) {
 		}
 		run(t, l, time.Minute)
 		for to, n := range answers {
-			if n < 25 || n > 48 {
-				t.Errorf("%d of 50 answers from %s, with a fifth of the questions lost", n, to)
+			// A fifth of the questions is lost; and where that meets a neighbour
+			// solicitation, all of a second.
+			if n < 5 || n > 48 {
+				t.Errorf("%d of 50 answers from %s", n, to)
 			}
 		}
 		if len(answers) != 3 {
