@@ -131,18 +131,16 @@ func defaults(addresses []netip.Prefix) (list []netip.Prefix) {
 	return list
 }
 
-// settle waits until the addresses of IPv6 have been tested and can be used: others on
-// the link are asked whether they have them, which takes up to two seconds.
+// settle waits until the addresses of IPv6 have been tested and can be used, link-local
+// ones included: others on the link are asked whether they have them (RFC 4862, 5.4), which
+// takes up to two seconds. It is an error if one that was asked for is another's.
 func (s *Spec) settle(ctx context.Context, iface *stack.Interface) error {
 	timer := time.NewTicker(settleInterval)
 	defer timer.Stop()
 	for {
 		tentative := false
 		for _, a := range iface.Addresses6() {
-			if !slices.Contains(s.Addresses, a.Prefix) {
-				continue
-			}
-			if a.State == stack.AddressDuplicate {
+			if a.State == stack.AddressDuplicate && slices.Contains(s.Addresses, a.Prefix) {
 				return fmt.Errorf("another host on the link has the address %v", a.Prefix.Addr())
 			}
 			tentative = tentative || a.State == stack.AddressTentative

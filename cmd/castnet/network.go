@@ -65,12 +65,6 @@ func (c *common) open(ctx context.Context) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st, ok := n.(*stack.Stack); ok {
-		if err := awaitAddresses(ctx, st); err != nil {
-			closer.Close()
-			return nil, err
-		}
-	}
 	return &place{Network: n, Closer: closer, kind: c.spec.Kind}, nil
 }
 

@@ -94,11 +94,6 @@ func (r *scriptRun) runOn(ctx context.Context, files []string, out *scriptOutput
 		return exitFailed, err
 	}
 	defer closer.Close()
-	if st, ok := network.(*stack.Stack); ok {
-		if err := awaitAddresses(ctx, st); err != nil {
-			return exitFailed, err
-		}
-	}
 	scripts := make([]*running, len(files))
 	for i, file := range files {
 		if scripts[i], err = r.newRunning(i, file, network, out); err != nil {
