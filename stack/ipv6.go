@@ -17,7 +17,7 @@ type version6 struct {
 
 	// plain is the short way in, for a frame that says that it holds IPv6.
 	plain func(l *lane, b *packet.Buffer, f []byte) *Socket
-	// wrap and put are a path's, for one to a destination of IPv6.
+	// put is a path's, for one to a destination of IPv6.
 	put func(p *path, h []byte, length uint64)
 	// bind and toward are a Socket's, and override takes in what a Message to a
 	// destination of IPv6 says of its path.
