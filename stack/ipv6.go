@@ -17,9 +17,8 @@ type version6 struct {
 
 	// plain is the short way in, for a frame that says that it holds IPv6.
 	plain func(l *lane, b *packet.Buffer, f []byte) *Socket
-	// wrap and put are a path's, for one to a destination of IPv6.
-	wrap func(p *path, b *packet.Buffer, payload []byte)
-	put  func(p *path, h []byte, length uint64)
+	// put is a path's, for one to a destination of IPv6.
+	put func(p *path, h []byte, length uint64)
 	// bind and toward are a Socket's, and override takes in what a Message to a
 	// destination of IPv6 says of its path.
 	bind     func(s *Socket, addr netip.AddrPort) error
@@ -66,7 +65,6 @@ var loopbackAddresses6 = []ifaddr6{{loopback6, 128, OriginManual, AddressPreferr
 var ipv6 = &version6{
 	input:         (*lane).ipv6,
 	plain:         (*lane).plain6,
-	wrap:          (*path).wrap6,
 	put:           (*path).put6,
 	bind:          (*Socket).bind6,
 	override:      (*Socket).override6,

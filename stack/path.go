@@ -403,7 +403,7 @@ func (p *path) wrap(b *packet.Buffer, payload []byte, st *Stack) {
 	}
 	length := uint64(wire.UDPHeaderLen + len(payload))
 	if p.six {
-		st.six.wrap(p, b, payload)
+		p.wrap6(b, payload)
 		return
 	}
 	var checksum uint16

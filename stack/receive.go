@@ -245,7 +245,9 @@ func (s *Socket) fillPlain(m *socket.Message, b *packet.Buffer, payload []byte) 
 	m.Buf = m.Buf[:cap(m.Buf)]
 	m.Buf = m.Buf[:copy(m.Buf, payload)]
 	m.Len = len(payload)
-	if s.six {
+	if s.six && ip[0]>>4 == 6 && ip[8] != 0xfe {
+		m.Addr = netip.AddrPortFrom(netip.AddrFrom16([16]byte(ip[8:24])), binary.BigEndian.Uint16(udp))
+	} else if s.six {
 		m.Addr = netip.AddrPortFrom(s.sender6(b, ip), binary.BigEndian.Uint16(udp))
 	} else {
 		m.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), binary.BigEndian.Uint16(udp))
