@@ -10,11 +10,13 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/ethernet"
 	"gvisor.dev/gvisor/pkg/tcpip/link/nested"
 	"gvisor.dev/gvisor/pkg/tcpip/link/pipe"
 	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -32,6 +34,11 @@ func gvisorRows() []row {
 		about: "gVisor netstack, Endpoint, connected, over Ethernet and ARP",
 		note:  note,
 		open:  func(s setup, b *buffers) (path, error) { return openGVisor(s, b, true) },
+	}, {
+		name: "gvisor-v6", kind: peer,
+		about: "row gvisor over IPv6 and neighbour discovery",
+		note:  note,
+		open:  openGVisor6,
 	}, {
 		name: "gvisor-gonet", kind: peer,
 		about: "gVisor gonet.UDPConn, WriteTo and ReadFrom, over Ethernet and ARP",
@@ -73,7 +80,7 @@ func newGVisorNet(s setup, withEthernet bool) (*gvisorNet, error) {
 
 func newGVisorStack(l stack.LinkEndpoint, addr [4]byte, s setup, withEthernet bool) (*stack.Stack, error) {
 	st := stack.New(stack.Options{
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, ipv6.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{udp.NewProtocol},
 	})
 	if s.corrupt {
@@ -93,7 +100,7 @@ func newGVisorStack(l stack.LinkEndpoint, addr [4]byte, s setup, withEthernet bo
 		return nil, fmt.Errorf("gVisor: AddProtocolAddress: %v", err)
 	}
 	subnet := tcpip.AddressWithPrefix{Address: tcpip.AddrFrom4([4]byte{10, 0, 0, 0}), PrefixLen: 24}.Subnet()
-	st.SetRouteTable([]tcpip.Route{{Destination: subnet, NIC: nic}})
+	st.SetRouteTable([]tcpip.Route{{Destination: subnet, NIC: nic}, {Destination: header.IPv6EmptySubnet, NIC: nic}})
 	for i := range s.others {
 		if _, err := newGVisorEndpoint(st, uint16(otherPorts+i)); err != nil {
 			return nil, err
@@ -112,7 +119,11 @@ func newGVisorSharing(st *stack.Stack, port uint16) (tcpip.Endpoint, error) {
 }
 
 func openGVisorEndpoint(st *stack.Stack, port uint16, shared bool) (tcpip.Endpoint, error) {
-	ep, err := st.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, new(waiter.Queue))
+	return openGVisorEndpointOf(st, ipv4.ProtocolNumber, port, shared)
+}
+
+func openGVisorEndpointOf(st *stack.Stack, family tcpip.NetworkProtocolNumber, port uint16, shared bool) (tcpip.Endpoint, error) {
+	ep, err := st.NewEndpoint(udp.ProtocolNumber, family, new(waiter.Queue))
 	if err != nil {
 		return nil, fmt.Errorf("gVisor: NewEndpoint: %v", err)
 	}
@@ -147,17 +158,42 @@ func openGVisor(s setup, bufs *buffers, withEthernet bool) (path, error) {
 	if err != nil {
 		return nil, err
 	}
+	return n.path(s, bufs, ipv4.ProtocolNumber, tcpip.AddrFrom4(addrA), tcpip.AddrFrom4(addrB))
+}
+
+// openGVisor6 is openGVisor over IPv6.
+func openGVisor6(s setup, bufs *buffers) (path, error) {
+	n, err := newGVisorNet(s, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range []struct {
+		stack *stack.Stack
+		addr  [16]byte
+	}{{n.a, addrA6}, {n.b, addrB6}} {
+		if err := h.stack.AddProtocolAddress(1, tcpip.ProtocolAddress{
+			Protocol:          ipv6.ProtocolNumber,
+			AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFrom16(h.addr), PrefixLen: 64},
+		}, stack.AddressProperties{}); err != nil {
+			return nil, fmt.Errorf("gVisor: AddProtocolAddress: %v", err)
+		}
+	}
+	return n.path(s, bufs, ipv6.ProtocolNumber, tcpip.AddrFrom16(addrA6), tcpip.AddrFrom16(addrB6))
+}
+
+func (n *gvisorNet) path(s setup, bufs *buffers, family tcpip.NetworkProtocolNumber, a, b tcpip.Address) (path, error) {
 	p := &gvisorPath{gvisorNet: n, bufs: bufs}
-	if p.from, err = newGVisorEndpoint(n.a, portA); err != nil {
+	var err error
+	if p.from, err = openGVisorEndpointOf(n.a, family, portA, false); err != nil {
 		return nil, err
 	}
-	if p.to, err = newGVisorEndpoint(n.b, portB); err != nil {
+	if p.to, err = openGVisorEndpointOf(n.b, family, portB, false); err != nil {
 		return nil, err
 	}
-	if err := p.from.Connect(tcpip.FullAddress{Addr: tcpip.AddrFrom4(addrB), Port: portB}); err != nil {
+	if err := p.from.Connect(tcpip.FullAddress{Addr: b, Port: portB}); err != nil {
 		return nil, fmt.Errorf("gVisor: Connect: %v", err)
 	}
-	if err := p.to.Connect(tcpip.FullAddress{Addr: tcpip.AddrFrom4(addrA), Port: portA}); err != nil {
+	if err := p.to.Connect(tcpip.FullAddress{Addr: a, Port: portA}); err != nil {
 		return nil, fmt.Errorf("gVisor: Connect: %v", err)
 	}
 	return p, p.resolve(s)
