@@ -143,7 +143,7 @@ func (s *Spec) settle(ctx context.Context, iface *stack.Interface) error {
 				continue
 			}
 			if a.State == stack.AddressDuplicate {
-				return fmt.Errorf("another host on the link has the address %v", a.Prefix.Addr())
+				return fmt.Errorf("%v on %s: another host has this address", a.Prefix.Addr(), iface.Name())
 			}
 			tentative = tentative || a.State == stack.AddressTentative
 		}
