@@ -228,8 +228,14 @@ func TestBackpressure(t *testing.T) {
 // Each flow's datagrams are all there and in order, whatever the others do.
 func TestOrderUnderLoad(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))))
-	const flows, each = 32, 300
+	// Of each flow no more is under way than all of them together have room for, however
+	// late who accepts them gets to run.
+	const flows, each, window = 32, 300, 8
 	w := newWorld(t)
+	var underway [flows]chan struct{}
+	for k := range underway {
+		underway[k] = make(chan struct{}, window)
+	}
 	var mu sync.Mutex
 	seen := make(map[netip.AddrPort]int)
 	finished := make(chan struct{}, flows)
@@ -244,6 +250,7 @@ func TestOrderUnderLoad(t *testing.T) {
 				t.Errorf("%v: datagram %d came where %d was expected", f.Client(), got, want)
 				return
 			}
+			<-underway[f.Destination().Addr().As4()[3]]
 		}
 		mu.Lock()
 		seen[f.Client()]++
@@ -256,10 +263,12 @@ func TestOrderUnderLoad(t *testing.T) {
 		c := w.dial(fmt.Sprintf("192.0.2.%d:53", k))
 		senders.Go(func() {
 			for n := range each {
-				write(t, c, string(binary.BigEndian.AppendUint32(nil, uint32(n))))
-				if n%16 == 0 {
-					runtime.Gosched()
+				select {
+				case underway[k] <- struct{}{}:
+				case <-time.After(10 * time.Second):
+					return // which is told of below
 				}
+				write(t, c, string(binary.BigEndian.AppendUint32(nil, uint32(n))))
 			}
 		})
 	}
