@@ -93,6 +93,34 @@ func (r *Runtime) exit(code int) {
 	r.vm.Interrupt(errExit)
 }
 
+// guard makes a function for JavaScript that calls f and handles what that throws, as
+// call does; what called it goes on, unless that was the script's end.
+func (r *Runtime) guard(call goja.FunctionCall) goja.Value {
+	f, ok := goja.AssertFunction(call.Argument(0))
+	if !ok {
+		panic(r.vm.NewTypeError("guard of what is no function"))
+	}
+	return r.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+		v, err := f(goja.Undefined(), call.Arguments...)
+		if err == nil {
+			return v
+		}
+		r.caught(err)
+		r.cutIfEnded()
+		return goja.Undefined()
+	})
+}
+
+// cutIfEnded does not let JavaScript go on that has called, if the script is at its end.
+func (r *Runtime) cutIfEnded() {
+	switch {
+	case r.exiting:
+		r.vm.Interrupt(errExit)
+	case r.failure != nil:
+		r.vm.Interrupt(r.failure)
+	}
+}
+
 // drain is called by the loop after each callback, when the promises' jobs are done:
 // these may have queued ticks, and left promises that nobody handles.
 func (r *Runtime) drain() {

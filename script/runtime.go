@@ -199,7 +199,7 @@ func (r *Runtime) Signal(name string) {
 		if r.hooks.signal == nil {
 			return
 		}
-		if v, ok := r.call(r.hooks.signal, r.vm.ToValue(name)); ok && !v.ToBoolean() {
+		if v, ok := r.call(r.hooks.signal, r.vm.ToValue(name)); ok && !goja.IsUndefined(v) && !v.ToBoolean() {
 			r.failure = ErrStopped
 			r.loop.Fail(errExit)
 		}
