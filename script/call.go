@@ -130,6 +130,10 @@ func (r *Runtime) drain() {
 			r.call(r.hooks.runTicks)
 		case len(r.rejected) > 0 && r.hooks.rejections != nil:
 			r.reportRejections()
+		case len(r.handled) > 0 && r.hooks.handled != nil:
+			p := r.handled[0]
+			r.handled = r.handled[1:]
+			r.call(r.hooks.handled, r.vm.ToValue(p))
 		default:
 			return
 		}
@@ -149,6 +153,7 @@ func (r *Runtime) trackRejection(p *goja.Promise, op goja.PromiseRejectionOperat
 			return
 		}
 	}
+	r.handled = append(r.handled, p)
 }
 
 // reportRejections tells the script of promises that are still without a handler. As
@@ -161,9 +166,9 @@ func (r *Runtime) reportRejections() {
 			return
 		}
 		reason := p.Result()
-		handled, ok := r.call(r.hooks.rejections, reason, r.vm.ToValue(p))
-		if ok && !handled.ToBoolean() {
-			r.uncaught(reason, nil, true)
+		thrown, ok := r.call(r.hooks.rejections, reason, r.vm.ToValue(p))
+		if ok && !goja.IsUndefined(thrown) {
+			r.uncaught(thrown, nil, true)
 		}
 	}
 }

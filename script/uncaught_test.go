@@ -70,3 +70,44 @@ func TestExitInUncaughtListener(t *testing.T) {
 		t.Errorf("got status %d, %q", r.status, r.out)
 	}
 }
+
+// TestRejections tells of promises that nobody has handled: with an error in place of a
+// reason that is none, and again when they are handled after all.
+func TestRejections(t *testing.T) {
+	r := runOn(t, castnet.Host(), `
+		process.on('uncaughtException', (err, origin) => console.log(err.name, err.code, err.message.split('.').at(-2), origin));
+		Promise.reject('text');
+		Promise.reject(undefined);
+		Promise.reject({ a: 1 });
+		Promise.reject(new TypeError('of. an error.'));
+		setTimeout(() => {
+			process.on('unhandledRejection', (reason, promise) => console.log('unhandled', reason, promise === p));
+			process.on('rejectionHandled', (promise) => console.log('handled', promise === p));
+			const p = Promise.reject(1);
+			const soon = Promise.reject(2);
+			soon.catch(() => {});
+			setTimeout(() => p.catch(() => {}), 1);
+		}, 1);
+	`)
+	want := "UnhandledPromiseRejection ERR_UNHANDLED_REJECTION  The promise rejected with the reason \"text\" unhandledRejection\n" +
+		"UnhandledPromiseRejection ERR_UNHANDLED_REJECTION  The promise rejected with the reason \"undefined\" unhandledRejection\n" +
+		"UnhandledPromiseRejection ERR_UNHANDLED_REJECTION  The promise rejected with the reason \"#<Object>\" unhandledRejection\n" +
+		"TypeError undefined  an error unhandledRejection\nunhandled 1 true\nhandled true\n"
+	if r.out != want || r.status != 0 {
+		t.Errorf("got status %d, %q and\n%s\nwant\n%s", r.status, r.err, r.out, want)
+	}
+}
+
+// TestGroupOfTheOtherFamily has the error of Linux, where the socket lacks the option.
+func TestGroupOfTheOtherFamily(t *testing.T) {
+	r := runOn(t, castnet.Host(), `
+		const s = require('dgram').createSocket('udp4');
+		s.bind(0, () => {
+			try { s.addMembership('ff02::1'); } catch (err) { console.log(err.message); }
+			s.close();
+		});
+	`)
+	if want := "addMembership ENOPROTOOPT\n"; r.out != want || r.status != 0 {
+		t.Errorf("got status %d, %q, want %q", r.status, r.out, want)
+	}
+}
