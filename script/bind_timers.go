@@ -89,6 +89,7 @@ func (r *Runtime) bindTimers(o *goja.Object) {
 		})
 		return h
 	})
+	o.Set("turns", func() float64 { return float64(r.loop.Turns()) })
 	o.Set("now", func() float64 { return float64(r.loop.Now().UnixNano()) / 1e6 })
 }
 

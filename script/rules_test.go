@@ -184,6 +184,20 @@ var rules = []struct{ name, source string }{
 		let got = 0, sent = 0;
 		r.on('message', must(n, (m) => { assert.strictEqual(Number(m), got++); if (got === n) { r.close(); s.close(); } }));
 		r.bind(0, here, () => { (function next() { if (sent < n) s.send(String(sent++), r.address().port, here, next); })(); });`},
+	{"SendingInEveryCallbackStarvesNobody", `
+		const s = dgram.createSocket('udp4');
+		let sent = 0, last = 0, ended = false;
+		const again = (err) => {
+			assert.ifError(err);
+			if (ended) s.send('x', 9, here, must(1, () => { last = ++sent; s.close(); }));
+			else if (++sent % 2) s.send('x', 9, here, again);
+			else process.nextTick(() => Promise.resolve().then(() => s.send('x', 9, here, again)));
+		};
+		s.on('close', must(1, () => assert.strictEqual(last, sent)));
+		s.bind(0, here, () => again());
+		let turns = 0;
+		const turn = must(5, () => { if (++turns === 5) ended = true; else setImmediate(turn); });
+		setImmediate(turn);`},
 	{"ReceiveBlockList", `
 		const list = new net.BlockList(); list.addAddress(here);
 		const r = dgram.createSocket({ type: 'udp4', receiveBlockList: list }), s = dgram.createSocket('udp4');

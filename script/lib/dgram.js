@@ -29,6 +29,11 @@ const disconnected = 0;
 const connecting = 1;
 const connected = 2;
 
+// How many callbacks of sends a socket has in a turn of the loop, before others are.
+const turn = 32;
+const { turns } = internalBinding('timers');
+const { setImmediate } = require('timers');
+
 const receiving = true;
 const sending = false;
 
@@ -77,6 +82,9 @@ function Socket(type, listener) {
     connectState: disconnected,
     queue: undefined,
     lookups: 0,
+    later: undefined, // callbacks that wait for the end of the loop's turn
+    turn: -1, // of the loop, in which
+    called: 0, // callbacks were called
     reuseAddr: Boolean(options?.reuseAddr),
     reusePort: Boolean(options?.reusePort),
     ipv6Only: Boolean(options?.ipv6Only),
@@ -456,7 +464,7 @@ function sendNow(socket, err, ip, list, address, port, callback) {
   const state = socket[kStateSymbol];
   if (!err && ip && state.sendBlockList?.check(ip, `ipv${isIP(ip)}`)) err = new ERR_IP_BLOCKED(ip);
   if (err) {
-    if (callback) process.nextTick(callback, err);
+    if (callback) complete(state, callback, err);
     else process.nextTick(() => socket.emit('error', err));
     return;
   }
@@ -473,14 +481,45 @@ function sendNow(socket, err, ip, list, address, port, callback) {
     state.handle.send(req, list, list.length, Boolean(callback)) :
     state.handle.send(req, list, list.length, port, ip, Boolean(callback));
   if (result >= 1) {
-    if (callback) process.nextTick(callback, null, result - 1);
+    if (callback) complete(state, callback, null, result - 1);
     return;
   }
   if (result !== 0 && callback) {
     // Without a callback nobody is told, as a datagram may be lost without a word.
     const ex = new ExceptionWithHostPort(result, 'send', address, port);
-    process.nextTick(callback, ex);
+    complete(state, callback, ex);
   }
+}
+
+// complete has a callback called on the next tick. Who sends in every callback of a send
+// would let nobody else have a turn, and in virtual time nothing would ever end: when a
+// turn of them has been called in this turn of the loop, the next wait for its end, and
+// so do those after them.
+function complete(state, ...args) {
+  if (state.later === undefined && (state.turn !== turns() || state.called < turn)) {
+    process.nextTick(called, state, args);
+    return;
+  }
+  if (state.later === undefined) {
+    state.later = [];
+    setImmediate(callLater, state);
+  }
+  state.later.push(() => called(state, args));
+}
+
+function called(state, [callback, ...args]) {
+  if (state.turn !== turns()) {
+    state.turn = turns();
+    state.called = 0;
+  }
+  state.called++;
+  callback(...args);
+}
+
+function callLater(state) {
+  for (const f of state.later.splice(0, turn)) process.nextTick(f);
+  if (state.later.length === 0) state.later = undefined;
+  else setImmediate(callLater, state);
 }
 
 // sent is a request's oncomplete.
@@ -510,7 +549,10 @@ Socket.prototype.close = function close(callback) {
   stopReceiving(this);
   state.handle.close();
   state.handle = null;
-  process.nextTick(() => this.emit('close'));
+  process.nextTick(() => {
+    if (state.later === undefined) this.emit('close');
+    else state.later.push(() => this.emit('close'));
+  });
   return this;
 };
 
