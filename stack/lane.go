@@ -54,7 +54,9 @@ type lane struct {
 	// Of the delivery under way, or the last one.
 	state *state
 	netif *netif
-	run   []*packet.Buffer // datagrams in a row, not queued yet,
+	batch []*packet.Buffer // what is being delivered: of it,
+	first int              // from here
+	next  int              // to here, datagrams in a row, not queued yet,
 	to    *Socket          // for this socket,
 	flow  flow             // found by this
 	woken []*Socket        // sockets at which somebody waits
@@ -236,7 +238,7 @@ func (l *lane) drain() int {
 // handle is the way in for each of the frames. Datagrams in a row for the same
 // socket are queued together, under one lock.
 func (l *lane) handle(frames []*packet.Buffer) {
-	first := 0
+	l.batch = frames
 	for i, b := range frames {
 		if b.Flags&counted == 0 {
 			l.bytes += uint64(b.Len())
@@ -247,16 +249,16 @@ func (l *lane) handle(frames []*packet.Buffer) {
 			s = l.frame(b)
 		}
 		if s == l.to && s != nil {
-			l.run = frames[first : i+1]
+			l.next = i + 1
 			continue
 		}
 		l.flush()
 		if s != nil {
-			first = i
-			l.to, l.run = s, frames[i:i+1]
+			l.to, l.first, l.next = s, i, i+1
 		}
 	}
 	l.flush()
+	l.batch = nil
 }
 
 // handleOne is handle for a single frame that has just come in.
@@ -277,9 +279,8 @@ func (l *lane) handleOne(b *packet.Buffer) {
 // answer does not overtake.
 func (l *lane) flush() {
 	if s := l.to; s != nil {
-		run := l.run
-		l.to, l.run = nil, nil
-		l.enqueue(s, run)
+		l.to = nil
+		l.enqueue(s, l.batch[l.first:l.next])
 	}
 }
 
