@@ -68,7 +68,7 @@ func (t *Table) report(now time.Time, mac wire.MAC, m *Message) (changes []Chang
 		records = []Record{{Type: wire.ModeIsExclude, Group: m.Group}}
 	}
 	for i := range records {
-		if r := &records[i]; r.known() && r.Group.IsMulticast() {
+		if r := &records[i]; r.known() && isGroup(r.Group) {
 			if c, ok := t.record(now, mac, m, r); ok {
 				changes = append(changes, c)
 			}

@@ -361,7 +361,7 @@ func (m *Message) judge() {
 		return
 	}
 	if len(m.Records) == 0 {
-		if m.Group.IsValid() && !m.Group.IsMulticast() {
+		if m.Group.IsValid() && !isGroup(m.Group) {
 			m.Err = errNotAGroup
 		} else if m.Kind == Report && m.Group.IsValid() && sourceSpecific(m.Group) {
 			m.warn(warnSSM)
@@ -373,7 +373,7 @@ func (m *Message) judge() {
 		switch {
 		case !r.known():
 			m.warn(warnRecord)
-		case !r.Group.IsMulticast():
+		case !isGroup(r.Group):
 			m.warn(string(errNotAGroup))
 		default:
 			groups++
@@ -395,6 +395,10 @@ func (m *Message) warn(text string) {
 
 // known reports whether the record is of a type that the standards define.
 func (r *Record) known() bool { return r.Type >= wire.ModeIsInclude && r.Type <= wire.BlockOldSources }
+
+// isGroup reports whether an address is a group's. One of IPv4 that is mapped, which
+// package netip takes for one, is none in a message of MLD.
+func isGroup(a netip.Addr) bool { return a.IsMulticast() && !a.Is4In6() }
 
 // sourceSpecific reports whether a group is in the ranges of RFC 4607: 232.0.0.0/8 and
 // ff3x::/32.

@@ -188,6 +188,8 @@ func TestJudgement(t *testing.T) {
 		{"report_of_no_group", old(alice4, wire.IGMPv2Report, ip("10.0.0.7")), string(errNotAGroup), ""},
 		{"query_about_no_group", queryIn(envelope{to: alice4}, router4, ip("10.0.0.7"), older), string(errNotAGroup), ""},
 		{"record_of_no_group", report(alice4, record(wire.ChangeToExclude, alice4)), string(errNotAGroup), ""},
+		{"report_of_a_mapped_group", old(alice6, wire.IGMPv2Report, ip("::ffff:239.1.2.3")), string(errNotAGroup), ""},
+		{"record_of_a_mapped_group", report(alice6, record(wire.ChangeToExclude, ip("::ffff:239.1.2.3"))), string(errNotAGroup), ""},
 		{"one_record_of_no_group", report(alice4, record(wire.ChangeToExclude, alice4), record(wire.ChangeToExclude, group4)), "", string(errNotAGroup)},
 		{"RFC9776_4_2_13_type", report(alice4, record(9, group4)), "", warnRecord},
 		{"RFC4604_2_2_1_old_report", old(alice4, wire.IGMPv2Report, some4), "", warnSSM},

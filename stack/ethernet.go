@@ -38,6 +38,7 @@ func (l *lane) frame(b *packet.Buffer) *Socket {
 		l.drop(b, drop.LinkDown)
 		return nil
 	}
+	l.scope = b.Interface
 	b.Interface = int32(i.index)
 	if i.kind != link.Ethernet {
 		return l.ip(b, 0)

@@ -27,12 +27,13 @@ func (l *lane) icmpv6(b *packet.Buffer, src, dst address, to cast) {
 		l.drop(b, drop.BadChecksum)
 		return
 	}
+	from := l.comesBy(b, dst)
 	switch t := m.Type(); {
 	case t == wire.ICMPv6EchoRequest:
 		s.answerEcho6(b, m, body, src, dst, to)
 	case t == wire.ICMPv6EchoReply && to == toHost:
 		h := (*wire.IPv6Header)(b.NetworkBytes())
-		if !s.echo.reply(s.zoned(src, l.iface), m.EchoID(), m.EchoSequence(), h.HopLimit(), body) {
+		if !s.echo.reply(s.zoned(src, from), m.EchoID(), m.EchoSequence(), h.HopLimit(), body) {
 			l.drop(b, drop.ICMPUnmatched)
 			return
 		}
@@ -45,7 +46,7 @@ func (l *lane) icmpv6(b *packet.Buffer, src, dst address, to cast) {
 	case t.IsError() && to == toHost && l.handled6(b, m, body):
 		return
 	case t.IsError() && to == toHost:
-		if reason := s.icmpError6(b, m, body, src, dst, l.iface); reason != drop.None {
+		if reason := s.icmpError6(b, m, body, src, dst, from); reason != drop.None {
 			l.drop(b, reason)
 			return
 		}

@@ -151,13 +151,7 @@ func (l *lane) udp6(b *packet.Buffer, src, dst address, to cast) *Socket {
 		l.drop(b, drop.BadChecksum)
 		return nil
 	}
-	if l.iface.kind == link.Loopback {
-		// A datagram to an address of one's own counts as having come in by
-		// the interface that has it (Linux's ip6_rcv_core).
-		if n := l.state.local6(dst, nil); n != nil {
-			b.Interface = int32(n.index)
-		}
-	}
+	l.comesBy(b, dst)
 	f := flow{src: src, dst: dst, ports: portPair(u.DestinationPort(), u.SourcePort()), device: b.Interface}
 	if to != toHost {
 		l.udpToMany(b, f)
@@ -171,6 +165,25 @@ func (l *lane) udp6(b *packet.Buffer, src, dst address, to cast) *Socket {
 	}
 	l.drop(b, drop.NoPort)
 	return nil
+}
+
+// comesBy says by which interface a packet has come in. One to an address of one's own,
+// which comes by the loopback interface, counts as having come by the interface that has
+// it (Linux's ip6_rcv_core); of those with the same link-local address by the one that
+// the sender meant.
+func (l *lane) comesBy(b *packet.Buffer, dst address) *Interface {
+	if l.iface.kind != link.Loopback {
+		return l.iface
+	}
+	n := l.state.byIndex(int(l.scope))
+	if n == nil || !dst.isLinkLocal() || !n.has6(dst) {
+		n = l.state.local6(dst, nil)
+	}
+	if n == nil {
+		return l.iface
+	}
+	b.Interface = int32(n.index)
+	return n.Interface
 }
 
 // pseudo6 is the sum of the pseudo-header of a UDP datagram of that length.

@@ -124,3 +124,65 @@ func TestAnInterfaceThatDoesNotSpeakIPv6HearsNone(t *testing.T) {
 	}
 	checkLedger(t, h)
 }
+
+// Interfaces may have the same link-local address: which of them is meant says the zone,
+// of the host's own too, though what it sends there comes by the loopback interface.
+func TestTheSameLinkLocalAddressOnTwoInterfaces(t *testing.T) {
+	links := [2]*cable{newCable(), newCable()}
+	h := newHost(t, Config{DADTransmits: -1}, links[0])
+	own, peer := netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::9")
+	for k, i := range []*Interface{h.eth0, h.attach(t, "eth1", links[1])} {
+		if err := i.AddAddress(netip.PrefixFrom(own, 64)); err != nil {
+			t.Fatal(err)
+		}
+		if err := i.AddNeighbor(peer, macPeer); err != nil {
+			t.Fatal(err)
+		}
+		links[k].take()
+	}
+	var bound [2]*Socket
+	for k, zone := range []string{"eth0", "eth1"} {
+		bound[k] = h.open6(t, netip.AddrPortFrom(own.WithZone(zone), 7).String())
+	}
+	for k, zone := range []string{"eth0", "eth1"} {
+		at := netip.AddrPortFrom(own.WithZone(zone), 7)
+		// From the wire, and back.
+		links[k].deliver(frame6("fe80::9", "fe80::1", 64, wire.ProtocolUDP, udp6("fe80::9", "fe80::1", 9, 7, "in")))
+		m := receive(t, bound[k])
+		if want := netip.AddrPortFrom(peer.WithZone(zone), 9); m.Addr != want {
+			t.Errorf("%s: from %v, want %v", zone, m.Addr, want)
+		}
+		send(t, bound[k], "out", m.Addr.String())
+		if n, other := len(links[k].take()), len(links[1-k].take()); n != 1 || other != 0 {
+			t.Errorf("%s: %d frames left there and %d by the other", zone, n, other)
+		}
+		// From oneself.
+		client := h.connected6(t, "", at.String())
+		send(t, client, "self", at.String())
+		if m = receive(t, bound[k]); string(m.Buf) != "self" || m.Addr.Addr().Zone() != zone {
+			t.Errorf("%s: %q from %v", zone, m.Buf, m.Addr)
+		}
+		refused := h.connected6(t, "", netip.AddrPortFrom(at.Addr(), 8).String())
+		if _, err := refused.TrySend([]socket.Message{{Buf: []byte("x")}}); err != nil {
+			t.Fatal(err)
+		}
+		if e, _ := refused.Option(socket.Error); syscall.Errno(e) != syscall.ECONNREFUSED {
+			t.Errorf("%s: a closed port of one's own: %v", zone, syscall.Errno(e))
+		}
+		var from []netip.Addr
+		ping, err := h.OpenEcho(func(e Echo) { from = append(from, e.From) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ping.Send(at.Addr(), 1, nil); err != nil || len(from) != 1 || from[0] != at.Addr() {
+			t.Errorf("%s: echo: %v, from %v", zone, err, from)
+		}
+		ping.Close()
+	}
+	for _, s := range bound {
+		if got := payloads(t, s); len(got) != 0 {
+			t.Errorf("%v has received more: %q", s.LocalAddr(), got)
+		}
+	}
+	checkLedger(t, h)
+}

@@ -63,6 +63,8 @@ type lane struct {
 	many  []*Socket        // room for the receivers of one datagram
 	fans  *[maxFans]fan    // nil until there is one to many
 
+	scope int32 // what a packet on the loopback interface was marked with, by path.scope
+
 	// Of the short way, by the state.
 	short bool   // there is one
 	sane  uint64 // source and destination that were found to be in order

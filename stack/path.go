@@ -55,6 +55,10 @@ type path struct {
 	whole     bool // packets over the MTU are refused, not fragmented
 	forPeer   bool // it leads to the socket's peer
 
+	// scope is the interface whose own link-local address this leads to, by the
+	// loopback interface; 0: to something else.
+	scope int32
+
 	// The headers, as they lie in memory, in words of 64 bits: a receiver in
 	// the same process loads them in these, and a load that has to gather
 	// several narrower stores stalls the processor.
@@ -445,6 +449,7 @@ func (p *path) wrapUsual(b *packet.Buffer, payload []byte) {
 // wrapIP prepends the headers before the transport's to a packet.
 func (p *path) wrapIP(b *packet.Buffer, st *Stack) {
 	length := uint64(p.header + b.Len())
+	b.Interface = p.scope
 	p.put(b.Prepend(p.linkLen()+p.header), length, st)
 }
 

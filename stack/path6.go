@@ -58,11 +58,14 @@ func (s *Stack) routeInto6(p *path, q query) error {
 // wayOut6 finds the interface and the next hop, and fills in q.src and whether the
 // destination is a group.
 func (st *state) wayOut6(p *path, q *query, device *netif) (out *netif, hop address, err error) {
-	p.broadcast, p.multicast = false, q.dst.isMulticast()
+	p.broadcast, p.multicast, p.scope = false, q.dst.isMulticast(), 0
 	if owner := st.local6(q.dst, device.iface()); owner != nil && !p.multicast &&
 		(device == nil || device.Interface == owner.Interface || device.kind == link.Loopback) {
 		if q.src.isUnspecified() && !q.noSource {
 			q.src = st.sourceFor6(q.dst, owner)
+		}
+		if q.dst.isLinkLocal() {
+			p.scope = int32(owner.index)
 		}
 		return st.loopback(), q.dst, nil
 	}
@@ -130,6 +133,7 @@ func (p *path) wrap6(b *packet.Buffer, payload []byte) {
 	} else if checksum = ^fold(p.udpSum + 2*uint32(length) + uint32(wire.Sum(payload))); checksum == 0 {
 		checksum = 0xffff
 	}
+	b.Interface = p.scope
 	at := p.linkLen() + wire.IPv6HeaderLen
 	f := b.Extend(at+wire.UDPHeaderLen, len(payload))
 	p.put6(f, wire.IPv6HeaderLen+length)
