@@ -334,7 +334,7 @@ func (n *netif) iface() *Interface {
 
 // prepare makes the headers, all but what differs from datagram to datagram.
 func (p *path) prepare(q *query) {
-	p.ethernet1 = macWord(p.iface.mac) | uint64(wire.EtherTypeIPv4)
+	p.ethernet1 = p.iface.macWord | uint64(wire.EtherTypeIPv4)
 	p.setLink(p.link)
 	const (
 		version      = 0x45 << 56 // and a header of five words
