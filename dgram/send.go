@@ -299,6 +299,9 @@ func (s *Socket) callLater() {
 		s.later = append(s.later[:0], s.later[s.first:]...)
 		s.first = 0
 		s.callSoon()
+	} else if s.closesLater {
+		s.closesLater = false
+		s.onClose.emit(call)
 	}
 }
 

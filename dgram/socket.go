@@ -29,17 +29,18 @@ type Socket struct {
 	batched   bool // by OnMessages
 	blocked   uint64
 
-	gather  []byte         // scratch, of SendList
-	message socket.Message // scratch, of Send
-	spare   []*completion  // for reuse
-	later   []*completion  // callbacks that the check phase will call
-	first   int            // of later, that is to be called
-	soon    bool           // and will
-	next    func()         // by this
-	calling bool           // it does
-	turn    uint64         // of the loop, in which
-	calls   int            // callbacks of sends were called
-	detach  func()         // from Options.Signal
+	gather      []byte         // scratch, of SendList
+	message     socket.Message // scratch, of Send
+	spare       []*completion  // for reuse
+	later       []*completion  // callbacks that the check phase will call
+	first       int            // of later, that is to be called
+	soon        bool           // and will
+	next        func()         // by this
+	calling     bool           // it does
+	turn        uint64         // of the loop, in which
+	calls       int            // callbacks of sends were called
+	closesLater bool           // 'close' waits for later to be called
+	detach      func()         // from Options.Signal
 
 	onMessage   event[func([]byte, *RemoteInfo)]
 	onMessages  event[func([]socket.Message)]
@@ -126,7 +127,17 @@ func (s *Socket) close() {
 	}
 	_ = h.Close(nil)
 	s.lookups.cancel()
-	s.loop.NextTick(func() { s.onClose.emit(call) })
+	s.loop.NextTick(s.emitClose)
+}
+
+// emitClose is the event 'close', which comes after the callbacks of what was sent
+// before.
+func (s *Socket) emitClose() {
+	if s.waitsLater() {
+		s.closesLater = true
+		return
+	}
+	s.onClose.emit(call)
 }
 
 // Closed reports whether the socket is closed.

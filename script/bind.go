@@ -175,11 +175,10 @@ func (r *Runtime) bindProcess(o *goja.Object) {
 	o.Set("origin", float64(start.UnixNano())/1e6)
 	o.Set("uncaught", func(call goja.FunctionCall) goja.Value {
 		r.uncaught(call.Argument(0), nil, false)
-		if r.exiting {
-			r.vm.Interrupt(errExit)
-		}
+		r.cutIfEnded()
 		return goja.Undefined()
 	})
+	o.Set("guard", r.guard)
 	o.Set("memoryUsage", func() goja.Value {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

@@ -45,6 +45,9 @@ func (r *Runtime) bindTimers(o *goja.Object) {
 		h := r.vm.NewObject()
 		h.Set("start", func(ms, repeat float64) {
 			if t != nil {
+				// The loop has not looked at the clock since this callback
+				// began, which may be long ago.
+				r.loop.UpdateTime()
 				t.Start(milliseconds(ms), milliseconds(repeat), run)
 			}
 		})

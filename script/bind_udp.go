@@ -219,7 +219,7 @@ func (h *udpHandle) setGroups(o *goja.Object) {
 			if !ok || !also || !g.IsValid() {
 				return -int(syscall.EINVAL)
 			}
-			return uvError(h.u.SetMembership(g, by, join))
+			return groupError(h.u.SetMembership(g, by, join))
 		}
 	}
 	ofSource := func(join bool) func(source, group, on goja.Value) int {
@@ -230,7 +230,7 @@ func (h *udpHandle) setGroups(o *goja.Object) {
 			if !ok || !also || !too || !g.IsValid() || !s.IsValid() {
 				return -int(syscall.EINVAL)
 			}
-			return uvError(h.u.SetSourceMembership(g, by, s, join))
+			return groupError(h.u.SetSourceMembership(g, by, s, join))
 		}
 	}
 	o.Set("addMembership", membership(true))
@@ -352,6 +352,15 @@ func parseAddr(text string, want socket.Family) (netip.Addr, syscall.Errno) {
 		return netip.Addr{}, syscall.EINVAL
 	}
 	return a, 0
+}
+
+// groupError is uvError of a membership. A group of the other family is for Linux an
+// option that the socket does not have.
+func groupError(err error) int {
+	if errors.Is(err, syscall.EAFNOSUPPORT) {
+		err = syscall.ENOPROTOOPT
+	}
+	return uvError(err)
 }
 
 // uvError returns an error as libuv returns it: negative, and 0 if there is none.

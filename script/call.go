@@ -93,6 +93,34 @@ func (r *Runtime) exit(code int) {
 	r.vm.Interrupt(errExit)
 }
 
+// guard makes a function for JavaScript that calls f and handles what that throws, as
+// call does; what called it goes on, unless that was the script's end.
+func (r *Runtime) guard(call goja.FunctionCall) goja.Value {
+	f, ok := goja.AssertFunction(call.Argument(0))
+	if !ok {
+		panic(r.vm.NewTypeError("guard of what is no function"))
+	}
+	return r.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+		v, err := f(goja.Undefined(), call.Arguments...)
+		if err == nil {
+			return v
+		}
+		r.caught(err)
+		r.cutIfEnded()
+		return goja.Undefined()
+	})
+}
+
+// cutIfEnded does not let JavaScript go on that has called, if the script is at its end.
+func (r *Runtime) cutIfEnded() {
+	switch {
+	case r.exiting:
+		r.vm.Interrupt(errExit)
+	case r.failure != nil:
+		r.vm.Interrupt(r.failure)
+	}
+}
+
 // drain is called by the loop after each callback, when the promises' jobs are done:
 // these may have queued ticks, and left promises that nobody handles.
 func (r *Runtime) drain() {
@@ -102,6 +130,10 @@ func (r *Runtime) drain() {
 			r.call(r.hooks.runTicks)
 		case len(r.rejected) > 0 && r.hooks.rejections != nil:
 			r.reportRejections()
+		case len(r.handled) > 0 && r.hooks.handled != nil:
+			p := r.handled[0]
+			r.handled = r.handled[1:]
+			r.call(r.hooks.handled, r.vm.ToValue(p))
 		default:
 			return
 		}
@@ -121,6 +153,7 @@ func (r *Runtime) trackRejection(p *goja.Promise, op goja.PromiseRejectionOperat
 			return
 		}
 	}
+	r.handled = append(r.handled, p)
 }
 
 // reportRejections tells the script of promises that are still without a handler. As
@@ -133,9 +166,9 @@ func (r *Runtime) reportRejections() {
 			return
 		}
 		reason := p.Result()
-		handled, ok := r.call(r.hooks.rejections, reason, r.vm.ToValue(p))
-		if ok && !handled.ToBoolean() {
-			r.uncaught(reason, nil, true)
+		thrown, ok := r.call(r.hooks.rejections, reason, r.vm.ToValue(p))
+		if ok && !goja.IsUndefined(thrown) {
+			r.uncaught(thrown, nil, true)
 		}
 	}
 }

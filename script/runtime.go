@@ -71,7 +71,8 @@ type Runtime struct {
 		runMain    goja.Callable // (filename)
 		runTicks   goja.Callable // drains process.nextTick's queue
 		fatal      goja.Callable // (err, fromPromise) whether somebody handles it
-		rejections goja.Callable // reports promises that nobody has handled
+		rejections goja.Callable // reports a promise that nobody has handled; an error if nobody listens
+		handled    goja.Callable // reports one that was reported so, and has been handled since
 		beforeExit goja.Callable
 		exit       goja.Callable // (code) code
 		signal     goja.Callable // (name) whether somebody listens
@@ -81,6 +82,7 @@ type Runtime struct {
 	flags [4]byte
 
 	rejected []*goja.Promise // without a handler, so far
+	handled  []*goja.Promise // that have got one after it was told that they had none
 
 	exiting  bool
 	exitCode int
@@ -199,7 +201,7 @@ func (r *Runtime) Signal(name string) {
 		if r.hooks.signal == nil {
 			return
 		}
-		if v, ok := r.call(r.hooks.signal, r.vm.ToValue(name)); ok && !v.ToBoolean() {
+		if v, ok := r.call(r.hooks.signal, r.vm.ToValue(name)); ok && !goja.IsUndefined(v) && !v.ToBoolean() {
 			r.failure = ErrStopped
 			r.loop.Fail(errExit)
 		}
@@ -244,7 +246,7 @@ func (r *Runtime) boot(filename string) {
 	}
 	o := hooks.ToObject(r.vm)
 	for name, f := range map[string]*goja.Callable{
-		"runMain": &r.hooks.runMain, "runTicks": &r.hooks.runTicks, "fatal": &r.hooks.fatal, "rejections": &r.hooks.rejections,
+		"runMain": &r.hooks.runMain, "runTicks": &r.hooks.runTicks, "fatal": &r.hooks.fatal, "rejections": &r.hooks.rejections, "rejectionHandled": &r.hooks.handled,
 		"beforeExit": &r.hooks.beforeExit, "exit": &r.hooks.exit, "signal": &r.hooks.signal,
 	} {
 		if *f, ok = goja.AssertFunction(o.Get(name)); !ok {

@@ -36,6 +36,9 @@ func formatStack(stack string) string {
 	return b.String()
 }
 
+// goPrefix begins the names that the engine gives to functions of this package.
+const goPrefix = "github.com/castnet-go/castnet/"
+
 // nodeFrame is one line of a stack in Node's form.
 func nodeFrame(name, place string) string {
 	if place == "native" {
@@ -50,7 +53,7 @@ func nodeFrame(name, place string) string {
 			place = place[:i] + ":1:" + strconv.Itoa(c-len(wrapper))
 		}
 	}
-	if name == "" || name == "<anonymous>" {
+	if name == "" || name == "<anonymous>" || strings.HasPrefix(name, goPrefix) {
 		return "    at " + place
 	}
 	return "    at " + name + " (" + place + ")"

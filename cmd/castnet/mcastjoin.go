@@ -168,6 +168,9 @@ type joinedEvent struct {
 
 // join joins a group on each interface, and says so.
 func (j *joiner) join(ctx context.Context, c channel) error {
+	if err := j.place.hearGroups(c.group); err != nil {
+		return err
+	}
 	list, err := j.place.multicastInterfaces(j.interfaces)
 	if err == nil && !(len(j.interfaces) == 0 && c.group.Zone() != "") {
 		list, err = onInterfaces(list, c.group)

@@ -82,6 +82,22 @@ func (p *place) interfaceName(index int) string {
 	return p.names[index]
 }
 
+// hearGroups has the interfaces of a stack of our own speak IPv6 if the group is of that,
+// though no such address was given: an interface that does not hears nothing of it.
+func (p *place) hearGroups(group netip.Addr) error {
+	st, ok := p.Network.(*stack.Stack)
+	if !ok || group.Unmap().Is4() {
+		return nil
+	}
+	list, err := st.Interfaces()
+	for _, i := range list {
+		if iface := st.Interface(i.Name); err == nil && iface != nil && !i.Loopback {
+			err = iface.EnableIPv6()
+		}
+	}
+	return err
+}
+
 // leaveTime is how long a stack of our own is left alone to tell the network that groups
 // were left. It does so at once, but by a timer.
 const leaveTime = 50 * time.Millisecond

@@ -124,6 +124,9 @@ func (r *receiver) join(address string) (joined []string, err error) {
 	if err := r.conn.SetMulticastAll(false); err != nil && !errors.Is(err, castnet.ErrNotSupported) {
 		return nil, err
 	}
+	if err := r.place.hearGroups(group); err != nil {
+		return nil, err
+	}
 	if only := cmp.Or(r.flags.iface, group.Zone()); only != "" {
 		return []string{only}, r.conn.JoinGroup(only, group)
 	}

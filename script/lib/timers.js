@@ -13,6 +13,7 @@ let count = 0;
 
 class Timeout {
   #timer;
+  #referenced = true;
   #id = ++count;
   constructor(callback, after, args, repeat) {
     after *= 1;
@@ -35,18 +36,19 @@ class Timeout {
   }
   #begin() {
     this.#timer = binding.timer(entry(() => this.#fire()));
+    if (!this.#referenced) this.#timer.ref(false);
     this.#timer.start(this._idleTimeout, this._repeat ?? 0);
   }
   #fire() {
     const again = this._repeat !== null;
     const timer = this.#timer;
+    this.#refreshed = false;
     try {
       if (this._timerArgs === undefined) this._onTimeout();
       else this._onTimeout(...this._timerArgs);
     } finally {
       // refresh() in the callback has begun anew.
       if (!again && this.#timer === timer && !this.#refreshed) this.#end();
-      this.#refreshed = false;
     }
   }
   #refreshed = false;
@@ -56,7 +58,6 @@ class Timeout {
     this.#timer.end();
     known.delete(this.#id);
   }
-  #referenced = true;
   ref() {
     this.#referenced = true;
     if (!this._destroyed) this.#timer.ref(true);
@@ -68,17 +69,24 @@ class Timeout {
     return this;
   }
   hasRef() { return this.#referenced; }
+  // refresh begins anew, also after the callback was called, but not after clearTimeout.
   refresh() {
-    if (this._destroyed) return this;
+    if (this._idleTimeout < 0) return this;
+    if (this._destroyed) {
+      this._destroyed = false;
+      this.#begin();
+      return this;
+    }
     this.#refreshed = true;
     this.#timer.start(this._idleTimeout, this._repeat ?? 0);
     return this;
   }
   close() {
+    this._idleTimeout = -1;
     this.#end();
     return this;
   }
-  [Symbol.dispose]() { this.#end(); }
+  [Symbol.dispose]() { this.close(); }
   [Symbol.toPrimitive]() {
     if (!this._destroyed) known.set(this.#id, this);
     return this.#id;

@@ -15,11 +15,30 @@ function fatal(err, fromPromise) {
   return true;
 }
 
-// rejections reports a promise that was rejected and has no handler.
+// rejections reports a promise that was rejected and has no handler. If nobody listens
+// it returns the error that this is.
 function rejections(reason, promise) {
-  if (process.listenerCount('unhandledRejection') === 0) return false;
+  if (process.listenerCount('unhandledRejection') === 0) {
+    if (reason !== null && typeof reason === 'object' && Object.hasOwn(reason, 'stack')) return reason;
+    const { codes: { ERR_UNHANDLED_REJECTION } } = require('internal/errors');
+    const err = new ERR_UNHANDLED_REJECTION(words(reason));
+    Object.defineProperty(err, 'name', { value: 'UnhandledPromiseRejection', writable: true, enumerable: false, configurable: true });
+    return err;
+  }
   process.emit('unhandledRejection', reason, promise);
-  return true;
+  return undefined;
+}
+
+// words names a value without calling anything of its own.
+function words(value) {
+  if (typeof value === 'function') return value.name || 'function';
+  if (value === null || typeof value !== 'object') return String(value);
+  return `#<${Object.getPrototypeOf(value)?.constructor?.name || 'Object'}>`;
+}
+
+// rejectionHandled reports a promise that has got its handler after all.
+function rejectionHandled(promise) {
+  process.emit('rejectionHandled', promise);
 }
 
 function beforeExit() {
@@ -51,4 +70,4 @@ function signal(name) {
   return process.emit(name, name, require('os').constants.signals[name]);
 }
 
-module.exports = { atExit, beforeExit, exit, fatal, rejections, signal };
+module.exports = { atExit, beforeExit, exit, fatal, rejectionHandled, rejections, signal };

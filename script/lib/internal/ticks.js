@@ -4,7 +4,7 @@
 // that end with runTicks, for the engine runs promises' jobs as soon as it has
 // nothing else on its stack.
 
-const { flags: buffer, uncaught } = internalBinding('process');
+const { flags: buffer, guard, uncaught } = internalBinding('process');
 const { validateFunction } = require('internal/validators');
 
 const flags = new Uint8Array(buffer);
@@ -19,9 +19,16 @@ function nextTick(callback, ...args) {
   flags[0] = 1;
 }
 
-// runTicks calls what is queued, and what that queues. If one throws, Go calls
-// runTicks again for the rest.
+// runTicks calls what is queued, and what that queues. One that throws does not keep
+// the rest from it, unless it is the script's end.
 function runTicks() {
+  do callTicks(); while (head < queue.length);
+  queue = [];
+  head = 0;
+  flags[0] = 0;
+}
+
+const callTicks = guard(() => {
   while (head < queue.length) {
     const callback = queue[head];
     const args = queue[head + 1];
@@ -34,15 +41,15 @@ function runTicks() {
       head = 0;
     }
   }
-  queue = [];
-  head = 0;
-  flags[0] = 0;
-}
+});
 
 // entry makes a function that Go can call: what it queues is done before it returns.
+// What it throws is told by guard while the engine still has something on its stack:
+// promises go on after that, and not at all if it is the script's end.
 function entry(f) {
+  const guarded = guard(f);
   return (...args) => {
-    const result = f(...args);
+    const result = guarded(...args);
     if (flags[0] !== 0) runTicks();
     return result;
   };
@@ -66,5 +73,5 @@ function queueMicrotask(callback) {
 const hooks = { bind: undefined };
 
 module.exports = {
-  entry, flags, hooks, nextTick, queueMicrotask, runTicks, setExiting(f) { exiting = f; },
+  entry, flags, guard, hooks, nextTick, queueMicrotask, runTicks, setExiting(f) { exiting = f; },
 };

@@ -17,6 +17,8 @@ class SendWrap {
   }
 }
 
+const complete = ticks.guard((req, status, size) => req.oncomplete(status, size));
+
 class UDP {
   #h;
   #closed = false;
@@ -24,9 +26,12 @@ class UDP {
 
   constructor() {
     const handle = this;
-    this.#h = open((nread, buffer, address, family, port) => {
+    const receive = ticks.guard((nread, buffer, address, family, port) => {
       if (nread < 0) handle.onmessage(nread, handle, undefined, undefined);
       else handle.onmessage(nread, handle, new FastBuffer(buffer), { address, family, port, size: nread });
+    });
+    this.#h = open((nread, buffer, address, family, port) => {
+      receive(nread, buffer, address, family, port);
       if (flags[0] !== 0) ticks.runTicks();
     });
     this.onmessage = undefined;
@@ -84,7 +89,7 @@ class UDP {
     if (this.#h.none === true) return UV_ENETDOWN;
     const connected = typeof port === 'boolean' || port === undefined;
     return this.#h.send(list.length === 1 ? list[0] : list, connected ? -1 : port, address, family, (status, size) => {
-      if (req.oncomplete !== undefined) req.oncomplete(status, size);
+      if (req.oncomplete !== undefined) complete(req, status, size);
       if (flags[0] !== 0) ticks.runTicks();
     });
   }
