@@ -80,6 +80,8 @@ type path struct {
 	// What has left by this path, not yet added to the interface's counters.
 	packets, bytes uint64
 	merged         uint64 // datagrams beyond the first of trains that left whole
+
+	_ [32]byte // it fills cache lines of its own, four of them
 }
 
 // toward returns the question that the socket asks about a destination that somebody
