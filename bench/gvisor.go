@@ -282,8 +282,8 @@ func (p *gonetPath) carry(count int) error {
 // expect makes reading fail, instead of block, when nothing comes within d.
 func (p *gonetPath) expect(d time.Duration) error { return p.to.SetReadDeadline(time.Now().Add(d)) }
 
-// gvisorCorrupter flips the last bit of each IPv4 packet that comes in, between
-// the pipe and Ethernet; ARP passes.
+// gvisorCorrupter flips the last bit of each datagram that comes in, between the pipe and
+// Ethernet; ARP and neighbour discovery pass.
 type gvisorCorrupter struct{ nested.Endpoint }
 
 func newGVisorCorrupter(l stack.LinkEndpoint) *gvisorCorrupter {
@@ -293,7 +293,7 @@ func newGVisorCorrupter(l stack.LinkEndpoint) *gvisorCorrupter {
 }
 
 func (c *gvisorCorrupter) DeliverNetworkPacket(proto tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
-	if proto != ipv4.ProtocolNumber {
+	if proto != ipv4.ProtocolNumber && !isDatagram(pkt.ToView().AsSlice()) {
 		c.Endpoint.DeliverNetworkPacket(proto, pkt)
 		return
 	}

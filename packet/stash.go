@@ -67,6 +67,15 @@ type Chain struct{ first *Buffer }
 
 // Release is the buffer's Release, for a Small one.
 func (c *Chain) Release(b *Buffer) {
+	if b.refs.Load() == 1 && b.owner == nil && !Checking {
+		b.next = c.first // the same as below, for nearly all of them
+		c.first = b
+	} else {
+		c.release(b)
+	}
+}
+
+func (c *Chain) release(b *Buffer) {
 	if !b.unref() {
 		return
 	}

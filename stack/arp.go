@@ -51,7 +51,7 @@ func (l *lane) arp(b *packet.Buffer) {
 		}
 	case wire.ARPReply:
 		// A reply that was asked for is addressed to us.
-		solicited := l.state.local(target) != nil && p.TargetMAC() == i.mac && b.Flags&packet.LinkBroadcast == 0
+		solicited := l.state.local(target) != nil && p.TargetMAC() == i.mac() && b.Flags&packet.LinkBroadcast == 0
 		i.stack.neighbors.learn(i, sender.address(), mac, false, solicited)
 	default:
 		l.drop(b, drop.PacketMalformed)
@@ -80,9 +80,9 @@ func (i *Interface) sendARP(op wire.ARPOperation, addr ipv4, to wire.MAC, target
 	b := packet.New(wire.EthernetHeaderLen + wire.ARPPacketLen)
 	e := wire.PutEthernet(b.Append(wire.EthernetHeaderLen))
 	e.SetDestination(to)
-	e.SetSource(i.mac)
+	e.SetSource(i.mac())
 	e.SetType(wire.EtherTypeARP)
-	wire.PutARP(b.Append(wire.ARPPacketLen), op, i.mac, addr.netip(), targetMAC, target.netip())
+	wire.PutARP(b.Append(wire.ARPPacketLen), op, i.mac(), addr.netip(), targetMAC, target.netip())
 	i.emit(b)
 }
 

@@ -48,7 +48,7 @@ func (l *lane) frame(b *packet.Buffer) *Socket {
 		l.drop(b, drop.FrameMalformed)
 		return nil
 	}
-	if h.Destination() != i.mac && !l.wanted(b, h.Destination()) {
+	if macWord(h.Destination()) != i.macWord && !l.wanted(b, h.Destination()) {
 		l.filtered(b, drop.MACFiltered, byCard)
 		return nil
 	}

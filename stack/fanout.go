@@ -27,7 +27,9 @@ func (l *lane) udpToMany(b *packet.Buffer, f flow) {
 	b.Retain(len(found) - 1)
 	st.own.cloned.Add(uint64(len(found) - 1))
 	for _, s := range found {
-		l.enqueue(s, b.Single())
+		if s.enqueueOne(l.iface, b) {
+			l.woken = append(l.woken, s)
+		}
 	}
 	clear(l.many)
 	l.many = l.many[:0]
@@ -43,11 +45,11 @@ type fan struct {
 	reason         drop.Reason // why there are none
 }
 
-// Bounds of what a lane remembers: flows, and the receivers of one. With more of them
-// to look for them is the smaller part.
+// Bounds of what a lane remembers: flows, and the receivers of one; 128 KiB altogether.
+// With more of them to look for them is the smaller part.
 const (
 	maxFans     = 16 // a power of two
-	maxReceiver = 64
+	maxReceiver = 1024
 )
 
 // receivers returns the sockets for a broadcast or group datagram, or why there are

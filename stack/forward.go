@@ -104,7 +104,7 @@ func (s *Stack) frameFor(out *Interface, hop address, b *packet.Buffer) *neighbo
 		return nil
 	}
 	e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
-	e.SetSource(out.mac)
+	e.SetSource(out.mac())
 	e.SetType(wire.EtherTypeIPv4)
 	if !hop.is4() {
 		e.SetType(wire.EtherTypeIPv6)

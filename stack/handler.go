@@ -155,7 +155,7 @@ func (s *Stack) sendWhole(b *packet.Buffer, p *path) error {
 	if p.iface.kind == link.Ethernet {
 		e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
 		e.SetDestination(wordMAC(p.link)) // a broadcast's; a neighbour's is written by sendBy
-		e.SetSource(p.iface.mac)
+		e.SetSource(p.iface.mac())
 		e.SetType(wire.EtherType(uint16(p.ethernet1)))
 	}
 	p.iface.generated(b)

@@ -141,7 +141,7 @@ func (i *Interface) sendReport(m outgoing) {
 	if p.ethernet {
 		e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
 		e.SetDestination(wordMAC(p.link))
-		e.SetSource(i.mac)
+		e.SetSource(i.mac())
 		e.SetType(wire.EtherTypeIPv4)
 	}
 	i.generated(b)

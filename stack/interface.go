@@ -25,9 +25,8 @@ type Interface struct {
 	link  link.Link
 
 	// What the link is, asked once.
+	macWord uint64 // its hardware address, in the upper 48 bits
 	kind    link.Kind
-	mac     wire.MAC
-	macWord uint64 // in its upper 48 bits
 	caps    link.Capabilities
 
 	mtu atomic.Int32 // set by SetMTU; 0: the link's
@@ -41,6 +40,8 @@ type Interface struct {
 	drops drop.Counters
 	sent  sentCounters
 }
+
+func (i *Interface) mac() wire.MAC { return wordMAC(i.macWord) }
 
 // maxLanes bounds the lanes of an interface.
 const maxLanes = 64
@@ -68,12 +69,11 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 	}
 	i := &Interface{
 		stack: s, name: name, link: l,
-		kind: l.Kind(), mac: l.Address(), caps: l.Capabilities(),
+		kind: l.Kind(), macWord: macWord(l.Address()), caps: l.Capabilities(),
 	}
-	i.macWord = macWord(i.mac)
 	i.groups.iface, i.groups.card.stale = i, true
-	if i.kind == link.Ethernet && (i.mac.IsZero() || i.mac.IsMulticast()) {
-		return nil, text.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac)
+	if i.kind == link.Ethernet && (i.mac().IsZero() || i.mac().IsMulticast()) {
+		return nil, text.Errorf("stack: the link of interface %q has the address %v, which is no station's", name, i.mac())
 	}
 	lanes := 1
 	for lanes < min(l.Queues(), maxLanes) {
@@ -211,7 +211,7 @@ func (n *netif) prefixes() []netip.Prefix {
 
 func (n *netif) describe() socket.Interface {
 	return socket.Interface{
-		Index: n.index, Name: n.name, MTU: n.MTU(), HardwareAddr: n.mac,
+		Index: n.index, Name: n.name, MTU: n.MTU(), HardwareAddr: n.mac(),
 		Addresses: n.prefixes(), Up: n.up,
 		Loopback: n.kind == link.Loopback, Broadcast: n.kind == link.Ethernet,
 		Multicast: n.kind != link.Loopback,

@@ -170,7 +170,7 @@ func (i *Interface) sendMLD(m outgoing) {
 	if i.kind == link.Ethernet {
 		e := wire.PutEthernet(b.Prepend(wire.EthernetHeaderLen))
 		e.SetDestination(macOfGroup(m.to))
-		e.SetSource(i.mac)
+		e.SetSource(i.mac())
 		e.SetType(wire.EtherTypeIPv6)
 	}
 	i.generated(b)

@@ -23,7 +23,7 @@ func (i *Interface) sendNDP(src, dst address, to wire.MAC, m []byte) {
 	if i.kind == link.Ethernet {
 		e := wire.PutEthernet(b.Append(wire.EthernetHeaderLen))
 		e.SetDestination(to)
-		e.SetSource(i.mac)
+		e.SetSource(i.mac())
 		e.SetType(wire.EtherTypeIPv6)
 	}
 	h := wire.PutIPv6(b.Append(wire.IPv6HeaderLen))
@@ -47,7 +47,7 @@ func (i *Interface) sourceOption() wire.NDPOptions {
 	if i.kind != link.Ethernet {
 		return nil
 	}
-	return wire.AppendNDPLinkLayerAddress(nil, wire.NDPSourceLinkLayerAddress, i.mac)
+	return wire.AppendNDPLinkLayerAddress(nil, wire.NDPSourceLinkLayerAddress, i.mac())
 }
 
 // solicit asks for a neighbour's hardware address: the station to, or, if that is
@@ -87,7 +87,7 @@ func (i *Interface) answer(target, who address, everybody bool) {
 		who, to = allNodes, wire.MulticastMAC(allNodes.netip())
 	}
 	if everybody && i.kind == link.Ethernet {
-		a.Options = wire.AppendNDPLinkLayerAddress(nil, wire.NDPTargetLinkLayerAddress, i.mac)
+		a.Options = wire.AppendNDPLinkLayerAddress(nil, wire.NDPTargetLinkLayerAddress, i.mac())
 	}
 	i.sendNDP(target, who, to, a.AppendTo(nil))
 }

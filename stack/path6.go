@@ -94,7 +94,7 @@ func (st *state) wayOut6(p *path, q *query, device *netif) (out *netif, hop addr
 
 // prepare6 makes the headers, all but what differs from datagram to datagram.
 func (p *path) prepare6(q *query) {
-	p.ethernet1 = macWord(p.iface.mac) | uint64(wire.EtherTypeIPv6)
+	p.ethernet1 = p.iface.macWord | uint64(wire.EtherTypeIPv6)
 	p.setLink(p.link)
 	const version = 6 << 60
 	p.ip0 = version | uint64(q.tos)<<52 | uint64(wire.ProtocolUDP)<<8 | uint64(q.ttl)

@@ -23,7 +23,7 @@ func (x *interface6) linkLocal(tries uint8) *address6 {
 func (x *interface6) stable(prefix address, tries uint8) *address6 {
 	a := &address6{bits: 64, tries: tries, preferred: never, valid: never, at: never}
 	if x.iface.eui64() {
-		m := macWord(x.iface.mac)
+		m := x.iface.macWord
 		a.addr = address{prefix.hi, (m>>40<<40 | 0xfffe<<24 | m>>16&0xffffff) ^ 1<<57}
 		return a
 	}

@@ -29,6 +29,30 @@ func CopySum(dst, src []byte) uint16 {
 	}
 	// Short ones in one pass: each word is loaded once, and no call is made.
 	var s, c uint64
+	if len(src) >= 64 && len(dst) >= 64 {
+		a := (*[64]byte)(src)
+		to := (*[64]byte)(dst)
+		w0, w1 := binary.LittleEndian.Uint64(a[0:8]), binary.LittleEndian.Uint64(a[8:16])
+		w2, w3 := binary.LittleEndian.Uint64(a[16:24]), binary.LittleEndian.Uint64(a[24:32])
+		w4, w5 := binary.LittleEndian.Uint64(a[32:40]), binary.LittleEndian.Uint64(a[40:48])
+		w6, w7 := binary.LittleEndian.Uint64(a[48:56]), binary.LittleEndian.Uint64(a[56:64])
+		s, c = bits.Add64(w0, w1, 0)
+		s, c = bits.Add64(s, w2, c)
+		s, c = bits.Add64(s, w3, c)
+		s, c = bits.Add64(s, w4, c)
+		s, c = bits.Add64(s, w5, c)
+		s, c = bits.Add64(s, w6, c)
+		s, c = bits.Add64(s, w7, c)
+		binary.LittleEndian.PutUint64(to[0:8], w0)
+		binary.LittleEndian.PutUint64(to[8:16], w1)
+		binary.LittleEndian.PutUint64(to[16:24], w2)
+		binary.LittleEndian.PutUint64(to[24:32], w3)
+		binary.LittleEndian.PutUint64(to[32:40], w4)
+		binary.LittleEndian.PutUint64(to[40:48], w5)
+		binary.LittleEndian.PutUint64(to[48:56], w6)
+		binary.LittleEndian.PutUint64(to[56:64], w7)
+		src, dst = src[64:], dst[64:]
+	}
 	for ; len(src) >= 32 && len(dst) >= 32; src, dst = src[32:], dst[32:] {
 		w := binary.LittleEndian.Uint64(src[0:8])
 		s, c = bits.Add64(s, w, c)
@@ -104,7 +128,19 @@ func sumWords(b []byte, s uint64) uint16 {
 		s += c
 	}
 	c = 0
-	for len(b) >= 32 {
+	if len(b) >= 64 {
+		// The most usual length, in one go.
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[0:8]), 0)
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[8:16]), c)
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[16:24]), c)
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[24:32]), c)
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[32:40]), c)
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[40:48]), c)
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[48:56]), c)
+		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[56:64]), c)
+		b = b[64:]
+	}
+	if len(b) >= 32 {
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[0:8]), c)
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[8:16]), c)
 		s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[16:24]), c)
