@@ -1,5 +1,0 @@
-//go:build !race
-
-package dgram_test
-
-const raceEnabled = false
