@@ -101,6 +101,10 @@
 // a call into a link, a notification, a Hook, a Handler or another stack; a Tracer is
 // called with any of them held.
 //
+// Before all of these comes the mutex of an interface by which SetUp and EnableIPv6 wait
+// for each other. It alone is held across calls into the interface's link, so neither may
+// be called for an interface from inside a delivery by its own link.
+//
 // # Limitations
 //
 // Close closes the links, which wait for the goroutines of their drivers: it must
