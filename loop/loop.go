@@ -88,6 +88,7 @@ type Loop struct {
 	closing    fifo[closer]
 	ready      []*UDP // to be served in the next poll phase, whatever else happens
 	polled     []*UDP // what this poll phase serves
+	served     uint64 // turns of sockets, so far
 	turns      uint64
 	out        [Turn]socket.Message // scratch, of UDP.flush
 
@@ -313,6 +314,7 @@ func (l *Loop) poll(d time.Duration) error {
 			l.join(u)
 		}
 	}
+	l.order()
 	for _, u := range l.polled {
 		u.isReady = false
 	}
