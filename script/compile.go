@@ -21,7 +21,7 @@ func compile(filename, source string, isModule bool) (*goja.Program, error) {
 		source = "//" + source
 	}
 	if !isModule {
-		p, err := goja.Compile(filename, wrapper+source+"\n})", false)
+		p, err := parse(filename, wrapper+source+"\n})")
 		if err == nil {
 			return p, nil
 		}
@@ -30,7 +30,7 @@ func compile(filename, source string, isModule bool) (*goja.Program, error) {
 			return nil, lowered
 		}
 		// If that is not understood either, it is no wiser than the first error.
-		if q, e := goja.Compile(filename, wrapper+text+"\n})", false); e == nil {
+		if q, e := parse(filename, wrapper+text+"\n})"); e == nil {
 			return q, nil
 		}
 		return nil, err
@@ -39,7 +39,7 @@ func compile(filename, source string, isModule bool) (*goja.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goja.Compile(filename, wrapper+text+"\n})", false)
+	return parse(filename, wrapper+text+"\n})")
 }
 
 // lower rewrites source in the language of 2017, with generators for asynchronous
