@@ -113,6 +113,7 @@ func (s *groupSet) change(key address, from, to *sources) {
 	g := s.table.find(s.hash(key), key)
 	if g == nil {
 		g = &group{key: key}
+		g.v.report.change.due, g.v.report.respond.due = g, g
 		s.table.insert(g, s.hash)
 		g.v.prev = s.last
 		if s.last != nil {

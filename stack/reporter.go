@@ -16,9 +16,9 @@ type reporter struct {
 	*queriers
 	form *reportForm
 
-	changes   dueQueue // groups whose changes are to be told, or told again
-	responses dueQueue // groups that were asked about; before the third generation, whose report is due
-	left      int      // groups in changes that nobody hears any more
+	changes   deadlines[*group] // groups whose changes are to be told, or told again
+	responses deadlines[*group] // groups that were asked about; before the third generation, whose report is due
+	left      int               // groups in changes that nobody hears any more
 
 	wake  timer
 	armed instant
@@ -45,8 +45,8 @@ const (
 
 // reportState is what the reporter knows of a group.
 type reportState struct {
-	change  due
-	respond due
+	change  deadline[*group]
+	respond deadline[*group]
 
 	// The third generation's: how many of the next reports carry the filter's mode, and
 	// a change of each source.
@@ -64,7 +64,7 @@ type reportState struct {
 
 // pending reports whether something of the group is to be told that its members
 // cannot be asked about any more.
-func (s *reportState) pending() bool { return s.change.place != 0 }
+func (s *reportState) pending() bool { return s.change.slot != 0 }
 
 // An outgoing message is one that a reporter wants sent.
 type outgoing struct {
@@ -74,7 +74,7 @@ type outgoing struct {
 
 func newReporter(q *queriers, f *reportForm) *reporter {
 	r := &reporter{queriers: q, form: f, armed: never}
-	r.wake.fire = r.fire
+	r.wake.due = r.fire
 	return r
 }
 
@@ -93,12 +93,12 @@ func (r *reporter) unsolicitedAfter() time.Duration {
 
 // cancel forgets everything that was to be sent of any group.
 func (r *reporter) cancel() {
-	for g := r.responses.first(); g != nil; g = r.responses.first() {
-		r.calm(g)
+	for d := r.responses.take(never); d != nil; d = r.responses.take(never) {
+		r.calm(d.due)
 	}
-	for g := r.changes.first(); g != nil; g = r.changes.first() {
-		r.calm(g)
-		r.set.bury(g)
+	for d := r.changes.take(never); d != nil; d = r.changes.take(never) {
+		r.calm(d.due)
+		r.set.bury(d.due)
 	}
 }
 
@@ -143,7 +143,7 @@ func (r *reporter) changed(g *group, before int, sides bool, sources []address) 
 		said := g.v.report.reported
 		r.calm(g)
 		if r.current == generation2 && said {
-			r.changes.set(&g.v.report.change, g, now)
+			r.changes.set(&g.v.report.change, now)
 		}
 	}
 	if r.count(g); r.left > maxLeft {
@@ -170,7 +170,7 @@ func (r *reporter) tell(g *group, now instant, sides bool, sources []address) {
 	if r.current != generation3 {
 		r.calm(g) // a leave that was not told of yet
 		s.unsolicited = r.robustness
-		r.responses.set(&s.respond, g, now)
+		r.responses.set(&s.respond, now)
 		return
 	}
 	if sides {
@@ -182,7 +182,7 @@ func (r *reporter) tell(g *group, now instant, sides bool, sources []address) {
 		}
 		s.sources[a] = r.robustness
 	}
-	r.changes.set(&s.change, g, now)
+	r.changes.set(&s.change, now)
 }
 
 // arm sets the timer for the earliest thing to be done.
@@ -232,18 +232,19 @@ func (r *reporter) step(now instant) []outgoing {
 		w.flush() // what is and what has changed are told apart
 	}
 	again := now + r.unsolicitedAfter()
-	for _, g := range r.changes.take(now) {
+	for d := r.changes.take(now); d != nil; d = r.changes.take(now) {
+		g := d.due
 		w.change(g)
 		if s := &g.v.report; s.mode > 0 || len(s.sources) > 0 {
-			r.changes.set(&s.change, g, again)
+			r.changes.set(&s.change, again)
 		} else {
 			r.told(g)
 		}
 	}
 	w.flush()
-	for _, g := range r.responses.take(now) {
-		w.answer(g)
-		g.v.report.queried = nil
+	for d := r.responses.take(now); d != nil; d = r.responses.take(now) {
+		w.answer(d.due)
+		d.due.v.report.queried = nil
 	}
 	return w.done()
 }
@@ -257,12 +258,14 @@ func (r *reporter) told(g *group) {
 
 // stepOld is step before the third generation: each group has a report of its own.
 func (r *reporter) stepOld(now instant) (list []outgoing) {
-	for _, g := range r.changes.take(now) {
+	for d := r.changes.take(now); d != nil; d = r.changes.take(now) {
+		g := d.due
 		list = append(list, r.form.leave(g.key))
 		g.v.report.reported = false
 		r.told(g)
 	}
-	for _, g := range r.responses.take(now) {
+	for d := r.responses.take(now); d != nil; d = r.responses.take(now) {
+		g := d.due
 		list = append(list, r.form.report(g.key, r.current))
 		s := &g.v.report
 		s.reported = true
@@ -270,7 +273,7 @@ func (r *reporter) stepOld(now instant) (list []outgoing) {
 			s.unsolicited--
 		}
 		if s.unsolicited > 0 {
-			r.responses.set(&s.respond, g, now+r.unsolicitedAfter())
+			r.responses.set(&s.respond, now+r.unsolicitedAfter())
 		}
 	}
 	return list
@@ -305,11 +308,11 @@ func (r *reporter) respond(q *wire.IGMPQuery, at, now instant) {
 // (RFC 2236, 3).
 func (r *reporter) respondOld(g *group, now instant, most time.Duration) {
 	s := &g.v.report
-	if g.v.users == 0 || !r.concerns(g.key) || s.respond.place != 0 && s.respond.at < now+most {
+	if g.v.users == 0 || !r.concerns(g.key) || s.respond.slot != 0 && s.respond.at < now+most {
 		return
 	}
 	s.unsolicited = 0
-	r.responses.set(&s.respond, g, now+r.delay(most))
+	r.responses.set(&s.respond, now+r.delay(most))
 }
 
 // respondNew schedules the answer to a query of the third generation about a group at an
@@ -321,7 +324,7 @@ func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at instant) {
 		return
 	}
 	s := &g.v.report
-	pending := s.respond.place != 0
+	pending := s.respond.slot != 0
 	switch {
 	case sources == 0, pending && s.queried == nil, len(s.queried)+sources > maxQueried:
 		s.queried = nil
@@ -335,7 +338,7 @@ func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at instant) {
 	if pending {
 		at = min(at, s.respond.at)
 	}
-	r.responses.set(&s.respond, g, at)
+	r.responses.set(&s.respond, at)
 }
 
 // heard takes note of another host's report of a group, which makes our own needless
