@@ -21,13 +21,13 @@ type udpProxy struct {
 // newUDPProxy starts to serve, until close is called.
 func newUDPProxy(s *stack.Stack, dial dialFunc) (*udpProxy, error) {
 	cfg := castnet.Config{On: s}
-	all, err := cfg.Intercept("udp4")
+	all, err := cfg.Intercept("udp")
 	if err != nil {
 		return nil, err
 	}
 	server, err := flow.New(all, flow.Config{
 		Handler: flow.Proxy(func(ctx context.Context, f *flow.Flow) (net.Conn, error) {
-			return dial(ctx, "udp4", f.Destination())
+			return dial(ctx, "udp", f.Destination())
 		}),
 		IdleTimeout: 2 * time.Minute,
 		MaxFlows:    4096,
