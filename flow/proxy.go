@@ -40,11 +40,13 @@ func Proxy(dial func(ctx context.Context, f *Flow) (net.Conn, error)) func(*Flow
 const maxDatagram = 1 << 16
 
 // room is lent to who copies, while there is something to copy.
-var room = sync.Pool{New: func() any { return &batch{buf: make([]byte, maxDatagram)} }}
+var room = sync.Pool{New: func() any { return new(batch) }}
 
+// batch is places for what is borrowed from a castnet.Conn, or room for a datagram of
+// another net.Conn, made when it is needed.
 type batch struct {
+	ms  [8]castnet.Message
 	buf []byte
-	ms  [1]castnet.Message
 }
 
 // maxFailures is how many times in a row a side may fail for reasons that may pass.
@@ -88,38 +90,66 @@ func conn(c net.Conn) *castnet.Conn {
 	return nil
 }
 
-// copy copies one datagram, or one train.
+// copy copies one datagram, or, between Conns, the trains that are there.
 func (b *batch) copy(to, from net.Conn, in, out *castnet.Conn, trains bool) error {
-	if !trains {
-		n, err := from.Read(b.buf)
-		if err != nil {
+	if trains {
+		return b.copyTrains(out, in)
+	}
+	if b.buf == nil {
+		b.buf = make([]byte, maxDatagram)
+	}
+	n, err := from.Read(b.buf)
+	if err != nil {
+		return err
+	}
+	_, err = to.Write(b.buf[:n])
+	return err
+}
+
+// copyTrains sends on what it borrows: the network that received it does not copy it.
+// An error that passes costs the datagram, or train, that it is about.
+func (b *batch) copyTrains(out, in *castnet.Conn) (failed error) {
+	n, loan, err := in.Borrow(b.ms[:])
+	if err != nil {
+		return err
+	}
+	defer func() {
+		clear(b.ms[:n])
+		loan.Return()
+	}()
+	for k := range b.ms[:n] {
+		m := &b.ms[k]
+		m.Addr, m.Set = netip.AddrPort{}, m.Set&castnet.FieldSegmentSize
+		if m.SegmentSize == 0 || len(m.Buf) <= int(m.SegmentSize) {
+			m.Set = 0
+		}
+	}
+	for rest := b.ms[:n]; len(rest) > 0; {
+		n, err := out.WriteBatch(rest)
+		if rest = rest[n:]; err == nil {
+			continue
+		}
+		if m := &rest[0]; m.Set != 0 && (errors.Is(err, syscall.EMSGSIZE) || errors.Is(err, syscall.EINVAL)) {
+			// Trains are not cut into fragments, nor are they for every device.
+			err = writeSingly(out, m.Buf, int(m.SegmentSize))
+		}
+		if err != nil && !passing(err) {
 			return err
 		}
-		_, err = to.Write(b.buf[:n])
-		return err
+		failed = err
+		rest = rest[1:]
 	}
-	m := &b.ms[0]
-	*m = castnet.Message{Buf: b.buf}
-	if _, err := in.ReadBatch(b.ms[:]); err != nil {
-		return err
-	}
-	size := int(m.SegmentSize)
-	if m.Set&castnet.FieldSegmentSize == 0 || size == 0 || len(m.Buf) <= size {
-		_, err := out.Write(m.Buf)
-		return err
-	}
-	m.Addr, m.Set = netip.AddrPort{}, castnet.FieldSegmentSize
-	_, err := out.WriteBatch(b.ms[:])
-	if !errors.Is(err, syscall.EMSGSIZE) && !errors.Is(err, syscall.EINVAL) {
-		return err
-	}
-	// Trains are not cut into fragments, nor are they for every device.
-	for rest := m.Buf; len(rest) > 0; {
-		n := min(size, len(rest))
-		if _, err = out.Write(rest[:n]); err != nil && !passing(err) {
+	return failed
+}
+
+// writeSingly sends a train's datagrams one by one.
+func writeSingly(out *castnet.Conn, train []byte, size int) (err error) {
+	for len(train) > 0 {
+		n := min(size, len(train))
+		if _, err = out.Write(train[:n]); err != nil && !passing(err) {
 			return err
 		}
-		rest = rest[n:]
+		train = train[n:]
 	}
 	return err
 }
