@@ -328,7 +328,7 @@ func openStackOnTUN(bufs *buffers, uso, write, lend bool) (path, error) {
 			return nil, errors.Join(err, e.stack.Close())
 		}
 		e.timer = time.AfterFunc(time.Hour, e.timeout.Fire)
-		e.out, e.in = make([]socket.Message, batchSize), make([]socket.Message, batchSize)
+		e.out, e.in = make([]socket.Message, trainSize), make([]socket.Message, batchSize)
 		if lend {
 			e.lender = e.socket.(socket.Lender)
 		} else {
