@@ -67,6 +67,7 @@ type UDP struct {
 	watched socket.Events
 	got     socket.Events
 	isReady bool          // it will be served: in loop.ready, or in loop.polled
+	served  uint64        // of loop.served, which was its last
 	polls   pollState     // who tells
 	slot    uint64        // by which number the poller does
 	noted   socket.Events // under loop.mu: of which the socket has notified

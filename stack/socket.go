@@ -254,7 +254,7 @@ func (s *Socket) Uncharge(n int) {
 	}
 	if s.waits.wakeBlocked(writable) && s.waits.alarm.CompareAndSwap(false, true) {
 		t := &s.stack.timers
-		t.arm(&timer{fire: func(instant) {
+		t.arm(&timer{due: func(instant) {
 			s.waits.alarm.Store(false)
 			if ev := s.Ready(writable); ev != 0 {
 				s.waits.wake(ev)
