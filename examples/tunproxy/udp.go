@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -48,7 +49,11 @@ func newUDPProxy(s *stack.Stack, dial dialFunc) (*udpProxy, error) {
 // close ends every flow. The error is that which has ended them already, if any.
 func (p *udpProxy) close() error {
 	p.server.Close()
-	return <-p.served
+	err := <-p.served
+	if errors.Is(err, flow.ErrServerClosed) {
+		return nil // it had not begun
+	}
+	return err
 }
 
 // summary says what became of it all.
