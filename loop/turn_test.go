@@ -51,7 +51,7 @@ func TestFloodDelaysAnotherSocketByATurn(t *testing.T) {
 	}{
 		{"one", 1, false},
 		{"two", 2, false},
-		{"five", 5, false},
+		{"three", 3, false},
 		{"one whose sends end in the same turn", 1, true},
 		{"two whose sends end in the same turn", 2, true},
 	} {
@@ -123,7 +123,7 @@ func delays(w *world, count int, ends bool) {
 			w.send(peer, toQuiet, "again") // so that it can ask
 		}
 		begin("check")
-		if asked >= 40*len(places) {
+		if asked >= 16*len(places) {
 			for _, f := range floods {
 				w.ok(f.u.Close(nil))
 			}
@@ -135,7 +135,7 @@ func delays(w *world, count int, ends bool) {
 	}))
 	w.run()
 	for i, f := range floods {
-		if n := f.u.Stats().Received; n < 1000 {
+		if n := f.u.Stats().Received; n < 500 {
 			w.Errorf("flood %d has had %d datagrams: it was none", i, n)
 		}
 	}
