@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/loop"
 	"github.com/castnet-go/castnet/socket"
 )
@@ -27,7 +28,6 @@ type Socket struct {
 
 	receiving bool
 	batched   bool // by OnMessages
-	blocked   uint64
 
 	gather      []byte         // scratch, of SendList
 	message     socket.Message // scratch, of Send
@@ -224,11 +224,16 @@ func (s *Socket) RemoteAddress() (netip.AddrPort, error) {
 // Stats are a socket's counters.
 type Stats struct {
 	socket.Stats
-	Blocked uint64 // datagrams that Options.ReceiveBlockList has dropped
+	Blocked uint64 // datagrams that Options.ReceiveBlockList has dropped: Dropped[drop.BlockListed]
 }
 
-// Stats returns the counters, also after Close.
-func (s *Socket) Stats() Stats { return Stats{s.last.Stats(), s.blocked} }
+// Stats returns the counters, also after Close. A datagram is received or dropped: what
+// came from a blocked address is dropped as BlockListed, and what had been read when the
+// socket was closed, and that nobody was told of, as SocketClosed.
+func (s *Socket) Stats() Stats {
+	st := s.last.Stats()
+	return Stats{st, st.Dropped[drop.BlockListed]}
+}
 
 // subscribers are those who want to know of every socket.
 var subscribers struct {

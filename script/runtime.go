@@ -14,6 +14,7 @@ import (
 
 	"github.com/dop251/goja"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/loop"
 	"github.com/castnet-go/castnet/socket"
 )
@@ -93,9 +94,12 @@ type Runtime struct {
 	failure  error // what Run returns
 
 	fds     fds
-	timers  timers
-	stopped context.Context
-	stop    context.CancelFunc
+	dropped map[drop.Reason]uint64 // by sockets that are closed
+	// uncounted are the sockets of which nothing is in dropped yet.
+	uncounted map[*udpHandle]bool
+	timers    timers
+	stopped   context.Context
+	stop      context.CancelFunc
 }
 
 // The flags that Go and JavaScript share.
@@ -127,10 +131,12 @@ func New(cfg Config) (*Runtime, error) {
 		cfg.Name, _ = os.Hostname()
 	}
 	r := &Runtime{
-		cfg:      cfg,
-		vm:       goja.New(),
-		bound:    make(map[string]*goja.Object),
-		builtins: make(map[string]*goja.Object),
+		cfg:       cfg,
+		vm:        goja.New(),
+		bound:     make(map[string]*goja.Object),
+		builtins:  make(map[string]*goja.Object),
+		dropped:   make(map[drop.Reason]uint64),
+		uncounted: make(map[*udpHandle]bool),
 	}
 	r.stopped, r.stop = context.WithCancel(context.Background())
 	r.loop = loop.New(loop.Config{On: cfg.On, Microtasks: r.drain, CallbackTime: cfg.CallbackTime})
@@ -228,6 +234,9 @@ func (r *Runtime) finish() {
 	r.stop()
 	r.exiting = true
 	r.loop.Walk(func(h loop.Handle) { h.Close(nil) })
+	for h := range r.uncounted {
+		h.count()
+	}
 	r.fds.closeAll()
 }
 

@@ -25,6 +25,7 @@ type Socket struct {
 	sendLimit atomic.Int32  // SO_SNDBUF
 	reports   atomic.Uint32 // socket.Fields of option Report
 	six       bool          // of IPv6
+	past      bool          // guarded by the stack's socketSet: it counts among those that were closed
 
 	match  atomic.Pointer[match]         // what incoming datagrams are matched against
 	drops  atomic.Pointer[drop.Counters] // nil until the first

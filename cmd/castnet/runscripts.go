@@ -106,6 +106,8 @@ func (r *scriptRun) runOn(ctx context.Context, files []string, out *scriptOutput
 		group.Go(func() { s.main(out) })
 	}
 	group.Wait()
+	out.flush()
+	out.losses(scripts)
 	return status(scripts)
 }
 
