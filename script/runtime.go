@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
@@ -100,6 +101,7 @@ type Runtime struct {
 	timers    timers
 	stopped   context.Context
 	stop      context.CancelFunc
+	killed    atomic.Int32 // the status that a signal has ended the script with
 }
 
 // The flags that Go and JavaScript share.
@@ -158,7 +160,7 @@ func (r *Runtime) Loop() *loop.Loop { return r.loop }
 // returns its exit status. It can be called once.
 //
 // An error is one of the network's, whose waiting failed (a lab that was closed), or
-// of Stop. What is wrong with the script is told on Stderr, and the status is 1 then.
+// ErrStopped, of Stop and of a signal; then the status is the signal's. What is wrong with the script is told on Stderr, and the status is 1 then.
 func (r *Runtime) Run(filename string) (status int, err error) {
 	if !filepath.IsAbs(filename) {
 		filename = filepath.Join(r.cfg.Dir, filename)
@@ -194,30 +196,6 @@ func (r *Runtime) Stop() {
 	r.loop.Post(func() {
 		r.failure = ErrStopped
 		r.loop.Fail(errExit)
-	})
-}
-
-// Interrupt is Stop for a script that is busy: it cuts off what JavaScript does, but
-// does not wake a script that waits. It may be called from any goroutine, always.
-func (r *Runtime) Interrupt() {
-	r.stop()
-	r.vm.Interrupt(ErrStopped)
-}
-
-// Signal makes process emit a signal's event, "SIGINT" say. If the script does not
-// listen for it, the script is ended as by Stop; so is one that is too busy to hear of
-// it for a second. It may be called from any goroutine; not in virtual time.
-func (r *Runtime) Signal(name string) {
-	busy := time.AfterFunc(time.Second, r.Interrupt)
-	r.loop.Post(func() {
-		busy.Stop()
-		if r.hooks.signal == nil {
-			return
-		}
-		if v, ok := r.call(r.hooks.signal, r.vm.ToValue(name)); ok && !goja.IsUndefined(v) && !v.ToBoolean() {
-			r.failure = ErrStopped
-			r.loop.Fail(errExit)
-		}
 	})
 }
 
