@@ -27,8 +27,7 @@ type Stack struct {
 	tracer trace.Tracer // nil: none
 	ports  portTable
 
-	cfg   Config
-	seed  [32]byte
+	cfg   Config       // its zeros filled in, the seed included
 	mu    sync.Mutex   // held while state is replaced
 	index int          // the last interface index given out
 	ever  []*Interface // all that there have been, for the ledger
@@ -108,12 +107,11 @@ func newStack(c Config, six *version6) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	seed := c.Seed
-	if seed == ([32]byte{}) {
-		seed = entropy.Seed()
+	if c.Seed == ([32]byte{}) {
+		c.Seed = entropy.Seed()
 	}
-	s := &Stack{cfg: c, six: six, tracer: c.Tracer, seed: seed}
-	s.random.src = rand.NewChaCha8(seed)
+	s := &Stack{cfg: c, six: six, tracer: c.Tracer}
+	s.random.src = rand.NewChaCha8(c.Seed)
 	s.timers.init(c.Clock)
 	s.ports.init(s)
 	s.neighbors.init(s)
