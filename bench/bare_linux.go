@@ -9,12 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bare is two sockets of the kernel's without a loop: what no program that uses the same
-// system calls can cost less than. Nobody waits for them, so that the kernel wakes nobody.
+// bare is two sockets of the kernel's and the least that a loop must do for them: what no
+// event loop that uses the same system calls can cost less than. An epoll instance watches
+// both, and is asked before each burst is received.
 type bare struct {
-	a, b            int
-	at              netip.AddrPort // b's
-	batch, connects bool
+	a, b  int
+	epoll int            // -1: nobody watches them, which no event loop could afford
+	at    netip.AddrPort // b's
+	batch bool
 
 	name   unix.RawSockaddrInet4 // whom to send to
 	out    [batchSize]bareMessage
@@ -22,6 +24,7 @@ type bare struct {
 	outIOV [batchSize]unix.Iovec
 	inIOV  [batchSize]unix.Iovec
 	names  [batchSize]unix.RawSockaddrInet4
+	ready  [2]unix.EpollEvent
 	memory [batchSize][room]byte
 }
 
@@ -31,9 +34,10 @@ type bareMessage struct {
 	n uint32
 }
 
-func openBare(batch, connects bool) func() (contestant, error) {
+// openBare opens them: batch is sendmmsg, and loopless is without epoll and connected.
+func openBare(batch, loopless bool) func() (contestant, error) {
 	return func() (contestant, error) {
-		p := &bare{a: -1, b: -1, batch: batch, connects: connects}
+		p := &bare{a: -1, b: -1, epoll: -1, batch: batch}
 		var err error
 		local := unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 		for _, fd := range []*int{&p.a, &p.b} {
@@ -48,8 +52,12 @@ func openBare(batch, connects bool) func() (contestant, error) {
 			return nil, err
 		}
 		p.at = netip.AddrPortFrom(netip.AddrFrom4(local.Addr), uint16(name.(*unix.SockaddrInet4).Port))
-		if connects {
+		if loopless {
 			err = unix.Connect(p.a, name)
+		} else if p.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
+			for _, fd := range []int{p.a, p.b} {
+				err = errors.Join(err, unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}))
+			}
 		}
 		for i := range batchSize {
 			p.out[i].Iov, p.in[i].Iov = &p.outIOV[i], &p.inIOV[i]
@@ -58,7 +66,7 @@ func openBare(batch, connects bool) func() (contestant, error) {
 			p.in[i].Name = (*byte)(unsafe.Pointer(&p.names[i]))
 			p.inIOV[i].Base = &p.memory[i][0]
 			p.inIOV[i].SetLen(room)
-			if !connects {
+			if !loopless {
 				p.out[i].Name, p.out[i].Namelen = (*byte)(unsafe.Pointer(&p.name)), unix.SizeofSockaddrInet4
 			}
 		}
@@ -68,7 +76,13 @@ func openBare(batch, connects bool) func() (contestant, error) {
 
 func (p *bare) receiver() netip.AddrPort { return p.at }
 
-func (p *bare) close() error { return errors.Join(unix.Close(p.a), unix.Close(p.b)) }
+func (p *bare) close() error {
+	err := errors.Join(unix.Close(p.a), unix.Close(p.b))
+	if p.epoll >= 0 {
+		err = errors.Join(err, unix.Close(p.epoll))
+	}
+	return err
+}
 
 func (p *bare) carry(h half, n int, payloads *[batchSize][]byte, to netip.AddrPort) (int, error) {
 	p.name = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.Addr().As4()}
@@ -126,6 +140,12 @@ func (p *bare) send(count int) syscall.Errno {
 
 // receive receives up to count datagrams.
 func (p *bare) receive(count int) (int, syscall.Errno) {
+	if p.epoll >= 0 {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.ready)), uintptr(len(p.ready)), 0, 0, 0)
+		if errno != 0 || n == 0 {
+			return 0, max(errno, unix.EAGAIN)
+		}
+	}
 	for i := range p.in[:count] {
 		p.in[i].Namelen = unix.SizeofSockaddrInet4
 	}

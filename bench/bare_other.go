@@ -4,7 +4,7 @@ package main
 
 import "fmt"
 
-func openBare(batch, connects bool) func() (contestant, error) {
+func openBare(batch, loopless bool) func() (contestant, error) {
 	return func() (contestant, error) {
 		return nil, fmt.Errorf("%w: the system calls are Linux's", errUnavailable)
 	}

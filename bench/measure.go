@@ -165,7 +165,7 @@ func measureRound(g *group, contenders []*contender, slice time.Duration, random
 			if c.path == nil || c.singlesOnly && cell.batch > 1 {
 				continue
 			}
-			smp, err := c.slice(cell, slice, random, !g.keep)
+			smp, err := c.slice(cell, slice*time.Duration(max(1, g.slices)), random, !g.keep)
 			if err != nil {
 				return fmt.Errorf("%s, %v: %w", c.name, cell, err)
 			}

@@ -36,7 +36,7 @@ var contestants = map[string]func() (contestant, error){
 	"dgram-stack-batch": onStack(inBatches),
 	"bare":              openBare(false, false),
 	"bare-batch":        openBare(true, false),
-	"bare-connected":    openBare(true, true),
+	"bare-loopless":     openBare(true, true),
 }
 
 // program is this program as one of those that are measured. It ends with its input.

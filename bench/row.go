@@ -58,6 +58,9 @@ type group struct {
 	// keep: the paths are opened once and not anew in every round, since
 	// that takes long.
 	keep bool
+	// slices: a turn is so many times as long as others'; 0: once. What has slept needs
+	// a while until it is as fast as it will be.
+	slices int
 	// clock: how many a second go by the clock on the wall is told too.
 	clock bool
 }
@@ -68,9 +71,9 @@ var groups = []group{
 	{name: "lookup", title: "the same among many other sockets", per: "datagram", keep: true, cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "fanout", title: "one datagram to a group, for each of its receivers on one host", per: "receiver", cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "cores", title: "independent sockets on one core and on two", per: "datagram", cells: []cell{{64, 1}, {64, batchSize}}},
-	{name: "events", title: "event loops, processor time", per: "datagram", keep: true, clock: true, cells: []cell{{64, 1}, {1400, 1}}},
-	{name: "events-send", title: "event loops that send, processor time", per: "datagram", keep: true, clock: true, cells: []cell{{64, 1}, {1400, 1}}},
-	{name: "events-receive", title: "event loops that receive, processor time", per: "datagram", keep: true, clock: true, cells: []cell{{64, 1}, {1400, 1}}},
+	{name: "events", title: "event loops, processor time", per: "datagram", keep: true, clock: true, slices: 5, cells: []cell{{64, 1}, {1400, 1}}},
+	{name: "events-send", title: "event loops that send, processor time", per: "datagram", keep: true, clock: true, slices: 5, cells: []cell{{64, 1}, {1400, 1}}},
+	{name: "events-receive", title: "event loops that receive, processor time", per: "datagram", keep: true, clock: true, slices: 5, cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "tun", title: "over a TUN device, processor time", per: "datagram", cells: []cell{{64, batchSize}, {1400, batchSize}}},
 	{name: "lab", title: "the lab, processor time", per: "hop", keep: true, cells: []cell{{64, 1}}},
 	{name: "amounts"},
