@@ -1,9 +1,12 @@
 package dgram_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/castnet-go/castnet/dgram"
+	"github.com/castnet-go/castnet/lab"
 	"github.com/castnet-go/castnet/loop"
 )
 
@@ -29,4 +32,25 @@ func TestCloseComesAfterTheCallbacks(t *testing.T) {
 		w.run()
 		w.want("first: 3", "second: 3", "close")
 	})
+}
+
+// TestSignalWakesALoopInRealTime: in a lab in real time nothing else may happen that
+// would make the loop look.
+func TestSignalWakesALoopInRealTime(t *testing.T) {
+	l := lab.New(lab.Config{Realtime: true})
+	defer l.Close()
+	h := l.AddHost("h")
+	ctx, cancel := context.WithCancel(context.Background())
+	h.Go("test", func(context.Context) error {
+		w := newWorld(t, "lab", h)
+		s := w.server("s", dgram.Options{Signal: ctx})
+		s.OnClose(func() { w.note("closed") })
+		w.loop.SetImmediate(func() { time.AfterFunc(time.Millisecond, cancel) })
+		err := w.loop.Run()
+		w.want("closed")
+		return err
+	})
+	if err := l.RunTasks(patience); err != nil {
+		t.Error(err)
+	}
 }

@@ -62,6 +62,6 @@
 // Sockets are for the goroutine that runs the loop, or that sets them up before; other
 // goroutines use [loop.Loop.Post].
 //
-// On a lab's host Options.Signal is looked at once in every turn of the loop, since a
-// context tells of its end on a goroutine of its own.
+// In a lab's virtual time Options.Signal is looked at once in every turn of the loop,
+// since a context tells of its end on a goroutine of its own.
 package dgram

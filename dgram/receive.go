@@ -1,8 +1,7 @@
 package dgram
 
 import (
-	"net/netip"
-
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/socket"
 )
 
@@ -56,7 +55,7 @@ func (s *Socket) got(m *socket.Message, err error) {
 		s.emitError(sysError("recvmsg", err))
 		return
 	}
-	if s.opts.ReceiveBlockList != nil && s.blocks(m.Addr.Addr()) {
+	if s.opts.ReceiveBlockList != nil && s.blocks(m) {
 		return
 	}
 	s.emitMessage(m)
@@ -68,12 +67,13 @@ func (s *Socket) emitMessage(m *socket.Message) {
 	}
 }
 
-// blocks reports whether nothing is to be heard from an address, and counts it.
-func (s *Socket) blocks(from netip.Addr) bool {
-	if !s.opts.ReceiveBlockList.Check(from) {
+// blocks reports whether nothing is to be heard from a datagram's sender. Then it is
+// dropped, and counts as that with the network too.
+func (s *Socket) blocks(m *socket.Message) bool {
+	if !s.opts.ReceiveBlockList.Check(m.Addr.Addr()) {
 		return false
 	}
-	s.blocked++
+	s.last.Refuse(m, drop.BlockListed)
 	return true
 }
 
@@ -86,7 +86,7 @@ func (s *Socket) gotBatch(ms []socket.Message, err error) {
 	if s.opts.ReceiveBlockList != nil {
 		n := 0
 		for i := range ms {
-			if !s.blocks(ms[i].Addr.Addr()) {
+			if !s.blocks(&ms[i]) {
 				ms[n], ms[i] = ms[i], ms[n]
 				n++
 			}
@@ -102,10 +102,13 @@ func (s *Socket) gotBatch(ms []socket.Message, err error) {
 	if len(s.onMessage.listeners) == 0 {
 		return
 	}
+	told := len(s.onMessages.listeners) > 0
 	for i := range ms {
-		if s.handle == nil {
-			return
+		switch {
+		case s.handle != nil:
+			s.emitMessage(&ms[i])
+		case !told:
+			s.last.Refuse(&ms[i], drop.SocketClosed)
 		}
-		s.emitMessage(&ms[i])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/loop"
 	"github.com/castnet-go/castnet/socket"
 )
@@ -27,7 +28,6 @@ type Socket struct {
 
 	receiving bool
 	batched   bool // by OnMessages
-	blocked   uint64
 
 	gather      []byte         // scratch, of SendList
 	message     socket.Message // scratch, of Send
@@ -161,7 +161,7 @@ func (s *Socket) watchSignal(ctx context.Context) {
 		abort()
 		return
 	}
-	if _, ok := s.opts.On.(loop.Scheduler); ok {
+	if h, ok := s.opts.On.(loop.Scheduler); ok && !h.Realtime() {
 		// A context tells of its end on a goroutine, of which there are none
 		// in virtual time.
 		p := s.loop.NewPrepare()
@@ -226,11 +226,16 @@ func (s *Socket) RemoteAddress() (netip.AddrPort, error) {
 // Stats are a socket's counters.
 type Stats struct {
 	socket.Stats
-	Blocked uint64 // datagrams that Options.ReceiveBlockList has dropped
+	Blocked uint64 // datagrams that Options.ReceiveBlockList has dropped: Dropped[drop.BlockListed]
 }
 
-// Stats returns the counters, also after Close.
-func (s *Socket) Stats() Stats { return Stats{s.last.Stats(), s.blocked} }
+// Stats returns the counters, also after Close. A datagram is received or dropped: what
+// came from a blocked address is dropped as BlockListed, and what had been read when the
+// socket was closed, and that nobody was told of, as SocketClosed.
+func (s *Socket) Stats() Stats {
+	st := s.last.Stats()
+	return Stats{st, st.Dropped[drop.BlockListed]}
+}
 
 // subscribers are those who want to know of every socket.
 var subscribers struct {

@@ -73,6 +73,7 @@ const (
 	Filtered         // a hook refused it
 	NoFlow           // of no flow that could be answered: port 0, or to many
 	FlowTableFull    // the first datagram of a flow for which there was no room
+	BlockListed      // read, and refused by the program: its list of blocked addresses has the sender
 
 	reasonCount
 )
@@ -131,6 +132,7 @@ var names = [reasonCount]string{
 	Filtered:            "Filtered",
 	NoFlow:              "NoFlow",
 	FlowTableFull:       "FlowTableFull",
+	BlockListed:         "BlockListed",
 }
 
 // String returns the reason's stable name.

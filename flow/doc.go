@@ -29,8 +29,8 @@
 // handlers have: none is left behind.
 //
 // Time is the network's, and nothing blocks but on sockets, so a Server runs in a
-// testing/synctest bubble, and in a lab in virtual time: its handlers are then tasks
-// (see [Config].Go).
+// testing/synctest bubble, and in a lab in virtual time: its handlers are then tasks of
+// the lab's host.
 //
 // # Limitations
 //

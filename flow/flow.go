@@ -22,6 +22,7 @@ type Flow struct {
 	listed     bool
 	active     time.Time // when something had been received or sent at the last look
 	seen       pulse     // what had been then
+	told       time.Time // when the client may be told of as many errors as ever again
 }
 
 // Client returns the address of who began the flow.

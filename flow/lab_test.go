@@ -72,7 +72,6 @@ func inLab(t *testing.T, seed uint64) (seen []string, fingerprint uint64) {
 			Handler: flow.Proxy(func(ctx context.Context, f *flow.Flow) (net.Conn, error) {
 				return out.Dial(ctx, "udp4", f.Destination().String())
 			}),
-			Go: func(f func()) { proxy.Go("flow", func(context.Context) error { f(); return nil }) },
 		})
 		if err != nil {
 			return err

@@ -52,10 +52,9 @@ type Config struct {
 	// its datagram under it. It must not block. If nil, all are admitted.
 	Admit func(client, destination netip.AddrPort) drop.Reason
 
-	// Go starts a goroutine. If nil, it is the go statement. In a lab in
-	// virtual time it starts a task:
-	//
-	//	func(f func()) { host.Go("flow", func(context.Context) error { f(); return nil }) }
+	// Go starts a goroutine that calls f, and has to: Serve waits until every f
+	// has returned. If nil, it starts a task of the network's, if that runs tasks
+	// of its own as a lab's hosts do, and else a goroutine.
 	Go func(f func())
 }
 
@@ -122,7 +121,7 @@ func New(c *castnet.Conn, cfg Config) (*Server, error) {
 		cfg.IdleTimeout = defaultIdleTimeout
 	}
 	if cfg.Go == nil {
-		cfg.Go = func(f func()) { go f() }
+		cfg.Go = starter(c.Network())
 	}
 	s := &Server{conn: c, cfg: cfg, clock: c.Network().Clock()}
 	if cfg.IdleTimeout > 0 {
@@ -136,6 +135,24 @@ func New(c *castnet.Conn, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("flow: %w", err)
 	}
 	return s, nil
+}
+
+// A tasker is a network that runs tasks, which alone may block on its sockets.
+type tasker interface {
+	Go(name string, task func(ctx context.Context) error)
+}
+
+// starter returns what starts a handler on a network.
+func starter(n castnet.Network) func(f func()) {
+	if t, ok := n.(tasker); ok {
+		return func(f func()) {
+			t.Go("flow", func(context.Context) error {
+				f()
+				return nil
+			})
+		}
+	}
+	return func(f func()) { go f() }
 }
 
 // Serve accepts flows and serves them. It returns when the Server was closed, with

@@ -27,8 +27,8 @@
 // sender of ours to a membership of the kernel's (TestFileToGroup). avahi talks to
 // libraries of Go's whose packets are those of a castnet.Conn (TestMulticastDNS).
 //
-// Other stations may be there to do harm: testdata/hostile.py, with scapy, throws
-// malformed and misleading frames at a stack (TestHostileFrames). It throws the same
+// Other stations may be there to do harm: testdata/hostile.py and hostile6.py, with scapy,
+// throw malformed and misleading frames at a stack (TestHostileFrames). They throw the same
 // ones each time; CASTNET_HOSTILE_SEED=N draws others.
 //
 // Without CASTNET_INTEROP=1 each test skips and says how it is run. With it, a

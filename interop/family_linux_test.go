@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/castnet-go/castnet/internal/netns"
+	"github.com/castnet-go/castnet/socket"
 )
 
 // A family is what a test that holds for IPv4 and for IPv6 has to know of the one it
@@ -264,6 +265,14 @@ func (f *family) unspecified() netip.Addr {
 		return netip.IPv6Unspecified()
 	}
 	return netip.IPv4Unspecified()
+}
+
+// socketFamily returns what OpenSocket is told.
+func (f *family) socketFamily() socket.Family {
+	if f.is6() {
+		return socket.IPv6
+	}
+	return socket.IPv4
 }
 
 // bound waits until a socket of the namespace is bound to the UDP port.

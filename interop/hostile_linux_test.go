@@ -123,7 +123,8 @@ func reflect(c *castnet.Conn) (told int) {
 	}
 }
 
-// echo answers everybody until the socket is closed.
+// echo answers everybody but others like it, as inetd does, until the socket is closed:
+// else two would answer each other for ever.
 func echo(c *castnet.Conn) {
 	buf := make([]byte, 65536)
 	for {
@@ -131,8 +132,33 @@ func echo(c *castnet.Conn) {
 		if err != nil {
 			return
 		}
-		c.WriteToUDPAddrPort(buf[:n], from) // there may be no way to whom it claims to be
+		if from.Port() != 7 {
+			c.WriteToUDPAddrPort(buf[:n], from) // there may be no way to whom it claims to be
+		}
 	}
+}
+
+// A siege is what the test of hostile frames has for a family.
+type siege struct {
+	family *family
+	script string
+	// reasons are those for which at least one frame is dropped.
+	reasons []drop.Reason
+}
+
+var sieges = []siege{
+	{families[0], "testdata/hostile.py", []drop.Reason{
+		drop.MACFiltered, drop.UnknownEtherType, drop.PacketMalformed, drop.BadChecksum,
+		drop.OptionsRejected, drop.MartianSource, drop.MartianDestination, drop.NotLocal, drop.ReassemblyOverlap,
+		drop.ReassemblyDuplicate, drop.ReassemblyMalformed, drop.ReassemblyMemory,
+		drop.UnknownProtocol, drop.ICMPUnmatched, drop.ICMPUnsupported, drop.DatagramMalformed, drop.NoPort,
+	}},
+	{six, "testdata/hostile6.py", []drop.Reason{
+		drop.MACFiltered, drop.UnknownEtherType, drop.PacketMalformed, drop.BadChecksum, drop.MissingChecksum,
+		drop.OptionsRejected, drop.MartianSource, drop.MartianDestination, drop.NotLocal, drop.NotAMember, drop.ReassemblyOverlap,
+		drop.ReassemblyDuplicate, drop.ReassemblyMalformed, drop.ReassemblyMemory,
+		drop.UnknownProtocol, drop.ICMPUnmatched, drop.ICMPUnsupported, drop.NDPInvalid, drop.DatagramMalformed, drop.NoPort,
+	}},
 }
 
 // A hundred thousand malformed and misleading frames, from a script with scapy,
@@ -140,7 +166,14 @@ func echo(c *castnet.Conn) {
 // datagrams with one of them: nothing panics or grows, all is accounted for, what
 // the stack sends meanwhile is well formed, and the kernel misses no answer.
 func TestHostileFrames(t *testing.T) {
-	w := newWorld(t, "nft")
+	for _, g := range sieges {
+		t.Run(g.family.name, g.test)
+	}
+}
+
+func (g siege) test(t *testing.T) {
+	f := g.family
+	w := newFamilyWorld(t, f, "nft")
 	requireScapy(t, w)
 	w.hostile = true
 	count, seed := 100_000, uint64(1)
@@ -155,20 +188,22 @@ func TestHostileFrames(t *testing.T) {
 	w.config = stack.Config{
 		Clock:  hurried{time.Now(), 10},
 		Limits: stack.Limits{Neighbors: neighbors, ReassemblyMemory: memory},
+		EUI64:  true, // so that others know which addresses are going to be tested
 	}
-	w.open(gateway)
+	f.speak(t, w.ns, "default")
+	w.openOn(fmt.Sprintf("tap,name=cn0,addr=%v,host=%v,gw=%v,mac=%v", f.prefix(f.ours), f.prefix(f.kernel[0]), f.kernel[0], ourMAC))
+	f.settled(t, w.ns)
 	goroutines, heap := runtime.NumGoroutine(), heapInUse()
 	// Every frame is to come up, also those that a card in its usual mode, which the
 	// kernel plays, would not let in.
 	if err := w.iface.SetMode(link.Promiscuous); err != nil {
 		t.Fatal(err)
 	}
-	// Who can be believed is told beforehand, since anybody may claim by ARP to
-	// be the peer.
-	if err := w.iface.AddNeighbor(kernel, w.kernelMAC()); err != nil {
+	// Who can be believed is told beforehand, since anybody may claim to be the peer.
+	if err := w.iface.AddNeighbor(f.kernel[0], w.kernelMAC()); err != nil {
 		t.Fatal(err)
 	}
-	w.ns.Run(t, "ip", "neigh", "replace", ours.String(), "lladdr", ourMAC.String(), "nud", "permanent", "dev", "cn0")
+	w.ns.Run(t, "ip", "neigh", "replace", f.ours.String(), "lladdr", ourMAC.String(), "nud", "permanent", "dev", "cn0")
 	// A queue that holds what is not read while this process is not scheduled.
 	w.ns.Run(t, "ip", "link", "set", "cn0", "txqueuelen", "20000")
 	w.ns.Run(t, "nft", `
@@ -181,13 +216,18 @@ table netdev count {
 		meta mark != 0x666 counter name others
 	}
 }`)
+	before := w.uncounted()
 	if err := w.capture.ignoreOutgoing(); err != nil { // some of which claim to be ours
 		t.Fatal(err)
 	}
 
 	const ourPort, peerPort = 7081, 7080
-	peer := netip.AddrPortFrom(kernel, peerPort)
+	peer := netip.AddrPortFrom(f.kernel[0], peerPort)
 	told := make(chan int, 1)
+	eventually(t, "our address to be tested", func() bool {
+		a, ok := w.addressState(f.ours)
+		return !f.is6() || ok && a.State == stack.AddressPreferred
+	})
 	c := w.dialFrom(ourPort, peer)
 	c.SetDeadline(time.Time{})
 	go func() { told <- reflect(c) }()
@@ -195,12 +235,12 @@ table netdev count {
 	server.SetDeadline(time.Time{})
 	go echo(server)
 	// One that wants to know of every error and never looks.
-	deaf, err := w.stack.OpenSocket(socket.IPv4)
+	deaf, err := w.stack.OpenSocket(f.socketFamily())
 	if err == nil {
 		err = deaf.SetOption(socket.ReceiveErrors, 1)
 	}
 	if err == nil {
-		err = deaf.Bind(netip.AddrPortFrom(ours, ourPort+1))
+		err = deaf.Bind(netip.AddrPortFrom(f.ours, ourPort+1))
 	}
 	if err == nil {
 		err = deaf.Connect(peer)
@@ -208,13 +248,13 @@ table netdev count {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := w.kernelSocket(peerPort)
+	k := f.kernelSocketOn(t, w.ns, "cn0", peer)
 	k.SetDeadline(time.Time{})
-	good := newExchanger(k, netip.AddrPortFrom(ours, ourPort))
+	good := newExchanger(k, netip.AddrPortFrom(f.ours, ourPort))
 
-	attacker := start(t, w.ns, nil, python, "testdata/hostile.py", "--seed", fmt.Sprint(seed), "--count", fmt.Sprint(count),
-		"--interface", "cn0", "--ours", ours.String(), "--our-mac", ourMAC.String(), "--our-port", fmt.Sprint(ourPort),
-		"--peer", kernel.String(), "--peer-mac", w.kernelMAC().String(), "--peer-port", fmt.Sprint(peerPort))
+	attacker := start(t, w.ns, nil, python, "-B", g.script, "--seed", fmt.Sprint(seed), "--count", fmt.Sprint(count),
+		"--interface", "cn0", "--ours", f.ours.String(), "--our-mac", ourMAC.String(), "--our-port", fmt.Sprint(ourPort),
+		"--peer", f.kernel[0].String(), "--peer-mac", w.kernelMAC().String(), "--peer-port", fmt.Sprint(peerPort))
 	most := w.watch(attacker.done, live)
 	var report struct {
 		Sent  uint64            `json:"sent"`
@@ -233,28 +273,15 @@ table netdev count {
 		t.Errorf("%d frames were to be sent, %d were by the script's count, %d by the kernel's", count, report.Sent, hostile)
 	}
 	eventually(t, "the stack to have counted as many packets as the kernel sent", func() bool {
-		return w.iface.Stats().ReceivedPackets == w.nftCounter("hostile")+w.nftCounter("others")
+		return w.iface.Stats().ReceivedPackets-before == w.nftCounter("hostile")+w.nftCounter("others")
 	})
 	// The peer did not notice.
 	if answered, lost := good.answered.Load(), good.lost.Load(); lost != 0 || answered < 100 {
 		t.Errorf("the kernel's peer had %d answers and missed %d", answered, lost)
 	}
-	// Nothing grew while it was going on.
-	if most.neighbors > neighbors+1 { // and the one that was told
-		t.Errorf("%d neighbours were known, the limit is %d", most.neighbors, neighbors)
-	}
-	// What is held: fragments, of which none takes less than half a kilobyte, and
-	// what three sockets have room for.
-	if limit := memory/512 + 3*256; most.held > uint64(limit) || most.buffers > limit+1024 { // of the lane's
-		t.Errorf("%d packets were held, and %d buffers out; more than %d", most.held, most.buffers, limit)
-	}
+	most.check(t, neighbors, memory)
 	drops := w.stack.Drops().Map()
-	for _, r := range []drop.Reason{
-		drop.MACFiltered, drop.UnknownEtherType, drop.PacketMalformed, drop.BadChecksum,
-		drop.OptionsRejected, drop.MartianSource, drop.MartianDestination, drop.NotLocal, drop.ReassemblyOverlap,
-		drop.ReassemblyDuplicate, drop.ReassemblyMalformed, drop.ReassemblyMemory,
-		drop.UnknownProtocol, drop.ICMPUnmatched, drop.ICMPUnsupported, drop.DatagramMalformed, drop.NoPort,
-	} {
+	for _, r := range g.reasons {
 		if drops[r] == 0 {
 			t.Errorf("nothing was dropped for %v: the attacks are not what they were", r)
 		}
@@ -280,14 +307,33 @@ table netdev count {
 	t.Logf("seed %d: %v", seed, report.Kinds)
 	t.Logf("dropped: %s", table(w.stack.Drops().Map()))
 	t.Logf("the peer: %d answers, its socket was told of %d errors", good.answered.Load(), <-told)
-	t.Logf("at most %d neighbours, %d buffers and %d packets held; the heap has grown by %d bytes", most.neighbors, most.buffers, most.held, grown)
+	t.Logf("at most %+v; the heap has grown by %d bytes", most, grown)
 	t.Logf("the ledger: %+v", l)
 }
 
 // A maximum is the most there was of something.
 type maximum struct {
-	neighbors, buffers int
-	held               uint64
+	neighbors, routers, addresses, routes, buffers int
+	held                                           uint64
+}
+
+// check fails the test if there was more than the limits permit.
+func (m maximum) check(t *testing.T, neighbors, memory int) {
+	t.Helper()
+	if m.neighbors > neighbors+1 { // and the one that was told
+		t.Errorf("%d neighbours were known, the limit is %d", m.neighbors, neighbors)
+	}
+	// What routers tell is bounded by Limits.Routers, Prefixes and AutoAddresses. There
+	// are an address and a link-local one besides, and routes to their links, to groups
+	// and to the gateway that was told.
+	if m.routers > 16 || m.addresses > 16+2 || m.routes > 16+64+5 {
+		t.Errorf("%d routers, %d addresses and %d routes were known", m.routers, m.addresses, m.routes)
+	}
+	// What is held: fragments, of which none takes less than half a kilobyte, and
+	// what three sockets have room for.
+	if limit := memory/512 + 3*256; m.held > uint64(limit) || m.buffers > limit+1024 { // of the lane's
+		t.Errorf("%d packets were held, and %d buffers out; more than %d", m.held, m.buffers, limit)
+	}
 }
 
 // watch looks at the stack, again and again, until done. What is held, in how many
@@ -296,6 +342,9 @@ func (w *world) watch(done <-chan struct{}, live int) (m maximum) {
 	w.t.Helper()
 	for {
 		m.neighbors = max(m.neighbors, len(w.stack.Neighbors()))
+		m.routers = max(m.routers, len(w.iface.Routers()))
+		m.addresses = max(m.addresses, len(w.iface.Addresses6()))
+		m.routes = max(m.routes, len(w.stack.Routes()))
 		m.buffers = max(m.buffers, packet.Live()-live)
 		m.held = max(m.held, w.stack.Ledger().Held)
 		select {
@@ -304,6 +353,16 @@ func (w *world) watch(done <-chan struct{}, live int) (m maximum) {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// uncounted returns how many packets the kernel had sent when its counters were made:
+// what is on its way meanwhile has come in a moment later.
+func (w *world) uncounted() (n uint64) {
+	w.t.Helper()
+	for again := ^uint64(0); n != again; again, n = n, w.iface.Stats().ReceivedPackets-w.nftCounter("others") {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return n
 }
 
 // nftCounter returns how many packets a counter of the table "count" has seen.

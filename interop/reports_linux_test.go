@@ -53,7 +53,8 @@ func (r report) String() string {
 func (w *world) reports(more ...string) []report {
 	filter := fmt.Sprintf("igmp.type!=%d", igmpQuery)
 	if w.family.is6() {
-		filter = fmt.Sprintf("icmpv6.type in {%d,%d,%d}", mldV1Report, mldV1Done, mldV2Report)
+		// What an error quotes tells nobody of groups.
+		filter = fmt.Sprintf("icmpv6.type in {%d,%d,%d} && !(icmpv6.type in {1..4})", mldV1Report, mldV1Done, mldV2Report)
 	}
 	return w.groupMessages(fmt.Sprintf("eth.src==%v && %s", w.mac, filter), more...)
 }

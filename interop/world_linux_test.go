@@ -222,8 +222,12 @@ func (w *world) dial(to netip.AddrPort) *castnet.Conn { return w.dialFrom(0, to)
 // address.
 func (w *world) dialFrom(port uint16, to netip.AddrPort) *castnet.Conn {
 	w.t.Helper()
-	cfg := castnet.Config{On: w.stack, LocalAddr: netip.AddrPortFrom(ours, port)}
-	c, err := cfg.Dial(w.t.Context(), "udp4", to.String())
+	network, own := "udp4", ours
+	if w.family != nil {
+		network, own = w.family.network, w.family.ours
+	}
+	cfg := castnet.Config{On: w.stack, LocalAddr: netip.AddrPortFrom(own, port)}
+	c, err := cfg.Dial(w.t.Context(), network, to.String())
 	return w.conn(c, err)
 }
 

@@ -134,6 +134,9 @@ func (h *Host) Stack() *stack.Stack { return h.stack }
 // Clock returns the lab's clock.
 func (h *Host) Clock() clock.Clock { return &h.lab.queue }
 
+// Realtime reports whether the lab's time is that of the clock on the wall.
+func (h *Host) Realtime() bool { return h.lab.cfg.Realtime }
+
 // Rand returns a source of randomness for the host's tasks. It follows from the
 // lab's seed and the host's name, and is for one goroutine at a time.
 func (h *Host) Rand() *rand.Rand {

@@ -54,6 +54,12 @@ func (n *nap) WakeCancelled() {
 
 func (h *Host) parkRealtime(d time.Duration, wake *socket.Cancel) error {
 	l := h.lab
+	if d == 0 { // goroutines run beside each other anyway
+		if l.ctx.Err() != nil {
+			return socket.ErrClosed
+		}
+		return nil
+	}
 	n := make(waker, 1)
 	if !wake.Attach(n) {
 		return nil

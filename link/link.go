@@ -76,9 +76,10 @@ type Link interface {
 	Attach(sink Sink) error
 
 	// Write sends frames, in order. It returns how many it accepted, and
-	// owns those; the rest remain the caller's, and err says why:
-	// ErrQueueFull, ErrTooBig, ErrDown, ErrClosed or what the device said.
-	// The slice is the caller's again when Write returns.
+	// owns those; the rest remain the caller's, and err says why it did not
+	// accept the first of them: ErrQueueFull, ErrTooBig, ErrDown, ErrClosed
+	// or what the device said. Those behind it may be written again. The
+	// slice is the caller's again when Write returns.
 	Write(frames []*packet.Buffer) (n int, err error)
 
 	// SetFilter programs which frames the link should hand up. A link that

@@ -55,7 +55,10 @@
 //		return l.Run()
 //	})
 //
-// and all happens in the order of the lab's events: the same seed, the same run.
+// and all happens in the order of the lab's events: the same seed, the same run. What a
+// loop does takes a little of the virtual time, Config.CallbackTime for a callback, as far
+// as the loop is not idle for as long anyway: so one that is never idle does not stop
+// the time, and timers and traffic pass it in their order.
 // In a testing/synctest bubble the loop is as idle as a goroutine.
 //
 // Who has an event loop of its own drives this one from there: [Loop.RunMode] with

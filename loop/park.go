@@ -17,6 +17,9 @@ type Scheduler interface {
 	Park(d time.Duration, wake *socket.Cancel) error
 	// Go starts a task, whose context ends with the network.
 	Go(name string, task func(ctx context.Context) error)
+	// Realtime reports whether time passes by itself. Else what a
+	// loop does takes some of it: see Config.CallbackTime.
+	Realtime() bool
 }
 
 // parking is how a loop waits.
@@ -27,13 +30,18 @@ type parking struct {
 	wake      chan struct{} // without a scheduler; capacity 1
 	timer     *time.Timer   // in the system's time
 	alarm     clock.Timer   // in another's
-	busy      int           // turns without waiting, with a scheduler
+	cost      time.Duration // of a callback in virtual time; 0: none
+	debt      time.Duration // of callbacks that have not taken their time yet
+	paid      time.Time     // when the debt was counted
 }
 
 func (p *parking) init(l *Loop) {
 	p.loop = l
 	if s, ok := l.cfg.On.(Scheduler); ok {
 		p.scheduler = s
+		if !s.Realtime() {
+			p.cost = max(l.cfg.CallbackTime, 0)
+		}
 		return
 	}
 	p.wake = make(chan struct{}, 1)
@@ -48,13 +56,26 @@ const (
 	resting              // Config.Wake is to be called
 )
 
-// patience is how many turns a loop may make at one instant of a Scheduler's time
-// without waiting; then it waits for a moment, or what keeps it busy until some time
-// has passed would be busy for ever.
-const (
-	patience = 64
-	moment   = time.Microsecond
-)
+// ahead is how many callbacks there may be before they take any of a virtual time: what
+// happens at one instant, within reason, happens at that instant.
+const ahead = 64 * Turn
+
+// owed returns how long a loop in virtual time has to be still before it goes on, for
+// what it has done to have taken its time. What it was idle for counts.
+func (p *parking) owed() time.Duration {
+	if p.cost == 0 {
+		return 0
+	}
+	now := p.loop.clock.Now()
+	work := time.Duration(max(p.loop.spent, 1)) // a turn without callbacks is work too
+	p.loop.spent = 0
+	p.debt = max(p.debt-now.Sub(p.paid), 0) + min(work, maxWork)*p.cost
+	p.paid = now
+	return max(p.debt-ahead*p.cost, 0)
+}
+
+// maxWork bounds what one turn is charged for.
+const maxWork = 1 << 20
 
 // park waits until the loop is woken, a socket is ready of which the poller tells, or d
 // has passed unless that is negative. It returns how many the poller told of. With a d
@@ -64,10 +85,14 @@ func (p *parking) park(d time.Duration) (told int, err error) {
 	switch {
 	case p.scheduler != nil:
 		p.cancel.Reset()
-		if d != 0 {
-			p.busy = 0
-		} else if p.busy++; p.busy > patience {
-			p.busy, d = 0, moment
+		if owed := p.owed(); owed > 0 {
+			// Whatever happens meanwhile: the loop is at work.
+			if err := p.scheduler.Park(owed, nil); err != nil || d == 0 {
+				return 0, err
+			}
+			if d > 0 {
+				d = max(d-owed, 0)
+			}
 		}
 	case d == 0 && l.poller == nil:
 		return 0, nil

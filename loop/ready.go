@@ -1,6 +1,11 @@
 package loop
 
-import "github.com/castnet-go/castnet/socket"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/castnet-go/castnet/socket"
+)
 
 // How a socket's readiness is learned. Where the network has a Poller, the loop asks it
 // in every turn, and waits in it: for the operating system's sockets nothing is cheaper.
@@ -151,6 +156,16 @@ func (l *Loop) join(u *UDP) {
 	}
 }
 
+// order puts the sockets of this poll phase in the order in which they were served last.
+// Who has something for the first time since then finds nobody before it who has had a
+// turn meanwhile: so of each socket that is flooded at most one turn comes between.
+func (l *Loop) order() {
+	earlier := func(a, b *UDP) int { return cmp.Compare(a.served, b.served) }
+	if len(l.polled) > 1 && !slices.IsSortedFunc(l.polled, earlier) {
+		slices.SortStableFunc(l.polled, earlier) // those never served stay as they came
+	}
+}
+
 // again makes an event be served in the next poll phase, without waiting for it.
 func (u *UDP) again(event socket.Events) {
 	u.got |= event
@@ -166,6 +181,8 @@ func (u *UDP) serve() {
 		u.again(0)
 		return
 	}
+	u.loop.served++
+	u.served = u.loop.served
 	got := u.got
 	u.got = 0
 	if got&(socket.Readable|socket.ErrorQueued) != 0 && u.receives() && !u.closing {

@@ -40,6 +40,9 @@ func (l *Loop) begin() bool {
 	if l.failed {
 		return false
 	}
+	if l.depth == 0 {
+		l.spent++
+	}
 	l.depth++
 	return true
 }
@@ -77,6 +80,7 @@ func (l *Loop) drain() {
 		}
 	}
 	l.depth--
+	l.spent += l.drained - 1
 	l.drained = 0
 	l.drains = false
 }

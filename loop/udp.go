@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"syscall"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/socket"
 )
 
@@ -52,6 +53,7 @@ type UDP struct {
 	receive func(*socket.Message, error)
 	batch   func([]socket.Message, error)
 	left    []socket.Message // received, and not handed out because receiving was stopped
+	refused map[drop.Reason]refusal
 
 	// Sending: what waits, what is done and not yet told.
 	queue      fifo[*sending]
@@ -68,6 +70,7 @@ type UDP struct {
 	watched socket.Events
 	got     socket.Events
 	isReady bool          // it will be served: in loop.ready, or in loop.polled
+	served  uint64        // of loop.served, which was its last
 	polls   pollState     // who tells
 	slot    uint64        // by which number the poller does
 	noted   socket.Events // under loop.mu: of which the socket has notified
@@ -280,7 +283,9 @@ func (u *UDP) Close(done func()) error {
 	if u.closing {
 		return socket.ErrClosed
 	}
-	u.receive, u.batch, u.left = nil, nil, nil
+	u.receive, u.batch = nil, nil
+	u.lose(u.left)
+	u.left = nil
 	if u.retry != nil {
 		_ = u.retry.Close(nil)
 	}
@@ -290,6 +295,13 @@ func (u *UDP) Close(done func()) error {
 		_ = u.sock.Close()
 	}
 	return err
+}
+
+// lose counts datagrams that nobody will be told of, since the handle is closed.
+func (u *UDP) lose(ms []socket.Message) {
+	for i := range ms {
+		u.Refuse(&ms[i], drop.SocketClosed)
+	}
 }
 
 // closed is called in the closing phase.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/socket"
 )
 
@@ -164,5 +165,32 @@ func (u *UDP) Stats() socket.Stats {
 	if u.sock == nil {
 		return socket.Stats{}
 	}
-	return u.sock.Stats()
+	st := u.sock.Stats()
+	for reason, n := range u.refused {
+		st.Received -= min(n.datagrams, st.Received)
+		st.ReceivedBytes -= min(n.bytes, st.ReceivedBytes)
+		if st.Dropped == nil {
+			st.Dropped = make(map[drop.Reason]uint64)
+		}
+		st.Dropped[reason] += n.datagrams
+	}
+	return st
+}
+
+// A refusal counts what was refused for a reason.
+type refusal struct{ datagrams, bytes uint64 }
+
+// Refuse says that a datagram which was received is dropped after all, for a reason: it
+// counts as that, and not as received. A network that keeps an account of its own is told;
+// the operating system is not, and counts it as read. It may be called after Close.
+func (u *UDP) Refuse(m *socket.Message, reason drop.Reason) {
+	if r, ok := u.sock.(socket.Refuser); ok {
+		r.Refuse(1, m.Len, reason)
+		return
+	}
+	if u.refused == nil {
+		u.refused = make(map[drop.Reason]refusal)
+	}
+	n := u.refused[reason]
+	u.refused[reason] = refusal{n.datagrams + 1, n.bytes + uint64(m.Len)}
 }

@@ -182,6 +182,7 @@ func (u *UDP) deliver(ms []socket.Message) {
 // keep keeps datagrams for the next start.
 func (u *UDP) keep(ms []socket.Message) {
 	if u.closing {
+		u.lose(ms)
 		return
 	}
 	for _, m := range ms {

@@ -92,7 +92,8 @@ func (u *UDP) TrySend(m *socket.Message) error {
 	}
 	l := u.loop
 	l.out[0] = *m
-	_, err := u.sock.TrySend(l.out[:1])
+	n, err := u.sock.TrySend(l.out[:1])
+	l.spent += n
 	l.out[0].Buf = nil
 	return again(err)
 }
@@ -140,6 +141,7 @@ func (u *UDP) TrySendBatch(ms []socket.Message) (n int, err error) {
 			break
 		}
 		n += sent
+		u.loop.spent += sent
 	}
 	return n, nil
 }
@@ -169,6 +171,7 @@ func (u *UDP) flush() {
 		}
 		n, err := u.sock.TrySend(out[:count])
 		clear(out[:count])
+		u.loop.spent += n
 		for range n {
 			u.completed.push(u.queue.pop())
 		}

@@ -3,48 +3,66 @@ package script
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/dop251/goja"
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// wrapper is what a module of a script is the body of.
-const wrapper = "(function (exports, require, module, __filename, __dirname) { "
+// wrapper is what a module of a script is the body of, and lowered and strict what one
+// is that was rewritten: strict are those with import and export. There, the names of
+// the parameters may be declared again.
+const (
+	wrapper = "(function (exports, require, module, __filename, __dirname) { "
+	lowered = "(function (exports, require, module, __filename, __dirname, __import, __importMeta) { "
+	strict  = lowered + `"use strict"; { `
+)
 
-// compile makes a function of a module. Source that the engine does not understand
+// A unit is a file that was compiled.
+type unit struct {
+	program *goja.Program
+	module  bool     // whether it is an ES module
+	imports []string // what it imports, in order, if it is
+}
+
+// compile makes a function of a file. Source that the engine does not understand
 // (import and export, for await, using) is rewritten first, with a source map, so
 // that stacks still name the lines of the file; all other source is run as it is.
-func compile(filename, source string, isModule bool) (*goja.Program, error) {
+func compile(filename, source string, isModule bool) (unit, error) {
 	if strings.HasPrefix(source, "#!") {
 		source = "//" + source
 	}
+	var first error
 	if !isModule {
-		p, err := goja.Compile(filename, wrapper+source+"\n})", false)
+		p, err := parse(filename, wrapper+source+"\n})")
 		if err == nil {
-			return p, nil
+			return unit{program: p}, nil
 		}
-		text, lowered := lower(filename, source, isModule)
-		if lowered != nil {
-			return nil, lowered
-		}
-		// If that is not understood either, it is no wiser than the first error.
-		if q, e := goja.Compile(filename, wrapper+text+"\n})", false); e == nil {
-			return q, nil
-		}
-		return nil, err
+		first = err
 	}
-	text, err := lower(filename, source, isModule)
+	text, sourceMap, isModule, err := lower(filename, source, isModule)
 	if err != nil {
-		return nil, err
+		return unit{}, err
 	}
-	return goja.Compile(filename, wrapper+text+"\n})", false)
+	u := unit{module: isModule}
+	if isModule {
+		u.imports = importsOf(text)
+		text = strict + text + "\n}"
+	} else {
+		text = lowered + text
+	}
+	// The engine finds the map only where nothing but this follows.
+	u.program, err = parse(filename, text+"\n"+sourceMap+"\n})")
+	if err != nil && first != nil {
+		err = first // which is of the source as it was written
+	}
+	return u, err
 }
 
 // lower rewrites source in the language of 2017, with generators for asynchronous
-// ones, as a CommonJS module.
-func lower(filename, source string, isModule bool) (string, error) {
+// ones, as a CommonJS module, and reports whether it was an ES module. sourceMap is a
+// comment.
+func lower(filename, source string, isModule bool) (text, sourceMap string, module bool, err error) {
 	name := filename
 	if isModule && !strings.HasSuffix(name, ".mjs") {
 		// By the name esbuild knows that import means what it means in Node.
@@ -67,8 +85,7 @@ func lower(filename, source string, isModule bool) (string, error) {
 		Sourcefile:     name,
 		LogLevel:       api.LogLevelSilent,
 		Define: map[string]string{
-			"import.meta.url": "__importMetaURL", "import.meta.filename": "__filename", "import.meta.dirname": "__dirname",
-			"import.meta.main": "__importMetaMain",
+			"import.meta": "__importMeta",
 		},
 	}
 	result := api.Transform(source, options)
@@ -82,69 +99,35 @@ func lower(filename, source string, isModule bool) (string, error) {
 	if len(result.Errors) > 0 {
 		e := result.Errors[0]
 		if e.Location == nil {
-			return "", fmt.Errorf("%s", e.Text)
+			return "", "", false, fmt.Errorf("%s", e.Text)
 		}
-		return "", fmt.Errorf("%s: Line %d:%d %s", filename, e.Location.Line, e.Location.Column+1, e.Text)
+		return "", "", false, fmt.Errorf("%s: Line %d:%d %s", filename, e.Location.Line, e.Location.Column+1, e.Text)
 	}
-	text := string(result.Code)
+	text = string(result.Code)
+	if i := strings.LastIndex(text, "//# sourceMappingURL="); i >= 0 {
+		text, sourceMap = text[:i], strings.TrimSpace(text[i:])
+	}
+	if !isModule && (awaits || isModuleText(text)) {
+		return lower(filename, source, true)
+	}
 	if awaits {
 		text = asyncBody(text)
 	}
-	if strings.Contains(text, "__importMeta") {
-		text = `const __importMetaURL = require("url").pathToFileURL(__filename).href, __importMetaMain = require.main === module; ` + text
-	}
-	return text, nil
-}
-
-// The statements of modules, in the form in which esbuild prints them.
-var (
-	importFrom    = regexp.MustCompile(`(?m)^import ([^"';]*?) from ("[^"\n]*");$`)
-	importOnly    = regexp.MustCompile(`(?m)^import ("[^"\n]*");$`)
-	exportList    = regexp.MustCompile(`(?m)^export \{[^}]*\};$`)
-	exportDefault = regexp.MustCompile(`(?m)^export default `)
-)
-
-// asyncBody makes the body of an asynchronous function of a module that awaits, as
-// printed by esbuild. Its exports come too late for whoever would require it, so that
-// it is good for a program, and not for a library.
-func asyncBody(text string) string {
-	text = importFrom.ReplaceAllStringFunc(text, func(statement string) string {
-		m := importFrom.FindStringSubmatch(statement)
-		names, module := m[1], m[2]
-		var parts []string
-		if i := strings.IndexByte(names, '{'); i >= 0 {
-			list := strings.TrimRight(names[i+1:], " \n}")
-			parts = append(parts, fmt.Sprintf("{%s } = require(%s)", strings.ReplaceAll(list, " as ", ": "), module))
-			names = strings.TrimRight(names[:i], ", \n")
-		}
-		for _, name := range strings.Split(names, ",") {
-			name = strings.TrimSpace(name)
-			if namespace, ok := strings.CutPrefix(name, "* as "); ok {
-				parts = append(parts, fmt.Sprintf("%s = require(%s)", namespace, module))
-			} else if name != "" {
-				parts = append(parts, fmt.Sprintf("%s = ((m) => m && m.__esModule ? m.default : m)(require(%s))", name, module))
-			}
-		}
-		return "const " + strings.Join(parts, ", ") + ";"
-	})
-	text = importOnly.ReplaceAllString(text, "require($1);")
-	text = exportList.ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat("\n", strings.Count(s, "\n")) })
-	text = exportDefault.ReplaceAllString(text, "exports.default = ")
-	return "(async () => { " + text + "\n})();"
+	return importing(text, isModule), sourceMap, isModule, nil
 }
 
 // bindModule is what lib/module.js needs.
 func (r *Runtime) bindModule(o *goja.Object) {
 	o.Set("compile", func(filename, source string, isModule bool) goja.Value {
-		p, err := compile(filename, source, isModule)
+		u, err := compile(filename, source, isModule)
 		if err != nil {
 			panic(r.syntaxError(filename, err))
 		}
-		v, err := r.vm.RunProgram(p)
+		v, err := r.vm.RunProgram(u.program)
 		if err != nil {
 			panic(err)
 		}
-		return v
+		return r.vm.ToValue(map[string]any{"body": v, "module": u.module, "imports": r.vm.ToValue(u.imports)})
 	})
 	o.Set("builtins", func() []string { return publicModules() })
 	o.Set("builtin", func(name string) goja.Value { return r.builtin(name) })

@@ -60,5 +60,5 @@
 // makes have its own form until they are printed.
 //
 // In virtual time nothing happens while a script computes: one that waits for Date.now
-// to go on waits for ever.
+// to go on waits for ever. What it does when called takes time (Config.CallbackTime).
 package script

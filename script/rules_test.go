@@ -198,6 +198,41 @@ var rules = []struct{ name, source string }{
 		let turns = 0;
 		const turn = must(5, () => { if (++turns === 5) ended = true; else setImmediate(turn); });
 		setImmediate(turn);`},
+	{"FloodsDelayAnotherSocketByATurn", `
+		// Two sockets that never run dry, as each datagram that they get sends them two
+		// more, and a quiet one, which is written to at every position of their turns.
+		const quiet = dgram.createSocket('udp4'), asker = dgram.createSocket('udp4'), rounds = 30;
+		const floods = [0, 1].map(() => ({ socket: dgram.createSocket('udp4'), got: 0, told: 0, all: 0 }));
+		let waits = false, asked = 0, ended = false;
+		const ask = () => {
+			if (waits || ended) return;
+			waits = true;
+			asked++;
+			for (const f of floods) f.got = f.told = 0;
+			asker.send('x', quiet.address().port, here);
+		};
+		quiet.on('message', must(rounds, () => {
+			for (const f of floods) assert(f.got <= 32 && f.told <= 66, 'behind ' + f.got + ' datagrams and ' + f.told + ' callbacks');
+			waits = false;
+			if (asked === rounds) {
+				ended = true;
+				for (const s of [quiet, asker, ...floods.map((f) => f.socket)]) s.close();
+			}
+		}));
+		asker.bind(0, here, () => quiet.bind(0, here, () => floods.forEach((f, i) => {
+			f.socket.bind(0, here, () => {
+				const { port } = f.socket.address(), told = () => { f.told++; };
+				f.socket.on('message', () => {
+					f.got++;
+					if (++f.all % 37 === 0) {
+						if (asked % 3 === 0) setImmediate(ask);
+						else if (asked % 3 === i + 1) ask();
+					}
+					for (let n = 0; n < 2 && !ended; n++) f.socket.send('x', port, here, told);
+				});
+				f.socket.send('x', port, here, told);
+			});
+		})));`},
 	{"ReceiveBlockList", `
 		const list = new net.BlockList(); list.addAddress(here);
 		const r = dgram.createSocket({ type: 'udp4', receiveBlockList: list }), s = dgram.createSocket('udp4');

@@ -50,6 +50,10 @@ type Config struct {
 	// Dir is the folder that relative paths start from. If empty, the process's.
 	Dir string
 
+	// CallbackTime is how much of a lab's virtual time what the script does takes:
+	// see loop.Config, but if zero, 20 microseconds.
+	CallbackTime time.Duration
+
 	// Rand is where Math.random, and randomness that must not be guessed as
 	// well, come from. If nil, from the operating system.
 	Rand *rand.Rand
@@ -111,6 +115,9 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Stderr == nil {
 		cfg.Stderr = io.Discard
 	}
+	if cfg.CallbackTime == 0 {
+		cfg.CallbackTime = 20 * time.Microsecond
+	}
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return nil, err
@@ -126,7 +133,7 @@ func New(cfg Config) (*Runtime, error) {
 		builtins: make(map[string]*goja.Object),
 	}
 	r.stopped, r.stop = context.WithCancel(context.Background())
-	r.loop = loop.New(loop.Config{On: cfg.On, Microtasks: r.drain})
+	r.loop = loop.New(loop.Config{On: cfg.On, Microtasks: r.drain, CallbackTime: cfg.CallbackTime})
 	r.vm.SetTimeSource(r.loop.Clock().Now)
 	if cfg.Rand != nil {
 		r.vm.SetRandSource(cfg.Rand.Float64)

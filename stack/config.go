@@ -94,8 +94,10 @@ type Limits struct {
 	// room. Static entries do not count. If zero, 1024.
 	Neighbors int
 	// NeighborQueue is the number of packets that wait for one next hop's
-	// address; then the oldest is dropped. If zero, 101, as on Linux.
-	NeighborQueue int
+	// address, NeighborQueueBytes the bytes of true size that they take; then
+	// the oldest make room. If zero, 1024 and 212992, which is Linux's
+	// unres_qlen_bytes and as much as a socket's send buffer holds.
+	NeighborQueue, NeighborQueueBytes int
 	// Backlog is the number of frames that wait on one lane of an interface
 	// while the stack is delivering there. If zero, 1024.
 	Backlog int
@@ -171,7 +173,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"Limits.Routers", &c.Limits.Routers, 16},
 		{"Limits.Prefixes", &c.Limits.Prefixes, 64},
 		{"Limits.AutoAddresses", &c.Limits.AutoAddresses, 16},
-		{"Limits.NeighborQueue", &c.Limits.NeighborQueue, 101},
+		{"Limits.NeighborQueue", &c.Limits.NeighborQueue, 1024},
+		{"Limits.NeighborQueueBytes", &c.Limits.NeighborQueueBytes, defaultBuffer},
 		{"Limits.Backlog", &c.Limits.Backlog, 1024},
 		{"Limits.ErrorDestinations", &c.Limits.ErrorDestinations, 1024},
 		{"Limits.PathMTUs", &c.Limits.PathMTUs, 4096},

@@ -187,30 +187,98 @@ func (s *Socket) told(err error) error {
 	return err
 }
 
-// transmitOrFail hands the frames of messages to the link, and returns how many of
-// the messages it took. Those that are refused are dropped by name; with
-// ReceiveErrors the first of them is ENOBUFS besides (Linux's udp_send_skb).
+// transmitOrFail hands the frames of messages to the link and returns how many of the
+// messages went, for who has ReceiveErrors. The first that the link refuses is dropped
+// by name and ends the call, with ENOBUFS (Linux's udp_send_skb, ___sys_sendmsg of each
+// message in turn); those behind it are the caller's still, as if they had not been
+// handed over.
 func (s *Socket) transmitOrFail(i *Interface, frames []*packet.Buffer, ms []socket.Message) (int, error) {
+	i.traceTransmit(frames) // of one message, if there is a tracer: see sendRun
 	var datagrams [maxSegments]int
 	for k, b := range frames {
 		datagrams[k] = b.Datagrams()
 	}
-	left := 0
-	for _, n := range datagrams[:i.transmit(frames)] {
-		left += n
+	n, err := i.link.Write(frames)
+	if n == len(frames) {
+		return len(ms), nil
 	}
-	done := 0
-	for ; done < len(ms) && left > 0; done++ {
-		n := 1
-		if m := &ms[done]; isTrain(m) {
-			n = max(1, (len(m.Buf)+int(m.SegmentSize)-1)/int(m.SegmentSize))
+	left, done := 0, 0
+	for _, d := range datagrams[:n] {
+		left += d
+	}
+	for ; left > 0; done++ {
+		left -= datagramsOf(&ms[done])
+	}
+	var failure error
+	lost, rest := -left, done // what is missing of a message of which a part went, which is done
+	if lost == 0 {
+		failure = syscall.ENOBUFS
+		lost, rest = datagramsOf(&ms[done]), done+1
+	}
+	k := n
+	for ; lost > 0; k++ {
+		lost -= datagrams[k]
+	}
+	var back givenBack
+	if lost < 0 { // it shares a train with the next ones
+		frames[k-1].SegmentSize = 0
+		back.splits, back.merged = -lost, -lost
+	}
+	i.refuse(frames[n:k], err)
+	for _, m := range ms[rest:] {
+		back.payload += len(m.Buf)
+	}
+	back.count(datagrams[k:], ms[rest-lost:])
+	s.giveBack(i, frames[k:], back)
+	return done, failure
+}
+
+// datagramsOf returns how many datagrams a message is that was found good.
+func datagramsOf(m *socket.Message) int {
+	if !isTrain(m) {
+		return 1
+	}
+	return max(1, (len(m.Buf)+int(m.SegmentSize)-1)/int(m.SegmentSize))
+}
+
+// givenBack is what has been counted of messages that are not sent after all.
+type givenBack struct{ packets, splits, merged, payload int }
+
+// count adds messages, with the numbers of datagrams in their frames.
+func (g *givenBack) count(datagrams []int, ms []socket.Message) {
+	for k, m := 0, 0; m < len(ms); {
+		n, d := datagramsOf(&ms[m]), datagrams[k]
+		g.packets++
+		g.splits += max(n, d) - 1
+		g.merged += d - 1
+		switch {
+		case n > 1 && d == 1: // cut up
+			k, m = k+n, m+1
+		case n == 1: // a train of several, or nothing of the kind
+			k, m = k+1, m+d
+		default:
+			k, m = k+1, m+1
 		}
-		left -= n
 	}
-	if done == 0 {
-		return 0, syscall.ENOBUFS
+}
+
+// giveBack takes frames that nobody has tried to send out of all accounts. The stack's
+// are corrected for themselves, for the socket may have been closed and added up.
+func (s *Socket) giveBack(i *Interface, frames []*packet.Buffer, g givenBack) {
+	own := &s.stack.own
+	own.generated.Add(-uint64(g.packets))
+	own.split.Add(-uint64(g.splits))
+	own.merged.Add(-uint64(g.merged))
+	i.sent.packets.Add(-uint64(len(frames)))
+	for _, b := range frames {
+		i.sent.bytes.Add(-uint64(b.Len()))
 	}
-	return done, nil
+	s.mu.Lock()
+	s.sent -= uint64(g.packets + g.splits)
+	s.hooked -= uint64(g.packets + g.splits)
+	s.bytes -= uint64(g.payload)
+	s.mu.Unlock()
+	packet.ReleaseAll(frames)
 }
 
 // errorsQueued reports whether the error queue holds something.

@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"bytes"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -145,7 +147,10 @@ func TestRefusedFrames(t *testing.T) {
 	if n, err := s.TrySend([]socket.Message{train}); n != 0 || err != syscall.ENOBUFS {
 		t.Errorf("a train with ReceiveErrors: %d, %v, want ENOBUFS", n, err)
 	}
-	checkDrops(t, h, drop.LinkQueueFull, 4+1+3+3)
+	checkDrops(t, h, drop.LinkQueueFull, 4+1+1+3)
+	if st := s.Stats(); st.Sent != 4+1+1+3 {
+		t.Errorf("sent: %+v", st)
+	}
 	if s.Ready(allEvents) != writable || queuedErrors(t, s) != nil {
 		t.Error("ENOBUFS is pending, or queued")
 	}
@@ -157,13 +162,16 @@ func TestRefusedFrames(t *testing.T) {
 	checkLedger(t, h)
 }
 
-// Of a batch that the link takes a part of, the messages in that part are done.
+// Of a batch that the link takes a part of, the messages in that part are done, the one
+// that it refuses is lost, and those behind it are as if nobody had asked: what the
+// kernel's sendmmsg does on an interface whose queue is full.
 func TestPartlyRefusedBatch(t *testing.T) {
 	for _, c := range []struct {
 		room int // frames that the link takes
 		want int
 		err  error
-	}{{0, 0, syscall.ENOBUFS}, {1, 1, nil}, {2, 2, nil}, {4, 2, nil}, {5, 3, nil}} {
+		lost int
+	}{{0, 0, syscall.ENOBUFS, 1}, {1, 1, nil, 3}, {2, 2, nil, 2 + 1}, {4, 2, nil, 1}, {5, 3, nil, 1}, {6, 4, nil, 0}} {
 		room := &roomy{cable: newCable()}
 		h := newHost(t, Config{}, room, "10.0.0.2/24")
 		h.eth0.AddNeighbor(netip.MustParseAddr("10.0.0.9"), macPeer)
@@ -171,35 +179,117 @@ func TestPartlyRefusedBatch(t *testing.T) {
 		setOption(t, s, socket.ReceiveErrors, 1)
 		room.room = c.room
 		train := socket.Message{Buf: make([]byte, 2500), Set: socket.FieldSegmentSize, SegmentSize: 1000}
-		n, err := s.TrySend([]socket.Message{message("a", ""), train, message("b", "")})
-		if c.room == 2 || c.room == 4 {
-			// A train of which a part went is done.
-			c.want = 2
-		}
+		batch := []socket.Message{message("a", ""), train, message("b", ""), message("c", "")}
+		n, err := s.TrySend(batch)
 		if n != c.want || err != c.err {
 			t.Errorf("room for %d frames: %d, %v, want %d, %v", c.room, n, err, c.want, c.err)
 		}
+		checkDrops(t, h, drop.LinkQueueFull, uint64(c.lost))
+		if st := s.Stats(); int(st.Sent) != c.room+c.lost {
+			t.Errorf("room for %d frames: sent are %d, want %d and %d lost", c.room, st.Sent, c.room, c.lost)
+		}
+		if st := h.eth0.Stats(); int(st.SentPackets) != c.room {
+			t.Errorf("room for %d frames: %d have left", c.room, st.SentPackets)
+		}
 		checkLedger(t, h)
+		// Who goes on where it stopped loses no more.
+		room.room = 6
+		if k, err := s.TrySend(batch[n:]); k != len(batch)-n || k > 0 && err != nil {
+			t.Errorf("room for %d frames: the rest: %d, %v", c.room, k, err)
+		}
+		checkDrops(t, h, drop.LinkQueueFull, uint64(c.lost))
+		checkLedger(t, h)
+		bytes := 0
+		for _, f := range room.take() {
+			bytes += len(f)
+		}
+		if st := h.eth0.Stats(); int(st.SentBytes) != bytes {
+			t.Errorf("room for %d frames: %d bytes have left, and are counted as %d", c.room, bytes, st.SentBytes)
+		}
 	}
 }
 
-// roomy is a cable that has room for so many frames.
+// Where messages share a train of the stack's making, one of them is lost with it.
+func TestRefusedTrainOfSeveral(t *testing.T) {
+	room := &roomy{cable: newCable(), rails: true}
+	h := newHost(t, Config{}, room, "10.0.0.2/24")
+	h.eth0.AddNeighbor(netip.MustParseAddr("10.0.0.9"), macPeer)
+	s := h.connected(t, "10.0.0.2:7", "10.0.0.9:9")
+	setOption(t, s, socket.ReceiveErrors, 1)
+	explicit, _ := train(3, 9, 9)
+	batch := []socket.Message{message("single", "")}
+	for k := range 5 {
+		batch = append(batch, message(fmt.Sprintf("%07d", k), ""))
+	}
+	batch = append(batch, message("longer than those", ""), explicit, message("end", ""), message("end", ""))
+	room.room = 1 // for the first alone
+	n, err := s.TrySend(batch)
+	if n != 1 || err != nil {
+		t.Errorf("TrySend: %d, %v, want 1", n, err)
+	}
+	checkDrops(t, h, drop.LinkQueueFull, 1)
+	if st := s.Stats(); st.Sent != 2 || st.SentBytes != 6+7 {
+		t.Errorf("sent: %+v", st)
+	}
+	checkLedger(t, h)
+	room.room = 100
+	if k, err := s.TrySend(batch[n:]); k != len(batch)-n || err != nil {
+		t.Errorf("the rest: %d, %v", k, err)
+	}
+	if st := s.Stats(); st.Sent != 2+5+1+3+2 {
+		t.Errorf("sent: %+v", st)
+	}
+	checkLedger(t, h)
+	room.take()
+}
+
+// A frame that is refused does not take those behind it along.
+func TestRefusedForItself(t *testing.T) {
+	room := &roomy{cable: newCable(), refuses: "not this"}
+	h := newHost(t, Config{}, room, "10.0.0.2/24")
+	h.eth0.AddNeighbor(netip.MustParseAddr("10.0.0.9"), macPeer)
+	s := h.connected(t, "10.0.0.2:7", "10.0.0.9:9")
+	room.room = 100
+	batch := []socket.Message{message("a", ""), message("not this", ""), message("b", ""), message("not this", "")}
+	if n, err := s.TrySend(batch); n != 4 || err != nil {
+		t.Errorf("TrySend: %d, %v", n, err)
+	}
+	checkDrops(t, h, drop.LinkTooBig, 2)
+	checkLedger(t, h)
+	if got := len(room.take()); got != 2 {
+		t.Errorf("%d frames have left, want 2", got)
+	}
+}
+
+// roomy is a cable that has room for so many frames, and none at all for some.
 type roomy struct {
 	*cable
-	room int
+	room    int
+	rails   bool   // it takes trains
+	refuses string // what it finds too long
+}
+
+func (r *roomy) Capabilities() link.Capabilities {
+	if r.rails {
+		return link.Segmentation | link.ChecksumTransmit
+	}
+	return 0
 }
 
 func (r *roomy) Write(frames []*packet.Buffer) (int, error) {
-	n := min(len(frames), r.room)
-	r.room -= n
-	if n == 0 {
-		return 0, link.ErrQueueFull
+	for n, b := range frames {
+		switch {
+		case r.room == 0:
+			return n, link.ErrQueueFull
+		case r.refuses != "" && bytes.HasSuffix(b.Bytes(), []byte(r.refuses)):
+			return n, link.ErrTooBig
+		}
+		r.room--
+		if _, err := r.cable.Write(frames[n : n+1]); err != nil {
+			return n, err
+		}
 	}
-	k, err := r.cable.Write(frames[:n])
-	if err == nil && n < len(frames) {
-		err = link.ErrQueueFull
-	}
-	return k, err
+	return len(frames), nil
 }
 
 // Who waits for errors is woken by them, and nobody else is kept awake.

@@ -142,7 +142,7 @@ func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu i
 	}
 	i.sent.packets.Add(uint64(len(list)))
 	i.sent.bytes.Add(uint64(bytes))
-	return i.transmit(list) == len(list)
+	return i.transmitWhole(list)
 }
 
 // sendOnLong is sendOn for a packet that is longer than the MTU, or a train of such.

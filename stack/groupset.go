@@ -26,8 +26,8 @@ type groupSet struct {
 	first, last *group // in the order of joining
 
 	card      card
-	reporter  *reporter // of IGMP; nil until the first group
-	reporter6 *reporter // of MLD, likewise
+	queriers  *queriers // of IGMP; nil until the first query or group
+	queriers6 *queriers // of MLD, likewise
 }
 
 // A group is one that an interface hears, or has left without having said so yet.
@@ -109,11 +109,11 @@ func (s *groupSet) change(key address, from, to *sources) {
 	var r *reporter
 	if s.reportable(key) {
 		r = s.reporting(key)
-		r.speak(r.now())
 	}
 	g := s.table.find(s.hash(key), key)
 	if g == nil {
 		g = &group{key: key}
+		g.v.report.change.due, g.v.report.respond.due = g, g
 		s.table.insert(g, s.hash)
 		g.v.prev = s.last
 		if s.last != nil {
@@ -291,31 +291,43 @@ func difference(list, a, b []address) []address {
 	return list
 }
 
-// reporting returns the reporter of a group, which the first one makes.
-func (s *groupSet) reporting(key address) *reporter {
-	if !key.is4() {
-		return s.reporting6()
+// queriersFor returns what is known of those who ask about groups of the key's family.
+func (s *groupSet) queriersFor(key address) *queriers {
+	if key.is4() {
+		if s.queriers == nil {
+			s.queriers = newQueriers(s, &igmp)
+		}
+		return s.queriers
 	}
-	if s.reporter == nil {
-		s.reporter = newReporter(s, &igmp)
+	if s.queriers6 == nil {
+		s.queriers6 = newQueriers(s, s.iface.stack.six.groups)
 	}
-	return s.reporter
+	return s.queriers6
 }
 
-func (s *groupSet) reporting6() *reporter {
-	if s.reporter6 == nil {
-		s.reporter6 = newReporter(s, s.iface.stack.six.groups)
+// reporting returns the reporter of a group, which the first one makes.
+func (s *groupSet) reporting(key address) *reporter {
+	q := s.queriersFor(key)
+	q.speak(q.now())
+	r, _ := q.reporter.(*reporter)
+	if r == nil {
+		form := &igmpReports
+		if !key.is4() {
+			form = s.iface.stack.six.reports
+		}
+		r = newReporter(q, form)
+		q.reporter = r
 	}
-	return s.reporter6
+	return r
 }
 
 // configured takes note that the interface has gone up or down, has got or lost an
 // address or may use one now, or was removed.
 func (s *groupSet) configured() {
 	s.mu.Lock()
-	for _, r := range []*reporter{s.reporter, s.reporter6} {
-		if r != nil {
-			r.configured()
+	for _, q := range []*queriers{s.queriers, s.queriers6} {
+		if q != nil {
+			q.configured()
 		}
 	}
 	s.mu.Unlock()

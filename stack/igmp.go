@@ -53,45 +53,50 @@ func (l *lane) igmp(b *packet.Buffer) {
 	l.iface.consume(b)
 }
 
-// igmpQuery tells the reporter of a query. Without a group the host only remembers
-// which version the querier speaks.
+// igmpQuery takes note of a query. Without a group the host only remembers which version
+// the querier speaks, and that it wants to be told.
 func (s *groupSet) igmpQuery(q *wire.IGMPQuery) {
 	if s.iface.kind == link.Loopback {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reporting(allHosts4.address()).query(q)
+	s.queriersFor(allHosts4.address()).query(q)
 }
 
 func (s *groupSet) igmpReport(group address) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reporter != nil {
-		s.reporter.heard(group)
+	if q := s.queriers; q != nil && q.reporter != nil {
+		q.reporter.heard(group)
 	}
 }
 
-// igmp is what a reporter needs to know of IGMP.
-var igmp = groupProtocol{
-	ipv4: true, headers: wire.IPv4HeaderLen + routerAlertLen + wire.IGMPHeaderLen, width: 4, longest: math.MaxInt64,
-	ready:        func(n *netif) (ready, settled bool) { return len(n.addresses) > 0, len(n.addresses) > 0 },
-	olderPresent: olderPresent4, report: reportMessage, leave: leaveMessage,
-	records: func(records []wire.GroupRecord) outgoing {
-		m := wire.AppendIGMPv3Report(nil, records...)
-		wire.UpdateIGMPChecksum(m)
-		return outgoing{to: reportReceivers4.address(), message: m}
-	},
-	send: (*Interface).sendReport,
-}
+// igmp is what IGMP has for itself of queries, and igmpReports of reports.
+var (
+	igmp = groupProtocol{
+		ipv4: true, longest: math.MaxInt64, olderPresent: olderPresent4,
+		ready: func(n *netif) (ready, settled bool) { return len(n.addresses) > 0, len(n.addresses) > 0 },
+	}
+	igmpReports = reportForm{
+		headers: wire.IPv4HeaderLen + routerAlertLen + wire.IGMPHeaderLen, width: 4,
+		report: reportMessage, leave: leaveMessage,
+		records: func(records []wire.GroupRecord) outgoing {
+			m := wire.AppendIGMPv3Report(nil, records...)
+			wire.UpdateIGMPChecksum(m)
+			return outgoing{to: reportReceivers4.address(), message: m}
+		},
+		send: (*Interface).sendReport,
+	}
+)
 
 // olderPresent4 is for how long an older querier is taken to be there after it was heard
 // (RFC 9776, 8.12; RFC 2236, 8.11), with its last known interval.
-func olderPresent4(r *reporter, version int) time.Duration {
-	if version == generation1 && r.forced == generation2 {
+func olderPresent4(q *queriers, version int) time.Duration {
+	if version == generation1 && q.forced == generation2 {
 		return version1Present
 	}
-	return time.Duration(r.robustness)*r.interval + min(queryResponse, r.interval-time.Second)
+	return time.Duration(q.robustness)*q.interval + min(queryResponse, q.interval-time.Second)
 }
 
 // reportMessage is a report of version 1 or 2.
@@ -163,10 +168,10 @@ func (i *Interface) SetIGMPVersion(version int) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.reporting(allHosts4.address())
-	r.forced = uint8(version)
-	r.speak(r.now())
-	r.arm()
+	q := s.queriersFor(allHosts4.address())
+	q.forced = uint8(version)
+	q.speak(q.now())
+	q.arm()
 	return nil
 }
 
@@ -175,9 +180,9 @@ func (i *Interface) IGMPVersion() int {
 	s := &i.groups
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reporter == nil {
+	if s.queriers == nil {
 		return generation3
 	}
-	s.reporter.speak(s.reporter.now())
-	return int(s.reporter.current)
+	s.queriers.speak(s.queriers.now())
+	return int(s.queriers.current)
 }

@@ -471,7 +471,7 @@ func TestGroupsThatWereLeftAreBounded(t *testing.T) {
 		t.Errorf("%d groups are remembered, want no more than %d", n, maxLeft)
 	}
 	m.take(time.Minute)
-	if n, r := m.eth0.groups.table.live, m.eth0.groups.reporter; n != 0 || r.left != 0 || len(r.changes.heap) != 0 {
+	if n, r := m.eth0.groups.table.live, m.eth0.groups.reporting(allHosts4.address()); n != 0 || r.left != 0 || len(r.changes.heap) != 0 {
 		t.Errorf("%d groups are left over, %d counted, %d due", n, r.left, len(r.changes.heap))
 	}
 }
@@ -536,7 +536,7 @@ func FuzzIGMP(f *testing.F) {
 		if set := &m.eth0.groups; set.table.live != 0 || set.first != nil || set.card.macs.live != 0 {
 			t.Fatalf("%d groups, %d hardware addresses are left over", set.table.live, set.card.macs.live)
 		}
-		if r := m.eth0.groups.reporter; r != nil && (r.left != 0 || len(r.changes.heap) != 0 || len(r.responses.heap) != 0) {
+		if r := m.eth0.groups.reporting(allHosts4.address()); r.left != 0 || len(r.changes.heap) != 0 || len(r.responses.heap) != 0 {
 			t.Fatalf("the reporter has %d left, %d changes, %d responses", r.left, len(r.changes.heap), len(r.responses.heap))
 		}
 		m.Close()

@@ -367,19 +367,41 @@ func (i *Interface) Stats() InterfaceStats {
 	return st
 }
 
-// transmit hands frames to the link and drops, by name, what it refuses. It
-// returns how many were accepted. The caller has counted them.
-func (i *Interface) transmit(frames []*packet.Buffer) int {
+// transmit hands frames to the link, each for itself: one that the link refuses is
+// dropped by name, and those behind it are tried nevertheless. The caller has counted
+// them.
+func (i *Interface) transmit(frames []*packet.Buffer) {
+	i.traceTransmit(frames)
+	for {
+		n, err := i.link.Write(frames)
+		if n == len(frames) {
+			return
+		}
+		i.refuse(frames[n:n+1], err)
+		if frames = frames[n+1:]; len(frames) == 0 {
+			return
+		}
+	}
+}
+
+// transmitWhole is transmit for the fragments of one packet: with one that is refused
+// the rest is, which would be of no use to anybody (Linux's ip_do_fragment). It reports
+// whether all were accepted.
+func (i *Interface) transmitWhole(frames []*packet.Buffer) bool {
+	i.traceTransmit(frames)
+	n, err := i.link.Write(frames)
+	if n < len(frames) {
+		i.refuse(frames[n:], err)
+	}
+	return n == len(frames)
+}
+
+func (i *Interface) traceTransmit(frames []*packet.Buffer) {
 	if i.stack.cfg.Tracer != nil {
 		for _, b := range frames {
 			i.stack.trace(trace.Transmit, i, b, "")
 		}
 	}
-	n, err := i.link.Write(frames)
-	if n < len(frames) {
-		i.refuse(frames[n:], err)
-	}
-	return n
 }
 
 // refuse drops frames that the link did not accept.

@@ -52,8 +52,9 @@ type version6 struct {
 	wholeHeader func(b, head *packet.Buffer, length int, congested bool)
 	// sendError sends an ICMPv6 error message about a packet.
 	sendError func(s *Stack, st *state, b *packet.Buffer, e icmpError6)
-	// groups is the host's part of MLD.
-	groups *groupProtocol
+	// groups and reports are the host's part of MLD.
+	groups  *groupProtocol
+	reports *reportForm
 	// changeGroup is a Socket's ChangeGroup for a group of IPv6.
 	changeGroup func(s *Socket, change socket.GroupChange, g socket.Group) (*Interface, error)
 }
@@ -85,5 +86,6 @@ var ipv6 = &version6{
 	wholeHeader:   wholeHeader6,
 	sendError:     (*Stack).sendError6,
 	groups:        &mld,
+	reports:       &mldReports,
 	changeGroup:   (*Socket).change6,
 }

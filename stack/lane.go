@@ -85,7 +85,7 @@ type lane struct {
 
 func (l *lane) init(i *Interface) {
 	l.iface = i
-	l.resume.fire = func(instant) { l.help() }
+	l.resume.due = func(instant) { l.help() }
 }
 
 // received returns what has come in by the lane. While a delivery is under way

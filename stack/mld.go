@@ -13,26 +13,29 @@ import (
 // reportReceivers is the group of those who read reports of MLDv2 (RFC 9777, 5.2.14).
 var reportReceivers = address{0xff02 << 48, 22}
 
-// mld is what a reporter needs to know of MLD. Its version 1 is of the reporter's second
-// generation, version 2 of its third.
-var mld = groupProtocol{
-	headers: wire.IPv6HeaderLen + len(wire.MLDHopByHop) + wire.ICMPv6HeaderLen, width: 16,
-	// The response time of version 1 has no exponent (Linux's mld_process_v1).
-	longest:      32767 * time.Millisecond,
-	ready:        (*netif).readyForMLD,
-	olderPresent: olderPresent6,
-	report:       func(group address, _ uint8) outgoing { return mldMessage(wire.ICMPv6MLDv1Report, group, group) },
-	leave:        func(group address) outgoing { return mldMessage(wire.ICMPv6MLDv1Done, group, allRouters) },
-	records: func(records []wire.GroupRecord) outgoing {
-		return outgoing{to: reportReceivers, message: wire.AppendMLDv2Report(nil, records...)}
-	},
-	send: (*Interface).sendMLD,
-}
+// mld is what MLD has for itself of queries, and mldReports of reports. Its version 1 is
+// of the second generation, version 2 of the third.
+var (
+	mld = groupProtocol{
+		// The response time of version 1 has no exponent (Linux's mld_process_v1).
+		longest: 32767 * time.Millisecond, olderPresent: olderPresent6,
+		ready: (*netif).readyForMLD,
+	}
+	mldReports = reportForm{
+		headers: wire.IPv6HeaderLen + len(wire.MLDHopByHop) + wire.ICMPv6HeaderLen, width: 16,
+		report: func(group address, _ uint8) outgoing { return mldMessage(wire.ICMPv6MLDv1Report, group, group) },
+		leave:  func(group address) outgoing { return mldMessage(wire.ICMPv6MLDv1Done, group, allRouters) },
+		records: func(records []wire.GroupRecord) outgoing {
+			return outgoing{to: reportReceivers, message: wire.AppendMLDv2Report(nil, records...)}
+		},
+		send: (*Interface).sendMLD,
+	}
+)
 
 // olderPresent6 is for how long a querier of version 1 is taken to be there after it was
 // heard (RFC 9777, 9.12), with what the last one of version 2 has said of itself.
-func olderPresent6(r *reporter, _ int) time.Duration {
-	return time.Duration(r.robustness)*r.interval + r.response
+func olderPresent6(q *queriers, _ int) time.Duration {
+	return time.Duration(q.robustness)*q.interval + q.response
 }
 
 // readyForMLD reports whether the interface has a link-local address, which MLD's
@@ -121,27 +124,27 @@ func alertsMLD(ip []byte) bool {
 	return err == nil && found && value == 0
 }
 
-func (s *groupSet) mldQuery(q *wire.MLDQuery) {
+func (s *groupSet) mldQuery(m *wire.MLDQuery) {
 	if s.iface.kind == link.Loopback {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.reporting6()
-	if q.Version == 1 && r.forced == generation3 {
+	q := s.queriersFor(allNodes)
+	if m.Version == 1 && q.forced == generation3 {
 		return // it is not to be spoken (Linux's mld_in_v2_mode_only)
 	}
-	r.query(&wire.IGMPQuery{
-		Version: q.Version + 1, Group: q.Group, MaxResponse: q.MaxResponse,
-		SuppressRouter: q.SuppressRouter, Robustness: q.Robustness, Interval: q.Interval, Sources: q.Sources,
+	q.query(&wire.IGMPQuery{
+		Version: m.Version + 1, Group: m.Group, MaxResponse: m.MaxResponse,
+		SuppressRouter: m.SuppressRouter, Robustness: m.Robustness, Interval: m.Interval, Sources: m.Sources,
 	})
 }
 
 func (s *groupSet) mldReport(group address) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reporter6 != nil {
-		s.reporter6.heard(group)
+	if q := s.queriers6; q != nil && q.reporter != nil {
+		q.reporter.heard(group)
 	}
 }
 
@@ -195,12 +198,12 @@ func (i *Interface) SetMLDVersion(version int) error {
 	s := &i.groups
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.reporting6()
-	if r.forced = uint8(version); version != 0 {
-		r.forced++
+	q := s.queriersFor(allNodes)
+	if q.forced = uint8(version); version != 0 {
+		q.forced++
 	}
-	r.speak(r.now())
-	r.arm()
+	q.speak(q.now())
+	q.arm()
 	return nil
 }
 
@@ -209,9 +212,9 @@ func (i *Interface) MLDVersion() int {
 	s := &i.groups
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reporter6 == nil {
+	if s.queriers6 == nil {
 		return 2
 	}
-	s.reporter6.speak(s.reporter6.now())
-	return int(s.reporter6.current) - 1
+	s.queriers6.speak(s.queriers6.now())
+	return int(s.queriers6.current) - 1
 }

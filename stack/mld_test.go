@@ -511,7 +511,7 @@ func FuzzMLD(f *testing.F) {
 		if set := &m.eth0.groups; set.table.live != own {
 			t.Fatalf("%d groups, want the host's own %d", set.table.live, own)
 		}
-		if r := m.eth0.groups.reporter6; r != nil && r.left != 0 {
+		if r := m.eth0.groups.reporting(allNodes); r.left != 0 {
 			t.Fatalf("the reporter has %d left", r.left)
 		}
 		m.Close()

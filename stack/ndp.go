@@ -85,7 +85,7 @@ func (i *Interface) enable6() (*interface6, error) {
 		return nil, text.Errorf("stack: interface %q has an MTU of %d; IPv6 needs %d (RFC 8200)", i.name, i.MTU(), wire.IPv6MinMTU)
 	}
 	x := &interface6{iface: i, up: n.up, armed: never, solicitAt: never}
-	x.wake.fire = x.fire
+	x.wake.due = x.fire
 	i.ip6.Store(x)
 	x.mu.Lock()
 	x.later(func() { i.groups.joinAll(i.stack.cfg.Forwarding) })

@@ -75,6 +75,7 @@ type neighbor struct {
 	first    *packet.Buffer // the packets that wait, linked
 	last     *packet.Buffer
 	waiting  int
+	bytes    int  // of true size, of those that wait
 	draining bool // those that waited are being sent
 }
 
@@ -150,7 +151,7 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 		sendTo(n.iface, b, wordMAC(w))
 		return
 	}
-	if n.draining && n.known() && n.waiting >= t.stack.cfg.Limits.NeighborQueue {
+	if n.draining && n.known() && t.full(n) {
 		// It is better to overtake than to be dropped.
 		mac := n.mac
 		t.mu.Unlock()
@@ -168,13 +169,9 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 	if t.stack.cfg.Tracer != nil {
 		t.stack.trace(trace.Resolve, n.iface, b, "waits for "+n.addr.netip().String())
 	}
-	var full *packet.Buffer
-	if n.waiting >= t.stack.cfg.Limits.NeighborQueue {
-		full = n.first
-		n.first = full.Next()
-		full.SetNext(nil)
-		n.waiting--
-		t.held--
+	var full *packet.Buffer // those that make room, linked
+	if t.full(n) {
+		full = t.makeRoom(n)
 	}
 	b.Hold()
 	if n.first == nil {
@@ -184,6 +181,7 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 	}
 	n.last = b
 	n.waiting++
+	n.bytes += b.TrueSize()
 	t.held++
 	source := n.sourceWaiting()
 	ask := n.state == NeighborFailed
@@ -194,12 +192,37 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 		t.stack.timers.arm(&n.timer, t.stack.timers.now()+n.retransmission())
 	}
 	t.mu.Unlock()
-	if full != nil {
+	for full != nil {
+		next := full.Next()
+		full.SetNext(nil)
 		n.iface.drop(full, drop.NeighborQueueFull)
+		full = next
 	}
 	if ask {
 		n.ask(wire.MAC{}, source)
 	}
+}
+
+// full reports whether as much waits for a neighbour as may. A sender whose buffer is no
+// larger than what may wait loses nothing, since its buffer is full before. The caller
+// holds t.mu.
+func (t *neighborTable) full(n *neighbor) bool {
+	limits := &t.stack.cfg.Limits
+	return n.waiting >= limits.NeighborQueue || n.bytes >= limits.NeighborQueueBytes
+}
+
+// makeRoom takes out the packets that have waited for the longest time, so that there is
+// room for one more, and returns them linked. The caller holds t.mu.
+func (t *neighborTable) makeRoom(n *neighbor) (first *packet.Buffer) {
+	var last *packet.Buffer
+	for first = n.first; t.full(n); n.first = last.Next() {
+		last = n.first
+		n.waiting--
+		n.bytes -= last.TrueSize()
+		t.held--
+	}
+	last.SetNext(nil)
+	return first
 }
 
 // sourceWaiting returns the source of the packet that has begun to wait last; the
@@ -368,7 +391,7 @@ func (t *neighborTable) takeWaiting(n *neighbor) []*packet.Buffer {
 	}
 	n.last = nil
 	t.held -= n.waiting
-	n.waiting = 0
+	n.waiting, n.bytes = 0, 0
 	return list
 }
 

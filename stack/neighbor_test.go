@@ -222,36 +222,6 @@ func TestAnAnswerAtTheLastMoment(t *testing.T) {
 	checkLedger(t, h)
 }
 
-func TestAFullNeighborQueueDropsTheOldest(t *testing.T) {
-	for _, limit := range []int{0, 1, 3} {
-		h, l := onCable(t, Config{Limits: Limits{NeighborQueue: limit}})
-		most := limit
-		if most == 0 {
-			most = 101
-		}
-		s := h.open(t, "")
-		var want []string
-		for n := range most + 5 {
-			p := fmt.Sprint(n)
-			if n >= 5 {
-				want = append(want, p)
-			}
-			send(t, s, p, "10.0.0.9:9")
-		}
-		checkDrops(t, h, drop.NeighborQueueFull, 5)
-		if n := s.Stats().Dropped[drop.NeighborQueueFull]; n != 5 {
-			t.Errorf("the socket counts %d", n)
-		}
-		checkLedger(t, h)
-		l.take()
-		l.deliver(arpReply(macPeer, "10.0.0.9", "10.0.0.2"))
-		if got := sentPayloads(t, l, macPeer); !reflect.DeepEqual(got, want) {
-			t.Errorf("limit %d: sent %q, want %q", limit, got, want)
-		}
-		checkLedger(t, h)
-	}
-}
-
 // Packets that wait are charged to the send buffer: a full one is EAGAIN, and
 // who waits to write is told when there is room again.
 func TestWaitingPacketsChargeTheSendBuffer(t *testing.T) {

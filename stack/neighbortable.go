@@ -74,7 +74,7 @@ func (t *neighborTable) make(i *Interface, addr address) *neighbor {
 	}
 	t.grow()
 	n := &neighbor{iface: i, addr: addr, state: NeighborFailed}
-	n.timer.fire = func(now instant) { t.expire(n, now) }
+	n.timer.due = func(now instant) { t.expire(n, now) }
 	t.file(n)
 	slot := t.slot(*t.slots.Load(), i, addr)
 	n.next.Store(slot.Load())

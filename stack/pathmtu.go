@@ -70,8 +70,8 @@ type pathMTU struct {
 func (t *pathMTUs) init(s *Stack) {
 	t.stack = s
 	t.known = make(map[pathKey]*pathMTU)
-	t.timer.fire = t.expire
-	t.lateTimer.fire = func(instant) {
+	t.timer.due = t.expire
+	t.lateTimer.due = func(instant) {
 		t.mu.Lock()
 		t.putOff = false
 		t.mu.Unlock()

@@ -93,7 +93,7 @@ type fragmentSource struct {
 
 func (t *reassemblyTable) init(s *Stack) {
 	t.stack = s
-	t.timer.fire = t.expire
+	t.timer.due = t.expire
 }
 
 // lost is fragments that are out of the table: they are dropped for the reason, or made

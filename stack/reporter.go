@@ -10,71 +10,30 @@ import (
 // A reporter tells the routers on an interface's link which groups of a family the host
 // hears: the host's part of IGMP (RFC 1112, 2236, 9776) or MLD (RFC 2710, 9777). It is a
 // state machine: what happens is told to it with the groupSet's mutex held, and what is
-// to be sent comes out of step, when the one timer it has of the stack fires.
-//
-// It knows generations of the protocol, not versions: that of IGMPv1, in which nothing
-// is told of leaving; that of IGMPv2 and MLDv1; and that of IGMPv3 and MLDv2, which
-// knows sources. It speaks the oldest that a querier on the link needs.
+// to be sent comes out of step, when the one timer it has of the stack fires. The first
+// group makes it; how routers want to be told is known before.
 type reporter struct {
-	set      *groupSet
-	protocol *groupProtocol
+	*queriers
+	form *reportForm
 
-	up      bool // the interface is up,
-	ready   bool // has an address to send from,
-	settled bool // and nobody objects to that
-
-	forced  uint8      // the newest generation that may be spoken; 0: all
-	current uint8      // the one spoken
-	older   [3]instant // by generation: until when such a querier is taken to be there
-
-	// What the querier has said of itself, or the defaults.
-	robustness uint8
-	interval   time.Duration
-	response   time.Duration
-
-	general   instant  // when everything is to be told; never: not asked
-	changes   dueQueue // groups whose changes are to be told, or told again
-	responses dueQueue // groups that were asked about; before the third generation, whose report is due
-	left      int      // groups in changes that nobody hears any more
+	changes   deadlines[*group] // groups whose changes are to be told, or told again
+	responses deadlines[*group] // groups that were asked about; before the third generation, whose report is due
+	left      int               // groups in changes that nobody hears any more
 
 	wake  timer
 	armed instant
 }
 
-// A groupProtocol is what IGMP and MLD have each for itself.
-type groupProtocol struct {
-	ipv4    bool
-	headers int           // of a report of the third generation, before its records
-	width   int           // of an address
-	longest time.Duration // the response time that the second generation takes from a query of the third
-
-	ready func(*netif) (ready, settled bool)
-	// olderPresent is for how long a querier of a generation is taken to be there
-	// after it was heard.
-	olderPresent func(r *reporter, generation int) time.Duration
+// A reportForm is what IGMP's and MLD's reports have each for themselves.
+type reportForm struct {
+	headers int // of a report of the third generation, before its records
+	width   int // of an address
 
 	report  func(group address, generation uint8) outgoing // before the third
 	leave   func(group address) outgoing
 	records func([]wire.GroupRecord) outgoing
 	send    func(*Interface, outgoing)
 }
-
-// The generations.
-const (
-	generation1 = 1 + iota
-	generation2
-	generation3
-)
-
-// The protocol's constants (RFC 2236, 8, and RFC 9776, 8).
-const (
-	defaultRobustness    = 2
-	defaultQueryInterval = 125 * time.Second
-	queryResponse        = 10 * time.Second
-	unsolicitedInterval  = 10 * time.Second // before the third generation
-	changeInterval       = 1 * time.Second  // in it
-	version1Present      = 400 * time.Second
-)
 
 // Bounds of what others can make a reporter remember: the sources that queries ask
 // about, beyond which the whole group is told of, and the groups that were left and not
@@ -86,8 +45,8 @@ const (
 
 // reportState is what the reporter knows of a group.
 type reportState struct {
-	change  due
-	respond due
+	change  deadline[*group]
+	respond deadline[*group]
 
 	// The third generation's: how many of the next reports carry the filter's mode, and
 	// a change of each source.
@@ -105,7 +64,7 @@ type reportState struct {
 
 // pending reports whether something of the group is to be told that its members
 // cannot be asked about any more.
-func (s *reportState) pending() bool { return s.change.place != 0 }
+func (s *reportState) pending() bool { return s.change.slot != 0 }
 
 // An outgoing message is one that a reporter wants sent.
 type outgoing struct {
@@ -113,43 +72,15 @@ type outgoing struct {
 	message []byte
 }
 
-func newReporter(s *groupSet, p *groupProtocol) *reporter {
-	r := &reporter{set: s, protocol: p, general: never, armed: never, current: generation3}
-	r.wake.fire = r.fire
-	r.reset()
-	r.look()
+func newReporter(q *queriers, f *reportForm) *reporter {
+	r := &reporter{queriers: q, form: f, armed: never}
+	r.wake.due = r.fire
 	return r
-}
-
-// reset forgets the queriers.
-func (r *reporter) reset() {
-	r.older = [3]instant{}
-	r.robustness, r.interval, r.response = defaultRobustness, defaultQueryInterval, queryResponse
-}
-
-// look finds out whether the interface is up, and ready to send.
-func (r *reporter) look() {
-	i := r.set.iface
-	n := i.stack.state.Load().byIndex(i.index)
-	r.up, r.ready, r.settled = n != nil && n.up, false, false
-	if r.up {
-		r.ready, r.settled = r.protocol.ready(n)
-	}
 }
 
 // concerns reports whether the reporter is to tell of a group.
 func (r *reporter) concerns(key address) bool {
 	return key.is4() == r.protocol.ipv4 && r.set.reportable(key)
-}
-
-func (r *reporter) now() instant { return r.set.iface.stack.timers.now() }
-
-// delay draws a time above zero and up to most.
-func (r *reporter) delay(most time.Duration) time.Duration {
-	if most <= 1 {
-		return most
-	}
-	return 1 + time.Duration(r.set.iface.stack.random.uint64()%uint64(most))
 }
 
 // unsolicitedAfter is how long to wait before something is told once more.
@@ -160,30 +91,14 @@ func (r *reporter) unsolicitedAfter() time.Duration {
 	return r.delay(unsolicitedInterval)
 }
 
-// speak finds the generation to speak. When it has changed, all that was to be sent is
-// forgotten (RFC 9776, 7.2.1).
-func (r *reporter) speak(now instant) {
-	next := uint8(generation3)
-	for _, g := range []uint8{generation2, generation1} {
-		if r.forced == g || now < r.older[g] {
-			next = g
-		}
-	}
-	if next != r.current {
-		r.cancel()
-		r.current = next
-	}
-}
-
-// cancel forgets everything that was to be sent.
+// cancel forgets everything that was to be sent of any group.
 func (r *reporter) cancel() {
-	r.general = never
-	for g := r.responses.first(); g != nil; g = r.responses.first() {
-		r.calm(g)
+	for d := r.responses.take(never); d != nil; d = r.responses.take(never) {
+		r.calm(d.due)
 	}
-	for g := r.changes.first(); g != nil; g = r.changes.first() {
-		r.calm(g)
-		r.set.bury(g)
+	for d := r.changes.take(never); d != nil; d = r.changes.take(never) {
+		r.calm(d.due)
+		r.set.bury(d.due)
 	}
 }
 
@@ -194,25 +109,6 @@ func (r *reporter) calm(g *group) {
 	r.changes.cancel(&s.change)
 	s.mode, s.sources, s.queried, s.unsolicited = 0, nil, nil, 0
 	r.count(g)
-}
-
-// configured takes note of how the interface is now. When it comes up, or gets its
-// first address, all groups are told of as if they had just been joined, and once more
-// when an address has turned out to be its own (RFC 9777, 6.1, and Linux's
-// ipv6_mc_dad_complete); going down it says nothing, as on Linux, and forgets its
-// queriers.
-func (r *reporter) configured() {
-	wasReady, wasSettled := r.ready, r.settled
-	r.look()
-	if !r.up {
-		r.reset()
-	}
-	if !r.ready {
-		r.cancel()
-	} else if !wasReady || r.settled && !wasSettled {
-		r.announce()
-	}
-	r.arm()
 }
 
 // announce tells of all groups.
@@ -247,7 +143,7 @@ func (r *reporter) changed(g *group, before int, sides bool, sources []address) 
 		said := g.v.report.reported
 		r.calm(g)
 		if r.current == generation2 && said {
-			r.changes.set(&g.v.report.change, g, now)
+			r.changes.set(&g.v.report.change, now)
 		}
 	}
 	if r.count(g); r.left > maxLeft {
@@ -274,7 +170,7 @@ func (r *reporter) tell(g *group, now instant, sides bool, sources []address) {
 	if r.current != generation3 {
 		r.calm(g) // a leave that was not told of yet
 		s.unsolicited = r.robustness
-		r.responses.set(&s.respond, g, now)
+		r.responses.set(&s.respond, now)
 		return
 	}
 	if sides {
@@ -286,7 +182,7 @@ func (r *reporter) tell(g *group, now instant, sides bool, sources []address) {
 		}
 		s.sources[a] = r.robustness
 	}
-	r.changes.set(&s.change, g, now)
+	r.changes.set(&s.change, now)
 }
 
 // arm sets the timer for the earliest thing to be done.
@@ -312,7 +208,7 @@ func (r *reporter) fire(now instant) {
 	r.arm()
 	s.mu.Unlock()
 	for _, m := range messages {
-		r.protocol.send(s.iface, m)
+		r.form.send(s.iface, m)
 	}
 }
 
@@ -336,18 +232,19 @@ func (r *reporter) step(now instant) []outgoing {
 		w.flush() // what is and what has changed are told apart
 	}
 	again := now + r.unsolicitedAfter()
-	for _, g := range r.changes.take(now) {
+	for d := r.changes.take(now); d != nil; d = r.changes.take(now) {
+		g := d.due
 		w.change(g)
 		if s := &g.v.report; s.mode > 0 || len(s.sources) > 0 {
-			r.changes.set(&s.change, g, again)
+			r.changes.set(&s.change, again)
 		} else {
 			r.told(g)
 		}
 	}
 	w.flush()
-	for _, g := range r.responses.take(now) {
-		w.answer(g)
-		g.v.report.queried = nil
+	for d := r.responses.take(now); d != nil; d = r.responses.take(now) {
+		w.answer(d.due)
+		d.due.v.report.queried = nil
 	}
 	return w.done()
 }
@@ -361,62 +258,40 @@ func (r *reporter) told(g *group) {
 
 // stepOld is step before the third generation: each group has a report of its own.
 func (r *reporter) stepOld(now instant) (list []outgoing) {
-	for _, g := range r.changes.take(now) {
-		list = append(list, r.protocol.leave(g.key))
+	for d := r.changes.take(now); d != nil; d = r.changes.take(now) {
+		g := d.due
+		list = append(list, r.form.leave(g.key))
 		g.v.report.reported = false
 		r.told(g)
 	}
-	for _, g := range r.responses.take(now) {
-		list = append(list, r.protocol.report(g.key, r.current))
+	for d := r.responses.take(now); d != nil; d = r.responses.take(now) {
+		g := d.due
+		list = append(list, r.form.report(g.key, r.current))
 		s := &g.v.report
 		s.reported = true
 		if s.unsolicited > 0 {
 			s.unsolicited--
 		}
 		if s.unsolicited > 0 {
-			r.responses.set(&s.respond, g, now+r.unsolicitedAfter())
+			r.responses.set(&s.respond, now+r.unsolicitedAfter())
 		}
 	}
 	return list
 }
 
-// query takes note of a query: how routers want to be told, and of what. Its version is
-// the generation.
-func (r *reporter) query(q *wire.IGMPQuery) {
-	now := r.now()
-	if q.Version < generation3 {
-		r.older[q.Version] = now + r.protocol.olderPresent(r, q.Version)
-	}
-	r.speak(now)
-	r.respond(q, now)
-	r.arm()
-}
-
-// respond schedules what a query asks for.
-func (r *reporter) respond(q *wire.IGMPQuery, now instant) {
-	most, asked := q.MaxResponse, addressOf(q.Group)
+// respond schedules what a query asks for, at the instant if the third generation is
+// spoken.
+func (r *reporter) respond(q *wire.IGMPQuery, at, now instant) {
+	asked := addressOf(q.Group)
 	if r.current == generation3 {
-		// What it says of itself replaces what was known, and zero the default
-		// (RFC 9776, 4.1.6 and 4.1.7).
-		r.robustness, r.interval = q.Robustness, q.Interval
-		if r.robustness == 0 {
-			r.robustness = defaultRobustness
-		}
-		if r.interval == 0 {
-			r.interval = defaultQueryInterval
-		}
-		r.response = q.MaxResponse
-		r.respondNew(q, asked, now+r.delay(most), now)
+		r.respondNew(q, asked, at)
 		return
 	}
-	all := q.IsGeneral() || q.Version == generation1
+	most, all := q.MaxResponse, q.IsGeneral() || q.Version == generation1
 	if q.Version == generation3 {
 		if most = min(most, r.protocol.longest); r.current == generation1 {
 			most, all = wire.IGMPv1MaxResponse, true
 		}
-	}
-	if !r.ready {
-		return
 	}
 	if !all {
 		if g := r.set.table.find(r.set.hash(asked), asked); g != nil {
@@ -433,32 +308,23 @@ func (r *reporter) respond(q *wire.IGMPQuery, now instant) {
 // (RFC 2236, 3).
 func (r *reporter) respondOld(g *group, now instant, most time.Duration) {
 	s := &g.v.report
-	if g.v.users == 0 || !r.concerns(g.key) || s.respond.place != 0 && s.respond.at < now+most {
+	if g.v.users == 0 || !r.concerns(g.key) || s.respond.slot != 0 && s.respond.at < now+most {
 		return
 	}
 	s.unsolicited = 0
-	r.responses.set(&s.respond, g, now+r.delay(most))
+	r.responses.set(&s.respond, now+r.delay(most))
 }
 
-// respondNew schedules the answer to a query of the third generation at an instant, by
-// the five rules of RFC 9776, 5.2.
-func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at, now instant) {
+// respondNew schedules the answer to a query of the third generation about a group at an
+// instant, by the rules of RFC 9776, 5.2; those for general queries are in query.
+func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at instant) {
 	sources := q.Sources.Count()
-	if !r.ready || r.general <= at {
-		return // everything is told sooner
-	}
-	if q.IsGeneral() {
-		if sources == 0 {
-			r.general = at
-		}
-		return
-	}
 	g := r.set.table.find(r.set.hash(asked), asked)
 	if g == nil || g.v.users == 0 || !r.concerns(asked) {
 		return
 	}
 	s := &g.v.report
-	pending := s.respond.place != 0
+	pending := s.respond.slot != 0
 	switch {
 	case sources == 0, pending && s.queried == nil, len(s.queried)+sources > maxQueried:
 		s.queried = nil
@@ -472,7 +338,7 @@ func (r *reporter) respondNew(q *wire.IGMPQuery, asked address, at, now instant)
 	if pending {
 		at = min(at, s.respond.at)
 	}
-	r.responses.set(&s.respond, g, at)
+	r.responses.set(&s.respond, at)
 }
 
 // heard takes note of another host's report of a group, which makes our own needless

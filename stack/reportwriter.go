@@ -10,7 +10,8 @@ import (
 // reportWriter puts group records into as few reports of the third generation as they fit
 // in.
 type reportWriter struct {
-	protocol *groupProtocol
+	ipv4     bool
+	form     *reportForm
 	room     int // in a report, for records
 	used     int
 	records  []wire.GroupRecord
@@ -18,18 +19,18 @@ type reportWriter struct {
 }
 
 func (r *reporter) writer() *reportWriter {
-	p := r.protocol
-	return &reportWriter{protocol: p, room: max(r.set.iface.MTU()-p.headers, p.recordLen(1))}
+	f := r.form
+	return &reportWriter{ipv4: r.protocol.ipv4, form: f, room: max(r.set.iface.MTU()-f.headers, f.recordLen(1))}
 }
 
 // recordLen is the length of a record with so many sources.
-func (p *groupProtocol) recordLen(sources int) int { return 4 + p.width*(1+sources) }
+func (f *reportForm) recordLen(sources int) int { return 4 + f.width*(1+sources) }
 
 // add adds a record. A list that is too long for one report is cut into several, each
 // with a report of its own, but that of an EXCLUDE record, whose rest is left out
 // (RFC 9776, 4.2.16).
 func (w *reportWriter) add(t wire.RecordType, group address, list []address) {
-	most := (w.room - w.protocol.recordLen(0)) / w.protocol.width
+	most := (w.room - w.form.recordLen(0)) / w.form.width
 	for {
 		n := min(len(list), most)
 		r := wire.GroupRecord{Type: t, Group: group.netip(), Sources: w.sources(list[:n])}
@@ -47,7 +48,7 @@ func (w *reportWriter) add(t wire.RecordType, group address, list []address) {
 // sources returns a list as records carry it. A source of a group of IPv6 may be v4-mapped.
 func (w *reportWriter) sources(list []address) (l wire.AddrList) {
 	for _, a := range list {
-		if w.protocol.ipv4 {
+		if w.ipv4 {
 			l = l.Append(a.netip())
 		} else {
 			l = l.Append(netip.AddrFrom16(a.bytes16()))
@@ -60,7 +61,7 @@ func (w *reportWriter) flush() {
 	if len(w.records) == 0 {
 		return
 	}
-	w.finished = append(w.finished, w.protocol.records(w.records))
+	w.finished = append(w.finished, w.form.records(w.records))
 	w.records, w.used = nil, 0
 }
 

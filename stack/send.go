@@ -179,6 +179,9 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 		failure  error
 	)
 	ms = ms[:min(len(ms), runLength)]
+	if s.stack.cfg.Tracer != nil && s.errors.Load() != nil {
+		ms = ms[:1] // for none may be traced that is given back
+	}
 	out.n, out.fresh = 0, 0
 	s.mu.Lock()
 	for taken < len(ms) {

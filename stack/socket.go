@@ -25,6 +25,7 @@ type Socket struct {
 	sendLimit atomic.Int32  // SO_SNDBUF
 	reports   atomic.Uint32 // socket.Fields of option Report
 	six       bool          // of IPv6
+	past      bool          // guarded by the stack's socketSet: it counts among those that were closed
 
 	match  atomic.Pointer[match]         // what incoming datagrams are matched against
 	drops  atomic.Pointer[drop.Counters] // nil until the first
@@ -254,7 +255,7 @@ func (s *Socket) Uncharge(n int) {
 	}
 	if s.waits.wakeBlocked(writable) && s.waits.alarm.CompareAndSwap(false, true) {
 		t := &s.stack.timers
-		t.arm(&timer{fire: func(instant) {
+		t.arm(&timer{due: func(instant) {
 			s.waits.alarm.Store(false)
 			if ev := s.Ready(writable); ev != 0 {
 				s.waits.wake(ev)

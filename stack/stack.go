@@ -411,6 +411,7 @@ func (l *socketSet) remove(s *Socket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.past.add(s)
+	s.past = true
 	if s.prevOpen != nil {
 		s.prevOpen.nextOpen = s.nextOpen
 	} else if l.first == s {

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"container/heap"
 	"sync"
 	"time"
 
@@ -15,24 +14,18 @@ type instant = time.Duration
 // never is an instant that no clock reaches.
 const never instant = 1<<63 - 1
 
-// A timer is one deadline of the stack. Its fire function runs with no lock
-// held. The zero timer is not armed; it needs fire set before it is.
-type timer struct {
-	at   instant
-	seq  uint64 // among equal deadlines the first armed fires first
-	slot int    // in the heap, counted from 1; 0: not armed
-	fire func(now instant)
-}
+// A timer is one deadline of the stack. The function that is due runs with no lock
+// held. The zero timer is not armed; it needs the function before it is.
+type timer = deadline[func(now instant)]
 
-// timers is the heap of all deadlines of a stack. It keeps one timer of the
+// timers are all deadlines of a stack. They keep one timer of the
 // stack's clock armed for the earliest.
 type timers struct {
 	clock clock.Clock
 	epoch time.Time
 
 	mu     sync.Mutex
-	heap   timerHeap
-	seq    uint64
+	armed  deadlines[func(now instant)]
 	alarm  clock.Timer // nil until the first deadline
 	set    instant     // what alarm is armed for; never: not armed
 	closed bool
@@ -53,13 +46,7 @@ func (t *timers) arm(tm *timer, at instant) bool {
 	if t.closed {
 		return false
 	}
-	t.seq++
-	tm.at, tm.seq = at, t.seq
-	if tm.slot == 0 {
-		heap.Push(&t.heap, tm)
-	} else {
-		heap.Fix(&t.heap, tm.slot-1)
-	}
+	t.armed.set(tm, at)
 	t.setAlarm()
 	return true
 }
@@ -68,18 +55,17 @@ func (t *timers) arm(tm *timer, at instant) bool {
 func (t *timers) disarm(tm *timer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if tm.slot != 0 {
-		heap.Remove(&t.heap, tm.slot-1)
-	}
+	t.armed.cancel(tm)
 }
 
 // setAlarm arms the clock's timer for the earliest deadline, if that is sooner
 // than what it is armed for. An alarm that comes too early only looks again.
 func (t *timers) setAlarm() {
-	if len(t.heap) == 0 || t.heap[0].at >= t.set {
+	next := t.armed.next()
+	if next >= t.set {
 		return
 	}
-	t.set = t.heap[0].at
+	t.set = next
 	wait := t.set - t.now()
 	if t.alarm == nil {
 		t.alarm = t.clock.AfterFunc(wait, t.ring)
@@ -100,10 +86,8 @@ func (t *timers) ring() {
 func (t *timers) next() (instant, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.heap) == 0 {
-		return 0, false
-	}
-	return t.heap[0].at, true
+	at := t.armed.next()
+	return at, at != never
 }
 
 // advance fires what is due at now, in order. What is armed meanwhile waits for
@@ -111,11 +95,14 @@ func (t *timers) next() (instant, bool) {
 // must not keep who drives them.
 func (t *timers) advance(now instant) {
 	t.mu.Lock()
-	last := t.seq
-	for len(t.heap) > 0 && t.heap[0].at <= now && t.heap[0].seq <= last {
-		tm := heap.Pop(&t.heap).(*timer)
+	last := t.armed.seq
+	for len(t.armed.heap) > 0 && t.armed.heap[0].seq <= last {
+		tm := t.armed.take(now)
+		if tm == nil {
+			break
+		}
 		t.mu.Unlock()
-		tm.fire(now)
+		tm.due(now)
 		t.mu.Lock()
 	}
 	if !t.closed {
@@ -129,10 +116,10 @@ func (t *timers) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
-	for _, tm := range t.heap {
+	for _, tm := range t.armed.heap {
 		tm.slot = 0
 	}
-	t.heap = nil
+	t.armed.heap = nil
 	if t.alarm != nil {
 		t.alarm.Stop()
 	}
@@ -152,27 +139,3 @@ func (s *Stack) NextDeadline() (time.Time, bool) {
 // by itself; one on a clock.Manual is driven by it. NextDeadline may be due
 // again when it returns.
 func (s *Stack) Advance(now time.Time) { s.timers.advance(now.Sub(s.timers.epoch)) }
-
-type timerHeap []*timer
-
-func (h timerHeap) Len() int { return len(h) }
-func (h timerHeap) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
-}
-func (h timerHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].slot, h[j].slot = i+1, j+1
-}
-func (h *timerHeap) Push(x any) {
-	tm := x.(*timer)
-	*h = append(*h, tm)
-	tm.slot = len(*h)
-}
-func (h *timerHeap) Pop() any {
-	last := len(*h) - 1
-	tm := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	tm.slot = 0
-	return tm
-}

@@ -21,7 +21,7 @@ func TestTimersFireInOrderOfTimeThenOfArming(t *testing.T) {
 	ts := newTimers(&now)
 	var fired []string
 	add := func(name string, at time.Duration) *timer {
-		tm := &timer{fire: func(instant) { fired = append(fired, name) }}
+		tm := &timer{due: func(instant) { fired = append(fired, name) }}
 		ts.arm(tm, at)
 		return tm
 	}
@@ -65,7 +65,7 @@ func TestTimersAgainstAList(t *testing.T) {
 	var fired []*entry
 	for k := range all {
 		e := new(entry)
-		e.fire = func(instant) { fired = append(fired, e) }
+		e.due = func(instant) { fired = append(fired, e) }
 		all[k] = e
 	}
 	var at instant
@@ -109,7 +109,7 @@ func TestATimerThatArmsItselfAnewDoesNotKeepAdvance(t *testing.T) {
 	ts := newTimers(&now)
 	n := 0
 	tm := &timer{}
-	tm.fire = func(at instant) { n++; ts.arm(tm, at) }
+	tm.due = func(at instant) { n++; ts.arm(tm, at) }
 	ts.arm(tm, 0)
 	for want := 1; want <= 3; want++ {
 		ts.advance(0)
@@ -122,7 +122,7 @@ func TestATimerThatArmsItselfAnewDoesNotKeepAdvance(t *testing.T) {
 func TestTimersCloseDisarmsForGood(t *testing.T) {
 	now := clock.Epoch
 	ts := newTimers(&now)
-	tm := &timer{fire: func(instant) { t.Error("fired after close") }}
+	tm := &timer{due: func(instant) { t.Error("fired after close") }}
 	ts.arm(tm, 1)
 	ts.close()
 	ts.advance(2)
@@ -142,7 +142,7 @@ func TestAlarmFollowsTheEarliestDeadline(t *testing.T) {
 	ts.init(v)
 	fired := make(map[int]time.Duration)
 	add := func(n int, at instant) *timer {
-		tm := &timer{fire: func(instant) { fired[n] = v.Now().Sub(clock.Epoch) }}
+		tm := &timer{due: func(instant) { fired[n] = v.Now().Sub(clock.Epoch) }}
 		ts.arm(tm, at)
 		return tm
 	}
@@ -176,7 +176,7 @@ func TestTimersInABubble(t *testing.T) {
 		ts.init(clock.System)
 		start := time.Now()
 		var at time.Duration
-		ts.arm(&timer{fire: func(instant) { at = time.Since(start) }}, ts.now()+time.Minute)
+		ts.arm(&timer{due: func(instant) { at = time.Since(start) }}, ts.now()+time.Minute)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if at != time.Minute {

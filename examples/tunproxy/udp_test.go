@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,7 +83,7 @@ func TestUDPManyFlows(t *testing.T) {
 	}
 }
 
-// A server that is not there does not end the proxy, nor the flow if it comes back.
+// Of a server that is not there the client is told, and it does not end the proxy.
 func TestUDPRefused(t *testing.T) {
 	closed, err := castnet.Listen("udp4", "127.0.0.1:0")
 	must(t, err)
@@ -89,9 +91,20 @@ func TestUDPRefused(t *testing.T) {
 	must(t, closed.Close())
 	p, client := behind(t)
 	c := client.dialUDP(t, port)
-	for range 5 {
+	for range 3 {
 		_, err := c.Write([]byte("anybody?"))
 		must(t, err)
+		// gVisor's readers are not woken by errors: they have to ask again.
+		for end := time.Now().Add(10 * time.Second); ; {
+			c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+			_, err = c.Read(make([]byte, 1))
+			if e := net.Error(nil); !errors.As(err, &e) || !e.Timeout() || time.Now().After(end) {
+				break
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), "refused") {
+			t.Fatalf("Read: %v, want that the connection was refused", err)
+		}
 	}
 	other := client.dialUDP(t, udpServer(t))
 	must(t, other.SetDeadline(time.Now().Add(time.Minute)))

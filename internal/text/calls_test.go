@@ -20,7 +20,7 @@ var users = []string{"clock", "drop", "link", "link/mem", "packet", "socket", "s
 // that uses them, and what takes their place.
 var heavy = map[string]string{
 	"fmt": "internal/text", "net": "package socket's errors", "os": "nothing of it",
-	"crypto/sha256": "ChaCha8 of math/rand/v2", "crypto/rand": "internal/entropy",
+	"container/heap": "deadlines of package stack", "crypto/sha256": "ChaCha8 of math/rand/v2", "crypto/rand": "internal/entropy",
 }
 
 // TestCalls holds every call to the verbs and types that there are, and the users

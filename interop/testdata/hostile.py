@@ -294,11 +294,34 @@ class Attacker:
         frame = bytes(self.ether(type=self.r.choice([0x800, 0x806, 0x86dd])))
         return [Raw(frame + self.bytes(27))]
 
+    def kinds(self):
+        return [self.fragments, self.options, self.lengths, self.errors, self.echo, self.arp, self.tags,
+                self.stations, self.martians, self.datagrams, self.noise, self.tiny]
+
     def build(self, each):
         """Returns attacks by kind: lists of frames, in bytes."""
-        kinds = [self.fragments, self.options, self.lengths, self.errors, self.echo, self.arp, self.tags,
-                 self.stations, self.martians, self.datagrams, self.noise, self.tiny]
-        return {k.__name__: [[bytes(f) for f in k()] for _ in range(each)] for k in kinds}
+        return {k.__name__: [[bytes(f) for f in k()] for _ in range(each)] for k in self.kinds()}
+
+    def mended(self, frame):
+        """Returns a frame with the right checksum of IP."""
+        if frame[12:14] == b"\x08\x00" and len(frame) >= 34:
+            length = (frame[14] & 15) * 4
+            if 20 <= length <= len(frame) - 14:
+                return frame[:14] + mend(frame[14:14 + length]) + frame[14 + length:]
+        return frame
+
+    def vary(self, frame):
+        """Returns a frame with a few bytes changed behind its Ethernet addresses,
+        most often mended."""
+        r = self.r
+        if len(frame) <= 14:
+            return frame
+        changed = bytearray(frame)
+        for _ in range(r.randint(1, 3)):
+            changed[r.randrange(12, min(len(changed), 60))] = r.randrange(256)
+        if r.random() < 0.1:
+            changed = changed[:r.randint(14, len(changed))]
+        return self.mended(bytes(changed)) if r.random() < 0.8 else bytes(changed)
 
 
 def checksum(data):
@@ -318,24 +341,8 @@ def mend(header):
     return bytes(header)
 
 
-def vary(r, frame):
-    """Returns a frame with a few bytes changed behind its Ethernet addresses,
-    most often with a checksum of IP that is right again."""
-    if len(frame) <= 14:
-        return frame
-    changed = bytearray(frame)
-    for _ in range(r.randint(1, 3)):
-        changed[r.randrange(12, min(len(changed), 60))] = r.randrange(256)
-    if r.random() < 0.1:
-        changed = changed[:r.randint(14, len(changed))]
-    if changed[12:14] == b"\x08\x00" and len(changed) >= 34 and r.random() < 0.8:
-        length = (changed[14] & 15) * 4
-        if 20 <= length <= len(changed) - 14:
-            changed[14:14 + length] = mend(changed[14:14 + length])
-    return bytes(changed)
-
-
-def main():
+def run(kind):
+    """Throws the attacks of a kind of attacker at whom the arguments name."""
     p = argparse.ArgumentParser()
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=100000)
@@ -351,7 +358,7 @@ def main():
     p.add_argument("--peer-port", type=int, required=True)
     args = p.parse_args()
 
-    attacker = Attacker(args)
+    attacker = kind(args)
     attacks = attacker.build(args.each)
     names = list(attacks)
     r = attacker.r
@@ -366,7 +373,7 @@ def main():
         frames = r.choice(attacks[name])
         for f in frames[:args.count - total]:
             if r.random() < 0.3:
-                f = vary(r, f)
+                f = attacker.vary(f)
             s.send(f[:1514])
             sent[name] += 1
             total += 1
@@ -378,4 +385,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(Attacker)

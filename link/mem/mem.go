@@ -90,9 +90,8 @@ func (l *Link) Attach(sink link.Sink) error {
 	return nil
 }
 
-// Write delivers the frames at the other end. It accepts all of them, or none:
-// link.ErrNoPeer if nothing is attached there, link.ErrTooBig if one of them is
-// over the MTU.
+// Write delivers the frames at the other end, those before one that is over the MTU
+// (link.ErrTooBig), or none if nothing is attached there (link.ErrNoPeer).
 func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 	if len(frames) == 0 {
 		return 0, nil
@@ -101,9 +100,14 @@ func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 	if sink == nil {
 		return 0, link.ErrNoPeer
 	}
-	for _, b := range frames {
+	var err error
+	for n, b := range frames {
 		if b.Len() > l.most && (b.SegmentSize == 0 || !l.cfg.Segmentation) {
-			return 0, link.ErrTooBig
+			if n == 0 {
+				return 0, link.ErrTooBig
+			}
+			frames, err = frames[:n], link.ErrTooBig
+			break
 		}
 		b.Orphan()
 		b.Mark = 0 // it is the sender's own
@@ -115,7 +119,7 @@ func (l *Link) Write(frames []*packet.Buffer) (int, error) {
 		queue %= queues
 	}
 	sink.Deliver(int(queue), frames)
-	return len(frames), nil
+	return len(frames), err
 }
 
 // SetFilter does nothing: a wire carries everything.

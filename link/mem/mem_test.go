@@ -150,12 +150,12 @@ func TestTooBig(t *testing.T) {
 		a, b := mem.Pair(mem.Config{Kind: test.kind, MTU: 1000})
 		var k keeper
 		b.Attach(&k)
-		frames := []*packet.Buffer{frame(test.ok, 1), frame(test.ok+1, 2)}
-		if n, err := a.Write(frames); n != 0 || err != link.ErrTooBig || len(k.frames) != 0 {
-			t.Errorf("kind %d: Write: %d, %v, %d delivered; want none and %v", test.kind, n, err, len(k.frames), link.ErrTooBig)
+		frames := []*packet.Buffer{frame(test.ok, 1), frame(test.ok, 2), frame(test.ok+1, 3), frame(60, 4)}
+		if n, err := a.Write(frames); n != 2 || err != link.ErrTooBig || len(k.frames) != 2 {
+			t.Errorf("kind %d: Write: %d, %v, %d delivered; want 2 and %v", test.kind, n, err, len(k.frames), link.ErrTooBig)
 		}
-		if n, err := a.Write(frames[:1]); n != 1 || err != nil {
-			t.Errorf("kind %d: Write of %d bytes: %d, %v", test.kind, test.ok, n, err)
+		if n, err := a.Write(frames[2:]); n != 0 || err != link.ErrTooBig || len(k.frames) != 2 {
+			t.Errorf("kind %d: Write of %d bytes first: %d, %v, %d delivered", test.kind, test.ok+1, n, err, len(k.frames))
 		}
 		packet.ReleaseAll(frames)
 	}

@@ -2,7 +2,7 @@
 // CommonJS: modules of the runtime, files, folders with a package.json, node_modules.
 
 const { compile, builtins, builtin } = internalBinding('module');
-const { codes: { ERR_INVALID_ARG_VALUE, ERR_UNKNOWN_BUILTIN_MODULE } } = require('internal/errors');
+const { codes: { ERR_INVALID_ARG_VALUE, ERR_MODULE_NOT_FOUND, ERR_UNKNOWN_BUILTIN_MODULE } } = require('internal/errors');
 const { validateString } = require('internal/validators');
 const path = require('path');
 const fs = require('fs');
@@ -85,7 +85,11 @@ function tryPath(file) {
   return tryFile(path.join(file, 'index'));
 }
 
-const conditions = ['node', 'require', 'module-sync', 'default'];
+// What exports and imports of packages are chosen by: who requires is told other
+// files than who imports.
+const requiring = ['node', 'require', 'module-sync', 'default'];
+const importing = ['node', 'import', 'module-sync', 'default'];
+let conditions = requiring;
 
 // target resolves what a package's "exports" or "imports" say of a name.
 function target(value, rest, folder) {
@@ -198,14 +202,33 @@ Module._resolveFilename = function(request, parent, isMain, options) {
   throw err;
 };
 
+// resolveImport is _resolveFilename for import.
+function resolveImport(request, parent) {
+  conditions = importing;
+  try {
+    return Module._resolveFilename(request, parent, false);
+  } catch (err) {
+    if (err.code === 'MODULE_NOT_FOUND') {
+      throw new ERR_MODULE_NOT_FOUND(/^\.*\/|^file:/.test(request) ? 'module' : 'package', request, parent.filename);
+    }
+    throw err;
+  } finally {
+    conditions = requiring;
+  }
+}
+
 Module._load = function(request, parent, isMain) {
   const known = builtinName(request);
   if (known !== undefined) return builtin(known);
-  const filename = Module._resolveFilename(request, parent, isMain);
+  return moduleOf(Module._resolveFilename(request, parent, isMain), parent, isMain).exports;
+};
+
+// moduleOf returns the module of a file, and loads it if need be.
+function moduleOf(filename, parent, isMain) {
   const cached = Module._cache[filename];
   if (cached !== undefined) {
     if (parent && !parent.children.includes(cached)) parent.children.push(cached);
-    return cached.exports;
+    return cached;
   }
   const module = new Module(filename, parent);
   if (isMain) {
@@ -220,8 +243,8 @@ Module._load = function(request, parent, isMain) {
   } finally {
     if (!done) delete Module._cache[filename];
   }
-  return module.exports;
-};
+  return module;
+}
 
 Module.prototype.load = function(filename) {
   this.filename = filename;
@@ -252,9 +275,14 @@ function requireOf(module) {
 }
 
 Module.prototype._compile = function(source, filename, isModule = false) {
-  const body = compile(filename, source, isModule);
-  return Reflect.apply(body, this.exports, [this.exports, requireOf(this), this, filename, path.dirname(filename)]);
+  const { body, module, imports } = compile(filename, source, isModule);
+  const given = [this.exports, requireOf(this), this, filename, path.dirname(filename)];
+  if (module) return esm.evaluate(this, imports, (load, meta) => Reflect.apply(body, undefined, [...given, load, meta]));
+  if (body.length > given.length) given.push(esm.importer(this, []), esm.meta(this));
+  return Reflect.apply(body, this.exports, given);
 };
+
+const esm = require('internal/esm').create({ builtin, builtinName, moduleOf, resolveImport });
 
 Module._extensions['.js'] = (module, filename) => {
   const isModule = /\.m[jt]s$/.test(filename) || (/\.[jt]s$/.test(filename) && scopeOf(filename)?.json.type === 'module');
@@ -303,13 +331,13 @@ function runMain(file) {
     throw err;
   }
   process.argv[1] = found;
-  Module._load(found, null, true);
+  esm.main(moduleOf(found, null, true));
 }
 
 Module.builtinModules = builtinModules;
 Module.Module = Module;
 Module._initPaths = () => {};
-Module.syncBuiltinESMExports = () => {};
+Module.syncBuiltinESMExports = esm.forget;
 Module.findSourceMap = () => undefined;
 Object.defineProperty(Module, 'runMain', { value: runMain, enumerable: false, configurable: true, writable: true });
 module.exports = Module;

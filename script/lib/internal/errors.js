@@ -213,6 +213,7 @@ define('ERR_INVALID_URI', 'URI malformed', URIError);
 define('ERR_INVALID_URL', 'Invalid URL', TypeError);
 define('ERR_INVALID_URL_SCHEME', 'The URL must be of scheme %s', TypeError);
 define('ERR_METHOD_NOT_IMPLEMENTED', 'The %s method is not implemented', Error);
+define('ERR_MODULE_NOT_FOUND', "Cannot find %s '%s' imported from %s", Error);
 define('ERR_OPERATION_FAILED', 'Operation failed: %s', Error);
 define('ERR_UNCAUGHT_EXCEPTION_CAPTURE_ALREADY_SET',
   '`process.setupUncaughtExceptionCapture()` was called while a capture callback was already active', Error);

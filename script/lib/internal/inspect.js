@@ -3,6 +3,7 @@
 
 const { proxyDetails, promiseDetails } = internalBinding('util');
 const { className } = require('internal/kinds');
+const { isModuleNamespaceObject } = require('internal/types');
 const { formatStack } = internalBinding('errors');
 const { kIsNodeError } = require('internal/errors');
 
@@ -183,7 +184,21 @@ function keysOf(value, showHidden) {
 
 function isIndex(key) { return typeof key === 'string' && /^(0|[1-9]\d*)$/.test(key); }
 
+// formatNamespace shows what a module exports, and not that it does so by getters.
+function formatNamespace(ctx, value, depth) {
+  const plain = Object.create(null);
+  for (const key of Object.keys(value)) {
+    try {
+      plain[key] = value[key];
+    } catch {
+      plain[key] = { [inspect.custom]: () => '<uninitialized>' };
+    }
+  }
+  return formatComposite(ctx, plain, depth, undefined).replace('[Object: null prototype]', '[Module: null prototype]');
+}
+
 function formatComposite(ctx, value, depth, typed) {
+  if (isModuleNamespaceObject(value)) return formatNamespace(ctx, value, depth);
   const name = constructorName(value, ctx, depth);
   let tag = value[Symbol.toStringTag];
   // A tag that says what the name says already is not shown.

@@ -47,6 +47,10 @@ function beforeExit() {
 
 // atExit tells the listeners and returns the status.
 function atExit(code) {
+  if (!code && process.exitCode === undefined && require('internal/esm').unsettled()) {
+    process._rawDebug('Warning: Detected unsettled top-level await');
+    code = 13;
+  }
   if (code !== undefined && process.exitCode === undefined) process.exitCode = code;
   if (!exited) {
     exited = true;

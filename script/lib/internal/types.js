@@ -8,6 +8,8 @@ const of = (...names) => (value) => names.includes(className(value));
 const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag).get;
 const typed = (name) => (value) => ArrayBuffer.isView(value) && tagOf.call(value) === name;
 
+const namespaces = new WeakSet(); // of modules
+
 const types = {
   isAnyArrayBuffer: (v) => v instanceof ArrayBuffer,
   isArgumentsObject: of('Arguments'),
@@ -26,7 +28,7 @@ const types = {
   isKeyObject: () => false,
   isMap: of('Map'),
   isMapIterator: of('Map Iterator'),
-  isModuleNamespaceObject: () => false,
+  isModuleNamespaceObject: (v) => namespaces.has(v),
   isNativeError: of('Error'),
   isNumberObject: of('Number'),
   isPromise: of('Promise'),
@@ -46,4 +48,5 @@ for (const name of ['Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array'
   types[`is${name}`] = typed(name);
 }
 
+Object.defineProperty(types, 'namespaces', { value: namespaces });
 module.exports = types;
