@@ -107,3 +107,20 @@ func benchmarkProgram(b *testing.B, name string) {
 		})
 	}
 }
+
+func BenchmarkEventsScript(b *testing.B)      { benchmarkScript(b, "script") }
+func BenchmarkEventsScriptStack(b *testing.B) { benchmarkScript(b, "script-stack") }
+
+// benchmarkScript is a script in this process, which starts with the engine cold.
+func benchmarkScript(b *testing.B, name string) {
+	var out strings.Builder
+	b.ReportAllocs()
+	if err := program(name, strings.NewReader(fmt.Sprintf("both %d 64\n", b.N)), &out); err != nil {
+		b.Fatal(err)
+	}
+	var got, ns float64
+	if _, err := fmt.Sscan(out.String(), &got, &ns); err != nil || int(got) != b.N {
+		b.Fatalf("%q: %v", out.String(), err)
+	}
+	b.ReportMetric(ns/float64(b.N), "cpu-ns/datagram")
+}
