@@ -42,6 +42,11 @@ func BenchmarkLab100(b *testing.B)           { benchmark(b, "lab-100") }
 func BenchmarkLab1000(b *testing.B)          { benchmark(b, "lab-1000") }
 func BenchmarkLab10000(b *testing.B)         { benchmark(b, "lab-10000") }
 func BenchmarkLabPingPong(b *testing.B)      { benchmark(b, "lab-pingpong") }
+func BenchmarkTunRead(b *testing.B)          { benchmark(b, "tun-read") }
+func BenchmarkTunUSORead(b *testing.B)       { benchmark(b, "tun-uso-read") }
+func BenchmarkTunUSOLent(b *testing.B)       { benchmark(b, "tun-uso-lent") }
+func BenchmarkTunWrite(b *testing.B)         { benchmark(b, "tun-write") }
+func BenchmarkTunUSOWrite(b *testing.B)      { benchmark(b, "tun-uso-write") }
 
 func benchmark(b *testing.B, name string) {
 	chosen, err := choose(rows(), name)

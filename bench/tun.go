@@ -22,6 +22,8 @@ func tunRows() []row {
 		{"tun-gvisor-write", "gVisor netstack over fdbased to a socket of the kernel", plain, peer, false, true, openTUNGVisor},
 		{"tun-read", "a socket of the kernel to castnet's stack, packet by packet", plain, ours, false, false, openTUN},
 		{"tun-uso-read", "the same with the vnet header and UDP segmentation", uso, ours, true, false, openTUN},
+		{"tun-lent", "tun-read by TryLend: what is read is not copied by the stack", plain, ours, false, false, openTUNLent},
+		{"tun-uso-lent", "tun-uso-read by TryLend", uso, ours, true, false, openTUNLent},
 		{"tun-gvisor-read", "a socket of the kernel to gVisor netstack over fdbased", plain, peer, false, false, openTUNGVisor},
 	} {
 		all = append(all, row{

@@ -69,6 +69,25 @@ func serveEach(all *castnet.Conn, serve func(*castnet.Conn)) error {
 	}
 }
 
+// relay sends on to out what comes in, without a copy in between.
+func relay(in, out *castnet.Conn) error {
+	ms := make([]castnet.Message, 32)
+	for {
+		n, loan, err := in.Borrow(ms)
+		if err != nil {
+			return err
+		}
+		for k := range ms[:n] {
+			ms[k].Addr, ms[k].Set = netip.AddrPort{}, 0 // to out's peer
+		}
+		_, err = out.WriteBatch(ms[:n])
+		loan.Return()
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // newProxy forwards each flow by a socket of another network.
 func newProxy(all *castnet.Conn, out castnet.Config) (*flow.Server, error) {
 	return flow.New(all, flow.Config{
@@ -185,6 +204,40 @@ func Example_accept() {
 	// Output:
 	// somebody talks to 192.0.2.1:53
 	// 192.0.2.1:53 answers "HELLO"
+}
+
+func Example_relay() {
+	client, l := behindTunnel()
+	defer client.Close()
+	s, err := newTunnel(l)
+	check(err)
+	defer s.Close()
+	all, err := intercept(s)
+	check(err)
+	lo := castnet.Config{On: s}
+	world, err := lo.Listen(context.Background(), "udp4", "127.0.0.1:0")
+	check(err)
+	out, err := lo.Dial(context.Background(), "udp4", world.LocalAddr().String())
+	check(err)
+	done := make(chan error)
+	go func() { done <- relay(all, out) }()
+
+	cfg := castnet.Config{On: client}
+	c, err := cfg.Dial(context.Background(), "udp4", "192.0.2.1:53")
+	check(err)
+	for _, text := range []string{"hello", "and again"} {
+		_, err = c.Write([]byte(text))
+		check(err)
+		buf := make([]byte, 1500)
+		n, err := world.Read(buf)
+		check(err)
+		fmt.Printf("relayed %q\n", buf[:n])
+	}
+	all.Close()
+	<-done
+	// Output:
+	// relayed "hello"
+	// relayed "and again"
 }
 
 func Example_proxy() {

@@ -47,12 +47,13 @@ func Proxy(dial func(ctx context.Context, f *Flow) (net.Conn, error)) func(*Flow
 const maxDatagram = 1 << 16
 
 // room is lent to who copies, while there is something to copy.
-var room = sync.Pool{New: func() any { return &batch{buf: make([]byte, maxDatagram)} }}
+var room = sync.Pool{New: func() any { return new(batch) }}
 
+// batch is places for what is borrowed from a castnet.Conn, or room for a datagram of
+// another net.Conn, made when it is needed.
 type batch struct {
-	buf  []byte
-	said []byte
-	ms   [1]castnet.Message
+	ms  [8]castnet.Message
+	buf []byte
 }
 
 // maxFailures is how many times in a row a side may fail for reasons that may pass.
@@ -70,9 +71,11 @@ func (f *Flow) forward(to, from net.Conn) {
 			}
 		}
 		b := room.Get().(*batch)
-		failed, err := b.copy(to, from, in, out, trains)
-		if err != nil && passing(err) && failed != net.Conn(f) {
-			f.tellAll(failed, err, b.said)
+		var err error
+		if trains {
+			err = f.copyTrains(b, to, from, in, out)
+		} else {
+			err = f.copyOne(b, to, from)
 		}
 		room.Put(b)
 		switch {
@@ -99,62 +102,99 @@ func conn(c net.Conn) *castnet.Conn {
 	return nil
 }
 
-// copy copies one datagram, or one train. It returns which side has failed, if one has,
-// and leaves in b.said what was to be sent.
-func (b *batch) copy(to, from net.Conn, in, out *castnet.Conn, trains bool) (failed net.Conn, err error) {
-	b.said = nil
-	if !trains {
-		n, err := from.Read(b.buf)
-		if err != nil {
-			return from, err
-		}
-		b.said = b.buf[:n]
-		return to, again(func() error {
-			_, err := to.Write(b.buf[:n])
-			return err
-		})
+// copyOne copies one datagram.
+func (f *Flow) copyOne(b *batch, to, from net.Conn) error {
+	if b.buf == nil {
+		b.buf = make([]byte, maxDatagram)
 	}
-	m := &b.ms[0]
-	*m = castnet.Message{Buf: b.buf}
-	if _, err := in.ReadBatch(b.ms[:]); err != nil {
-		return from, err
-	}
-	size := int(m.SegmentSize)
-	b.said = m.Buf
-	if m.Set&castnet.FieldSegmentSize == 0 || size == 0 || len(m.Buf) <= size {
-		return to, again(func() error {
-			_, err := out.Write(m.Buf)
-			return err
-		})
-	}
-	b.said = m.Buf[:size]
-	m.Addr, m.Set = netip.AddrPort{}, castnet.FieldSegmentSize
-	err = again(func() error {
-		_, err := out.WriteBatch(b.ms[:])
+	n, err := from.Read(b.buf)
+	if err != nil {
+		f.tellOf(from, err, nil)
 		return err
-	})
-	if !errors.Is(err, syscall.EMSGSIZE) && !errors.Is(err, syscall.EINVAL) {
-		return to, err
 	}
-	// Trains are not cut into fragments, nor are they for every device.
+	_, err = to.Write(b.buf[:n])
+	if ofAnEarlierOne(err) {
+		_, err = to.Write(b.buf[:n])
+	}
+	f.tellOf(to, err, b.buf[:n])
+	return err
+}
+
+// copyTrains copies the datagrams and trains that are there. It sends on what it borrows:
+// the network that received it does not copy it. An error that passes costs the datagram,
+// or train, that it is about.
+func (f *Flow) copyTrains(b *batch, to, from net.Conn, in, out *castnet.Conn) (failed error) {
+	n, loan, err := in.Borrow(b.ms[:])
+	if err != nil {
+		f.tellOf(from, err, nil)
+		return err
+	}
+	defer func() {
+		clear(b.ms[:n])
+		loan.Return()
+	}()
+	for k := range b.ms[:n] {
+		m := &b.ms[k]
+		m.Addr, m.Set = netip.AddrPort{}, m.Set&castnet.FieldSegmentSize
+		if m.SegmentSize == 0 || len(m.Buf) <= int(m.SegmentSize) {
+			m.Set = 0
+		}
+	}
+	again := false
+	for rest := b.ms[:n]; len(rest) > 0; {
+		n, err := out.WriteBatch(rest)
+		if rest = rest[n:]; err == nil {
+			continue
+		}
+		if n > 0 {
+			again = false
+		}
+		if again = !again && ofAnEarlierOne(err); again {
+			continue
+		}
+		said, err := writeSingly(out, &rest[0], err)
+		f.tellOf(to, err, said)
+		if err != nil && !passing(err) {
+			return err
+		}
+		failed, rest = err, rest[1:]
+	}
+	return failed
+}
+
+// writeSingly sends the datagrams of a train that was refused one by one: trains are not
+// cut into fragments, nor are they for every device. It returns what else was refused, and
+// with which error.
+func writeSingly(out *castnet.Conn, m *castnet.Message, refused error) (said []byte, err error) {
+	if m.Set&castnet.FieldSegmentSize == 0 {
+		return m.Buf, refused
+	}
+	said = m.Buf[:m.SegmentSize]
+	if !errors.Is(refused, syscall.EMSGSIZE) && !errors.Is(refused, syscall.EINVAL) {
+		return said, refused
+	}
 	for rest := m.Buf; len(rest) > 0; {
-		n := min(size, len(rest))
+		n := min(int(m.SegmentSize), len(rest))
 		if _, err = out.Write(rest[:n]); err != nil && !passing(err) {
-			return to, err
+			break
 		}
 		rest = rest[n:]
 	}
-	return to, err
+	return said, err
 }
 
-// again writes once more if it failed for what may have been said of an earlier
-// datagram: then this one was not sent (Linux's sock_error in the beginning of a send).
-func again(write func() error) error {
-	err := write()
-	if err != nil && passing(err) && !errors.Is(err, syscall.ENOBUFS) {
-		err = write()
+// tellOf tells the client of an error that passes, unless it is of the client's own side.
+func (f *Flow) tellOf(side net.Conn, err error, said []byte) {
+	if err != nil && passing(err) && side != net.Conn(f) {
+		f.tellAll(side, err, said)
 	}
-	return err
+}
+
+// ofAnEarlierOne reports whether a write failed for what may have been said of an earlier
+// datagram: then this one was not sent (Linux's sock_error in the beginning of a send),
+// and is to be sent once more.
+func ofAnEarlierOne(err error) bool {
+	return err != nil && passing(err) && !errors.Is(err, syscall.ENOBUFS)
 }
 
 // passing reports whether an error says something of one datagram, and nothing of

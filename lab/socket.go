@@ -235,15 +235,28 @@ func (s *Socket) Notify(mask socket.Events, f func()) {
 // TryRecv takes datagrams from the receive queue.
 func (s *Socket) TryRecv(ms []socket.Message) (int, error) {
 	n, err := s.Socket.TryRecv(ms)
-	if n > 0 {
-		var bytes uint64
-		for i := range ms[:n] {
-			bytes += uint64(ms[i].Len)
-		}
-		p := &s.host.lab.print
-		p.add(uint64(s.host.lab.queue.now()))
-		p.add(noteRead<<48 ^ uint64(n)<<32 ^ bytes)
-		p.add(uint64(s.id))
-	}
+	s.noteRead(ms[:n])
 	return n, err
+}
+
+// TryLend lends datagrams of the receive queue.
+func (s *Socket) TryLend(ms []socket.Message) (int, socket.Loan, error) {
+	n, loan, err := s.Socket.TryLend(ms)
+	s.noteRead(ms[:n])
+	return n, loan, err
+}
+
+// noteRead puts what was read into the lab's fingerprint.
+func (s *Socket) noteRead(ms []socket.Message) {
+	if len(ms) == 0 {
+		return
+	}
+	var bytes uint64
+	for i := range ms {
+		bytes += uint64(ms[i].Len)
+	}
+	p := &s.host.lab.print
+	p.add(uint64(s.host.lab.queue.now()))
+	p.add(noteRead<<48 ^ uint64(len(ms))<<32 ^ bytes)
+	p.add(uint64(s.id))
 }

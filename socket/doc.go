@@ -81,6 +81,11 @@
 // whole without it. Who wants it asks for it by a type assertion and keeps the
 // other way for the rest.
 //
+// # Without a copy
+//
+// TryRecv copies each datagram into the program's buffer. A [Lender] hands it out where
+// it lies, until the [Loan] is returned.
+//
 // # Addresses
 //
 // An IPv4 socket binds, connects and sends to IPv4 addresses, and the form
@@ -93,5 +98,5 @@
 // Datagrams only. Options are integers; what needs more (memberships, the
 // error queue) has methods of its own. Abilities that only some networks have
 // are optional interfaces, of the Network ([Resolver], [PollerNetwork]) or of the Socket
-// ([Receiver], [Acceptor], [Interceptor]).
+// ([Receiver], [Lender], [Acceptor], [Interceptor]).
 package socket

@@ -158,7 +158,11 @@ func (w *traffic) step() {
 		}
 	case 9:
 		s := w.sockets[w.byte(len(w.sockets))]
-		s.TryRecv([]socket.Message{{Buf: make([]byte, w.byte(256)*8)}})
+		if size := w.byte(256); size%2 == 0 {
+			s.TryRecv([]socket.Message{{Buf: make([]byte, size*8)}})
+		} else if _, loan, _ := s.TryLend(make([]socket.Message, size/8)); loan != nil {
+			loan.Return()
+		}
 	}
 }
 

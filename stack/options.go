@@ -249,7 +249,7 @@ func (s *Socket) Option(opt socket.Option) (int, error) {
 		return s.pathMTU()
 	case socket.IPv6Only:
 		if !s.six {
-			break
+			return 0, syscall.EOPNOTSUPP // and not what setting it is: another level's
 		}
 		return asInt(s.opts.only6), nil
 	case socket.Report:

