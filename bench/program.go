@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -107,8 +108,10 @@ func obey(c contestant, lines *bufio.Scanner, out io.Writer) error {
 	return nil
 }
 
-// runScript runs the script that Node runs.
+// runScript runs the script that Node runs, with the garbage collector set as castnet run
+// sets it.
 func runScript(on socket.Network, in io.Reader, out io.Writer) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	folder, err := os.MkdirTemp("", "castnet-pummel-")
 	if err != nil {
 		return err
