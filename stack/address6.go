@@ -102,7 +102,7 @@ func (n *netif) has6(a address) bool {
 // not nil; of others any will do, as by Linux.
 func (st *state) local6(a address, on *Interface) *netif {
 	for _, n := range st.interfaces {
-		if (on == nil || n.Interface == on || !a.isLinkLocal()) && n.has6(a) {
+		if (on == nil || n.Interface == on || !a.isLinkLocal() && !a.isLoopback()) && n.has6(a) {
 			return n
 		}
 	}

@@ -30,6 +30,11 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	if q.dst.needsScope() && s.opts.device != q.device {
+		// Whatever comes of it.
+		s.rebind(func() { s.opts.device = q.device })
+		s.setPath(nil)
+	}
 	q.port = peer.Port()
 	p, err := s.stack.route(q)
 	if err == nil && q.dst.isUnspecified() {
@@ -45,9 +50,6 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 		return syscall.EACCES
 	}
 	s.rebind(func() {
-		if p.dst.needsScope() {
-			s.opts.device = q.device
-		}
 		s.peer = netip.AddrPortFrom(s.shown(p.dst, q.device), peer.Port())
 		if s.bound.addr.isUnspecified() {
 			s.bound.addr = p.src

@@ -28,6 +28,11 @@ type query struct {
 	// linkTTL has the hop limit of unicast of IPv6 be the interface's, which routers
 	// advertise.
 	linkTTL bool
+	// scoped says that the interface is the zone of the destination.
+	scoped bool
+	// loose says that another interface will do as well, with a destination that is
+	// good on every link (Linux's RT6_LOOKUP_F_IFACE is not set).
+	loose bool
 }
 
 // path is the answer: the way to a destination, with the headers made ready. A
@@ -118,7 +123,7 @@ func (s *Socket) toward6(to netip.Addr) (query, error) {
 	}
 	q := s.query(dst)
 	if scope != 0 && dst.needsScope() {
-		q.device = scope
+		q.device, q.scoped = scope, true
 	}
 	return q, nil
 }
@@ -130,7 +135,8 @@ func (s *Socket) query(dst address) query {
 		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.fragment,
 		anySource: s.opts.transparent, linkTTL: !s.opts.ownTTL,
 	}
-	if q.src = s.bound.addr; s.stack.isFilter(q.src) {
+	// Of a socket of IPv6 Linux takes a v4-mapped one for a source all the same.
+	if q.src = s.bound.addr; q.src.is4() != s.six && s.stack.isFilter(q.src) {
 		q.src = s.bound.source
 	}
 	if q.src.is4() != dst.is4() && !q.src.isUnspecified() && dst.is4() {

@@ -16,9 +16,6 @@ const plainHeaders6 = wire.EthernetHeaderLen + wire.IPv6HeaderLen + wire.UDPHead
 // ip6_dst_lookup_tail and ip6_route_output_flags.
 func (s *Stack) routeInto6(p *path, q query) error {
 	st := s.state.Load()
-	if q.src.is4() {
-		return syscall.EAFNOSUPPORT
-	}
 	var device *netif
 	if q.device != 0 {
 		if device = st.byIndex(q.device); device == nil {
@@ -28,9 +25,13 @@ func (s *Stack) routeInto6(p *path, q query) error {
 			return syscall.ENETUNREACH
 		}
 	}
+	mapped := q.src.is4()
 	out, hop, err := st.wayOut6(p, &q, device)
 	if err != nil {
 		return err
+	}
+	if mapped {
+		return syscall.EAFNOSUPPORT // there is a way, but not from there
 	}
 	if q.linkTTL && !p.multicast {
 		q.ttl = out.hopLimit6()
@@ -59,8 +60,9 @@ func (s *Stack) routeInto6(p *path, q query) error {
 // destination is a group.
 func (st *state) wayOut6(p *path, q *query, device *netif) (out *netif, hop address, err error) {
 	p.broadcast, p.multicast, p.scope = false, q.dst.isMulticast(), 0
+	loose := q.loose && !p.multicast && !q.dst.isLinkLocal() && !q.dst.isLoopback()
 	if owner := st.local6(q.dst, device.iface()); owner != nil && !p.multicast &&
-		(device == nil || device.Interface == owner.Interface || device.kind == link.Loopback) {
+		(device == nil || device.Interface == owner.Interface || device.kind == link.Loopback || loose) {
 		if q.src.isUnspecified() && !q.noSource {
 			q.src = st.sourceFor6(q.dst, owner)
 		}
@@ -70,6 +72,11 @@ func (st *state) wayOut6(p *path, q *query, device *netif) (out *netif, hop addr
 		return st.loopback(), q.dst, nil
 	}
 	r := st.lookup6(q.dst, device.iface())
+	if loose {
+		if any := st.lookup6(q.dst, nil); r == nil || any.bits > r.bits {
+			r = any
+		}
+	}
 	switch {
 	case r == nil:
 		return nil, hop, syscall.ENETUNREACH

@@ -135,7 +135,7 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 		s.stack.neighbors.hold(neighbor, b)
 		return 1, nil
 	}
-	if s.stack.cfg.Tracer != nil {
+	if s.stack.tracer != nil {
 		s.stack.trace(trace.Transmit, iface, b, "")
 	}
 	frames := b.Single()
@@ -179,7 +179,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 		failure  error
 	)
 	ms = ms[:min(len(ms), runLength)]
-	if s.stack.cfg.Tracer != nil && s.errors.Load() != nil {
+	if s.stack.tracer != nil && s.errors.Load() != nil {
 		ms = ms[:1] // for none may be traced that is given back
 	}
 	out.n, out.fresh = 0, 0
@@ -292,7 +292,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 // way of the one before them, which has just been looked at and so need not be
 // again. It returns how many there are.
 func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n int) {
-	quick := p.usual && s.stack.cfg.Tracer == nil
+	quick := p.usual && s.stack.tracer == nil
 	mark := s.opts.mark
 	most := min(p.mtu-p.header-wire.UDPHeaderLen, p.most())
 	payload := 0
@@ -422,8 +422,10 @@ func (s *Socket) findPath(m *socket.Message, to netip.AddrPort) (*path, error) {
 	if err != nil {
 		return nil, err
 	}
-	if to.Port() == 0 && m.Addr == to {
-		return nil, syscall.EINVAL // but a socket may be connected to port 0
+	if to.Port() == 0 && (m.Addr == to || s.six && q.dst.is4()) {
+		// But a socket may be connected to port 0. One of IPv6 that is connected to a
+		// v4-mapped peer names it in each call (udpv6_sendmsg).
+		return nil, syscall.EINVAL
 	}
 	q.port = to.Port()
 	if m.Set&sendFields != 0 {
@@ -505,16 +507,26 @@ func (s *Socket) override(q *query, m *socket.Message) error {
 
 // override6 is override for a destination of IPv6 (Linux's ip6_datagram_send_ctl): a
 // source must be one of the host's addresses, and one that is good on one link only
-// needs the interface that has it.
+// needs the interface that has it, which may be its zone.
 func (s *Socket) override6(q query, m *socket.Message) (query, error) {
-	if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
-		if q.device != 0 && q.device != m.Interface && s.opts.device != 0 {
-			return q, syscall.EINVAL
-		}
-		q.device = m.Interface
-	}
 	if m.Set&(socket.FieldLocal|socket.FieldInterface) != 0 {
 		st := s.stack.state.Load()
+		device := 0
+		if m.Set&socket.FieldLocal != 0 {
+			var err error
+			if device, err = st.zoneIndex(m.Local.Addr()); err != nil {
+				return q, err
+			}
+		}
+		if m.Set&socket.FieldInterface != 0 && m.Interface != 0 {
+			device = m.Interface
+		}
+		if device != 0 {
+			if q.device != device && (q.scoped || s.opts.device != 0) {
+				return q, syscall.EINVAL
+			}
+			q.device = device
+		}
 		var on *netif
 		if q.device != 0 {
 			if on = st.byIndex(q.device); on == nil {
@@ -538,6 +550,7 @@ func (s *Socket) override6(q query, m *socket.Message) (query, error) {
 				q.srcPort = port
 			}
 		}
+		q.loose = s.opts.device == 0 && !q.src.isUnspecified()
 	}
 	if m.Set&socket.FieldTTL != 0 {
 		q.ttl, q.linkTTL = m.TTL, false
@@ -554,7 +567,7 @@ func (s *Socket) build(p *path, b *packet.Buffer, payload []byte) {
 	b.Flow, b.Mark = s.flow, s.opts.mark
 	b.SetOwner(s)
 	p.wrap(b, payload, s.stack)
-	if s.stack.cfg.Tracer != nil {
+	if s.stack.tracer != nil {
 		s.stack.trace(trace.Send, p.iface, b, s.describeLocked())
 	}
 }

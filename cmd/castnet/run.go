@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +26,8 @@ type scriptRun struct {
 	pcap    string
 	trace   bool
 	json    bool
+
+	interrupted atomic.Bool // a signal came
 
 	spec *netspec.Spec // nil: an embedded LAN
 	args []string      // of the scripts
@@ -49,7 +53,8 @@ them are programs of one machine, on that network.
 
 It ends when all scripts have. Of one script, the exit status is its own; of
 several, it is 1 if any failed. Ctrl-C is SIGINT to those scripts that listen for
-it, and ends the others.
+it, and ends the others, with status 130; SIGTERM (143) and SIGHUP (129) likewise. A
+second Ctrl-C ends everything at once.
 
 With --virtual time is virtual: an hour takes a moment, and the same scripts with
 the same seed do the same, as the fingerprint shows.`,
@@ -86,6 +91,7 @@ the same seed do the same, as the fingerprint shows.`,
 					return fmt.Errorf("%s is a folder without an index.js", name)
 				}
 			}
+			collectLater(len(args))
 			status, err := r.run(cmd.Context(), args)
 			if err != nil {
 				return fail(err)
@@ -106,6 +112,15 @@ the same seed do the same, as the fingerprint shows.`,
 	f.BoolVar(&r.json, "json", false, "print one JSON object a line")
 	f.SortFlags = false
 	return cmd
+}
+
+// collectLater makes the garbage collector run less often than is usual, unless GOGC says
+// how often. The engine leaves much garbage behind and keeps little: of a few scripts it
+// costs some 20 MiB each, and saves a fifth of the time that they take to send and receive.
+func collectLater(scripts int) {
+	if scripts <= 8 && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 }
 
 // isPackage reports whether a folder can be run.
@@ -192,5 +207,5 @@ func (r *scriptRun) run(ctx context.Context, files []string) (int, error) {
 	if r.spec != nil {
 		return r.runOn(ctx, files, out)
 	}
-	return r.runLAN(ctx, files, out)
+	return r.runLAN(files, out)
 }

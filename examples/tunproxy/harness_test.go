@@ -18,6 +18,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	gvisor "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -64,9 +65,10 @@ type client struct {
 	done   sync.WaitGroup
 }
 
-// 192.0.2.1 is where everything is that a client can reach, on loopback.
+// 192.0.2.1 and 2001:db8::1 are where everything is that a client can reach, on
+// loopback.
 func dialLoopback(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
-	if to.Addr() != netip.MustParseAddr("192.0.2.1") {
+	if a := to.Addr().String(); a != "192.0.2.1" && a != "2001:db8::1" {
 		return nil, fmt.Errorf("there is nobody at %v", to)
 	}
 	return dialHost(ctx, network, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), to.Port()))
@@ -76,28 +78,33 @@ func dialLoopback(ctx context.Context, network string, to netip.AddrPort) (net.C
 func behind(t testing.TB) (*proxy, *client) {
 	t.Helper()
 	a, b := mem.Pair(mem.Config{Kind: link.IP})
-	p, err := newProxy(a, dialLoopback)
-	must(t, err)
-	t.Cleanup(func() { p.close() })
 	c := &client{
 		wire: b,
 		link: channel.New(1024, uint32(b.MTU()), ""),
 		gvisor: gvisor.New(gvisor.Options{
-			NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol},
-			TransportProtocols: []gvisor.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4},
+			NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
+			TransportProtocols: []gvisor.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
 		}),
 	}
 	if err := c.gvisor.CreateNIC(nic, c.link); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.gvisor.AddProtocolAddress(nic, tcpip.ProtocolAddress{
-		Protocol:          ipv4.ProtocolNumber,
-		AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFrom4([4]byte{10, 0, 0, 1}), PrefixLen: 24},
-	}, gvisor.AddressProperties{}); err != nil {
-		t.Fatal(err)
+	for _, a := range []tcpip.ProtocolAddress{
+		{Protocol: ipv4.ProtocolNumber, AddressWithPrefix: tcpip.AddressWithPrefix{Address: address("10.0.0.1"), PrefixLen: 24}},
+		{Protocol: ipv6.ProtocolNumber, AddressWithPrefix: tcpip.AddressWithPrefix{Address: address("fd00::1"), PrefixLen: 64}},
+	} {
+		if err := c.gvisor.AddProtocolAddress(nic, a, gvisor.AddressProperties{}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	c.gvisor.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nic}})
+	c.gvisor.SetRouteTable([]tcpip.Route{
+		{Destination: header.IPv4EmptySubnet, NIC: nic},
+		{Destination: header.IPv6EmptySubnet, NIC: nic},
+	})
 	must(t, b.Attach(c))
+	p, err := newProxy(a, dialLoopback)
+	must(t, err)
+	t.Cleanup(func() { p.close() })
 	c.done.Go(c.send)
 	t.Cleanup(func() {
 		b.Close()
@@ -117,7 +124,11 @@ func (c *client) Deliver(_ int, ps []*packet.Buffer) {
 			continue
 		}
 		pkt := gvisor.NewPacketBuffer(gvisor.PacketBufferOptions{Payload: buffer.MakeWithData(b.Bytes())})
-		c.link.InjectInbound(ipv4.ProtocolNumber, pkt)
+		family := ipv4.ProtocolNumber
+		if b.Bytes()[0]>>4 == 6 {
+			family = ipv6.ProtocolNumber
+		}
+		c.link.InjectInbound(family, pkt)
 		pkt.DecRef()
 	}
 	packet.ReleaseAll(ps)
@@ -141,20 +152,36 @@ func (c *client) send() {
 	}
 }
 
-// dialTCP and dialUDP connect to a port at 192.0.2.1.
+// dialTCP and dialUDP connect to a port at 192.0.2.1, dialTCP6 and dialUDP6 to one at
+// 2001:db8::1.
 func (c *client) dialTCP(ctx context.Context, port uint16) (*gonet.TCPConn, error) {
-	return gonet.DialContextTCP(ctx, c.gvisor, at(port), ipv4.ProtocolNumber)
+	return gonet.DialContextTCP(ctx, c.gvisor, at("192.0.2.1", port), ipv4.ProtocolNumber)
+}
+
+func (c *client) dialTCP6(ctx context.Context, port uint16) (*gonet.TCPConn, error) {
+	return gonet.DialContextTCP(ctx, c.gvisor, at("2001:db8::1", port), ipv6.ProtocolNumber)
 }
 
 func (c *client) dialUDP(t testing.TB, port uint16) *gonet.UDPConn {
 	t.Helper()
-	to := at(port)
-	u, err := gonet.DialUDP(c.gvisor, nil, &to, ipv4.ProtocolNumber)
+	return c.udp(t, at("192.0.2.1", port), ipv4.ProtocolNumber)
+}
+
+func (c *client) dialUDP6(t testing.TB, port uint16) *gonet.UDPConn {
+	t.Helper()
+	return c.udp(t, at("2001:db8::1", port), ipv6.ProtocolNumber)
+}
+
+func (c *client) udp(t testing.TB, to tcpip.FullAddress, family tcpip.NetworkProtocolNumber) *gonet.UDPConn {
+	t.Helper()
+	u, err := gonet.DialUDP(c.gvisor, nil, &to, family)
 	must(t, err)
 	t.Cleanup(func() { u.Close() })
 	return u
 }
 
-func at(port uint16) tcpip.FullAddress {
-	return tcpip.FullAddress{NIC: nic, Addr: tcpip.AddrFrom4([4]byte{192, 0, 2, 1}), Port: port}
+func address(a string) tcpip.Address { return tcpip.AddrFromSlice(netip.MustParseAddr(a).AsSlice()) }
+
+func at(a string, port uint16) tcpip.FullAddress {
+	return tcpip.FullAddress{NIC: nic, Addr: address(a), Port: port}
 }

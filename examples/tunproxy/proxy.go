@@ -19,13 +19,13 @@ type proxy struct {
 	tcp   *tcpProxy
 }
 
-// A dialFunc opens a connection to where a client wants to go on; the network is "udp4"
-// or "tcp4". Here is the place for rules of who may go where.
+// A dialFunc opens a connection to where a client wants to go on; the network is "udp"
+// or "tcp". Here is the place for rules of who may go where.
 type dialFunc func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error)
 
 // dialHost goes on by the operating system's network.
 func dialHost(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
-	if network == "udp4" {
+	if network == "udp" {
 		return new(castnet.Config).Dial(ctx, network, to.String())
 	}
 	return new(net.Dialer).DialContext(ctx, network, to.String())
@@ -44,9 +44,12 @@ func newProxy(l link.Link, dial dialFunc) (*proxy, error) {
 		return nil, errors.Join(err, s.Close(), l.Close())
 	}
 	// From here on the link is the stack's.
+	all4, all6 := netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
 	err = errors.Join(
-		tun0.SetTransparent(netip.MustParsePrefix("0.0.0.0/0")),
-		s.AddRoute(stack.Route{Interface: "tun0"}),
+		tun0.EnableIPv6(),
+		tun0.SetTransparent(all4, all6),
+		s.AddRoute(stack.Route{Destination: all4, Interface: "tun0"}),
+		s.AddRoute(stack.Route{Destination: all6, Interface: "tun0"}),
 	)
 	if err == nil {
 		p.tcp, err = newTCPProxy(s, l.MTU(), dial)

@@ -17,6 +17,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	gvisor "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -67,7 +68,7 @@ func newTCPProxy(s *stack.Stack, mtu int, dial dialFunc) (*tcpProxy, error) {
 		dial:   dial,
 		link:   channel.New(queueLength, uint32(mtu), ""),
 		gvisor: gvisor.New(gvisor.Options{
-			NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol},
+			NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
 			TransportProtocols: []gvisor.TransportProtocolFactory{tcp.NewProtocol},
 		}),
 	}
@@ -97,7 +98,10 @@ func (p *tcpProxy) configure() tcpip.Error {
 	if err := p.gvisor.SetSpoofing(nic, true); err != nil {
 		return err
 	}
-	p.gvisor.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nic}})
+	p.gvisor.SetRouteTable([]tcpip.Route{
+		{Destination: header.IPv4EmptySubnet, NIC: nic},
+		{Destination: header.IPv6EmptySubnet, NIC: nic},
+	})
 	sack := tcpip.TCPSACKEnabled(true)
 	if err := p.gvisor.SetTransportProtocolOption(tcp.ProtocolNumber, &sack); err != nil {
 		return err
@@ -110,8 +114,12 @@ func (p *tcpProxy) configure() tcpip.Error {
 // receive takes over a packet that came in by castnet's stack.
 func (p *tcpProxy) receive(b *packet.Buffer) {
 	pkt := gvisor.NewPacketBuffer(gvisor.PacketBufferOptions{Payload: buffer.MakeWithData(b.Bytes())}) // a copy
+	family := ipv4.ProtocolNumber
+	if b.Bytes()[0]>>4 == 6 {
+		family = ipv6.ProtocolNumber
+	}
 	b.Release()
-	p.link.InjectInbound(ipv4.ProtocolNumber, pkt)
+	p.link.InjectInbound(family, pkt)
 	pkt.DecRef()
 }
 
@@ -185,7 +193,8 @@ func (p *tcpProxy) leave() {
 func (p *tcpProxy) reach(id gvisor.TransportEndpointID) (half, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, dialPatience)
 	defer cancel()
-	c, err := p.dial(ctx, "tcp4", netip.AddrPortFrom(netip.AddrFrom4(id.LocalAddress.As4()), id.LocalPort))
+	to, _ := netip.AddrFromSlice(id.LocalAddress.AsSlice())
+	c, err := p.dial(ctx, "tcp", netip.AddrPortFrom(to, id.LocalPort))
 	if err != nil {
 		return nil, err
 	}

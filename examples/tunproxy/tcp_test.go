@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 )
 
 // tcpServer serves each connection on loopback with f, and returns its port.
@@ -56,19 +58,21 @@ func TestTCPBothWays(t *testing.T) {
 		}
 	})
 	p, client := behind(t)
-	c, err := client.dialTCP(t.Context(), port)
-	must(t, err)
-	defer c.Close()
-	must(t, c.SetDeadline(time.Now().Add(time.Minute)))
-	_, err = c.Write(there)
-	must(t, err)
-	must(t, c.CloseWrite())
-	got, err := io.ReadAll(c)
-	if err != nil || !bytes.Equal(got, back) {
-		t.Errorf("the client read %d bytes, or others; %v", len(got), err)
+	for name, dial := range map[string]func(context.Context, uint16) (*gonet.TCPConn, error){"IPv4": client.dialTCP, "IPv6": client.dialTCP6} {
+		c, err := dial(t.Context(), port)
+		must(t, err)
+		defer c.Close()
+		must(t, c.SetDeadline(time.Now().Add(time.Minute)))
+		_, err = c.Write(there)
+		must(t, err)
+		must(t, c.CloseWrite())
+		got, err := io.ReadAll(c)
+		if err != nil || !bytes.Equal(got, back) {
+			t.Errorf("%s: the client read %d bytes, or others; %v", name, len(got), err)
+		}
+		must(t, c.Close())
 	}
-	must(t, c.Close())
-	if s := p.tcp.summary(); s != "1 TCP connections" {
+	if s := p.tcp.summary(); s != "2 TCP connections" {
 		t.Errorf("the summary is %q", s)
 	}
 }

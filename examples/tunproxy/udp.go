@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -21,13 +22,13 @@ type udpProxy struct {
 // newUDPProxy starts to serve, until close is called.
 func newUDPProxy(s *stack.Stack, dial dialFunc) (*udpProxy, error) {
 	cfg := castnet.Config{On: s}
-	all, err := cfg.Intercept("udp4")
+	all, err := cfg.Intercept("udp")
 	if err != nil {
 		return nil, err
 	}
 	server, err := flow.New(all, flow.Config{
 		Handler: flow.Proxy(func(ctx context.Context, f *flow.Flow) (net.Conn, error) {
-			return dial(ctx, "udp4", f.Destination())
+			return dial(ctx, "udp", f.Destination())
 		}),
 		IdleTimeout: 2 * time.Minute,
 		MaxFlows:    4096,
@@ -48,7 +49,11 @@ func newUDPProxy(s *stack.Stack, dial dialFunc) (*udpProxy, error) {
 // close ends every flow. The error is that which has ended them already, if any.
 func (p *udpProxy) close() error {
 	p.server.Close()
-	return <-p.served
+	err := <-p.served
+	if errors.Is(err, flow.ErrServerClosed) {
+		return nil // it had not begun
+	}
+	return err
 }
 
 // summary says what became of it all.

@@ -37,15 +37,17 @@ func udpServer(t testing.TB) uint16 {
 // Every size comes back as it was, those included that are sent in fragments.
 func TestUDPSizes(t *testing.T) {
 	_, client := behind(t)
-	c := client.dialUDP(t, udpServer(t))
-	must(t, c.SetDeadline(time.Now().Add(time.Minute)))
-	got := make([]byte, 65535)
-	for _, size := range []int{0, 1, 2, 100, 1471, 1472, 1473, 3000, 9000, 65507} {
-		want := random(byte(size), size)
-		_, err := c.Write(want)
-		must(t, err)
-		if n, err := c.Read(got); err != nil || !bytes.Equal(got[:n], want) {
-			t.Errorf("%d bytes came back as %d, or others; %v", size, n, err)
+	port := udpServer(t)
+	for name, c := range map[string]net.Conn{"IPv4": client.dialUDP(t, port), "IPv6": client.dialUDP6(t, port)} {
+		must(t, c.SetDeadline(time.Now().Add(time.Minute)))
+		got := make([]byte, 65535)
+		for _, size := range []int{0, 1, 2, 100, 1451, 1452, 1453, 1471, 1472, 1473, 3000, 9000, 65507} {
+			want := random(byte(size), size)
+			_, err := c.Write(want)
+			must(t, err)
+			if n, err := c.Read(got); err != nil || !bytes.Equal(got[:n], want) {
+				t.Errorf("%s: %d bytes came back as %d, or others; %v", name, size, n, err)
+			}
 		}
 	}
 }
@@ -90,20 +92,21 @@ func TestUDPRefused(t *testing.T) {
 	port := uint16(closed.LocalAddr().(*net.UDPAddr).Port)
 	must(t, closed.Close())
 	p, client := behind(t)
-	c := client.dialUDP(t, port)
-	for range 3 {
-		_, err := c.Write([]byte("anybody?"))
-		must(t, err)
-		// gVisor's readers are not woken by errors: they have to ask again.
-		for end := time.Now().Add(10 * time.Second); ; {
-			c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-			_, err = c.Read(make([]byte, 1))
-			if e := net.Error(nil); !errors.As(err, &e) || !e.Timeout() || time.Now().After(end) {
-				break
+	for name, c := range map[string]net.Conn{"IPv4": client.dialUDP(t, port), "IPv6": client.dialUDP6(t, port)} {
+		for range 3 {
+			_, err := c.Write([]byte("anybody?"))
+			must(t, err)
+			// gVisor's readers are not woken by errors: they have to ask again.
+			for end := time.Now().Add(10 * time.Second); ; {
+				c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+				_, err = c.Read(make([]byte, 1))
+				if e := net.Error(nil); !errors.As(err, &e) || !e.Timeout() || time.Now().After(end) {
+					break
+				}
 			}
-		}
-		if err == nil || !strings.Contains(err.Error(), "refused") {
-			t.Fatalf("Read: %v, want that the connection was refused", err)
+			if err == nil || !strings.Contains(err.Error(), "refused") {
+				t.Fatalf("%s: Read: %v, want that the connection was refused", name, err)
+			}
 		}
 	}
 	other := client.dialUDP(t, udpServer(t))

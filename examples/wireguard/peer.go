@@ -77,7 +77,7 @@ func (p *peer) setting(name string) (string, error) {
 
 // add makes o known to p. Where o is may be left out: p learns it when o calls.
 func (p *peer) add(o *peer, at netip.AddrPort) error {
-	settings := fmt.Sprintf("public_key=%x\nallowed_ip=%v/32\n", o.key.PublicKey().Bytes(), o.address)
+	settings := fmt.Sprintf("public_key=%x\nallowed_ip=%v/%d\n", o.key.PublicKey().Bytes(), o.address, o.address.BitLen())
 	if at.IsValid() {
 		settings += fmt.Sprintf("endpoint=%v\n", at)
 	}

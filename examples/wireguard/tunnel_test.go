@@ -33,12 +33,18 @@ const (
 // ends it with the test.
 func connect(t *testing.T, annBind, bobBind conn.Bind, bobAt netip.Addr) (ann, bob *peer) {
 	t.Helper()
-	ann, err := newPeer("ann", netip.MustParseAddr("10.77.0.1"), annBind)
+	return connectAs(t, "10.77.0.1", "10.77.0.2", annBind, bobBind, bobAt)
+}
+
+// connectAs is connect with other addresses in the tunnel.
+func connectAs(t *testing.T, annIs, bobIs string, annBind, bobBind conn.Bind, bobAt netip.Addr) (ann, bob *peer) {
+	t.Helper()
+	ann, err := newPeer("ann", netip.MustParseAddr(annIs), annBind)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { end(t, ann) })
-	bob, err = newPeer("bob", netip.MustParseAddr("10.77.0.2"), bobBind)
+	bob, err = newPeer("bob", netip.MustParseAddr(bobIs), bobBind)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,6 +180,35 @@ func TestEverySize(t *testing.T) {
 				if n := p.tun.Drops().Total(); n != 0 {
 					t.Errorf("dropped: %v", p.tun.Drops().Map())
 				}
+			}
+		})
+	}
+}
+
+// TestIPv6Inside asks and is answered by IPv6 in the tunnel, in fragments too.
+func TestIPv6Inside(t *testing.T) {
+	for _, outer := range outers {
+		t.Run(outer.name, func(t *testing.T) {
+			annBind, bobBind, bobAt := outer.make(t)
+			ann, bob := connectAs(t, "fd77::1", "fd77::2", annBind, bobBind, bobAt)
+			server, err := (&castnet.Config{On: bob.inner}).Listen(t.Context(), "udp", "[::]:7")
+			must(t, err)
+			serve(t, server, func([]byte) {})
+			c, err := (&castnet.Config{On: ann.inner}).Dial(t.Context(), "udp6", "[fd77::2]:7")
+			must(t, err)
+			defer c.Close()
+			must(t, c.SetDeadline(time.Now().Add(time.Minute)))
+			got := make([]byte, 2001)
+			for _, size := range []int{0, 1, mtu - 48, mtu - 47, 2000} {
+				want := bytes.Repeat([]byte{byte(size)}, size)
+				_, err := c.Write(want)
+				must(t, err)
+				if n, err := c.Read(got); err != nil || !bytes.Equal(got[:n], want) {
+					t.Errorf("%d bytes were answered with %d, or others; %v", size, n, err)
+				}
+			}
+			if from := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr(); from != netip.MustParseAddr("fd77::1") {
+				t.Errorf("the source is %v", from)
 			}
 		})
 	}

@@ -48,6 +48,21 @@ func (ns namespace) settle6(tb testing.TB) {
 	}
 }
 
+// both6 makes eth1 speak IPv6 as well, and adds routes.
+func (ns namespace) both6(tb testing.TB) {
+	tb.Helper()
+	batch := "addr add " + second6 + "/64 dev eth1\n"
+	for _, r := range routes6 {
+		batch += r.command() + "\n"
+	}
+	ns.ip(tb, batch)
+	for end := time.Now().Add(hostPatience); ns.Run(tb, "ip", "-6", "addr", "show", "tentative") != ""; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			tb.Fatal("the addresses do not become usable")
+		}
+	}
+}
+
 // show runs ip -6 and reads what it prints.
 func (h host6) show(tb testing.TB, into any, args ...string) {
 	tb.Helper()

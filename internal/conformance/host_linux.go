@@ -111,6 +111,9 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 			batch += "route add local " + localRange + " dev lo\n"
 		}
 	}
+	if needs&Both6 != 0 {
+		m.answer6()
+	}
 	ns.ip(tb, batch)
 	if needs&Wires != 0 {
 		for _, p := range thePlan.interfaces {
@@ -127,6 +130,10 @@ func NewHost(tb testing.TB, needs Needs) *Machine {
 			m.Six.add(tb, global6+"/64")
 			host6{m, ns}.ready(tb)
 		}
+		m.forget6 = func(tb testing.TB) { tb.Helper(); ns.Run(tb, "ip", "-6", "route", "flush", "cache") }
+	}
+	if needs&Both6 != 0 {
+		ns.both6(tb)
 	}
 	if needs&FullDevice != 0 {
 		ns.Run(tb, "tc", "qdisc", "add", "dev", "eth1", "root", "tbf", "rate", "8kbit", "burst", "1600", "limit", "1600")

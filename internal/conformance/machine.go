@@ -58,6 +58,10 @@ const (
 	IPv6
 	// Tests6 makes a machine with IPv6 test its addresses before it uses them.
 	Tests6
+	// Both6 makes eth1 speak IPv6 as well, with 2001:db8:1::1/64, and adds the plan's
+	// routes of IPv6. At the far ends every address that ends in a number below 100
+	// or in 254 answers neighbour solicitations.
+	Both6
 )
 
 // localRange is what the need LocalRange is about.
@@ -78,6 +82,14 @@ const ReservedPort = 40000
 //	192.0.2.64/26      prohibit
 //	192.0.2.128/26     blackhole
 //	203.0.113.0/24     no route
+//
+// With Both6 also:
+//
+//	2001:db8:a::/48  by 2001:db8::fe
+//	2001:db8:b::/48  by 2001:db8:1::fe
+//	2001:db8:c::/48  unreachable
+//	2001:db8:d::/48  prohibit
+//	2001:db8:e::/48  blackhole
 //
 // On the far ends, every address that ends in a number below 100, and the gateways,
 // answer ARP; the others do not, and nor does 127.0.0.0/8.
@@ -119,7 +131,19 @@ var thePlan = plan{
 // defaultRoute is what the need DefaultRoute adds.
 var defaultRoute = planRoute{netip.MustParsePrefix("0.0.0.0/0"), "", netip.MustParseAddr("10.0.0.254"), netip.Addr{}}
 
-// routesFor returns the plan's routes for the needs.
+// routes6 are what the need Both6 adds.
+var routes6 = []planRoute{
+	{netip.MustParsePrefix("2001:db8:a::/48"), "", netip.MustParseAddr("2001:db8::fe"), netip.Addr{}},
+	{netip.MustParsePrefix("2001:db8:b::/48"), "", netip.MustParseAddr("2001:db8:1::fe"), netip.Addr{}},
+	{netip.MustParsePrefix("2001:db8:c::/48"), "unreachable", netip.Addr{}, netip.Addr{}},
+	{netip.MustParsePrefix("2001:db8:d::/48"), "prohibit", netip.Addr{}, netip.Addr{}},
+	{netip.MustParsePrefix("2001:db8:e::/48"), "blackhole", netip.Addr{}, netip.Addr{}},
+}
+
+// second6 is eth1's with Both6.
+const second6 = "2001:db8:1::1"
+
+// routesFor returns the plan's routes of IPv4 for the needs.
 func routesFor(needs Needs) []planRoute {
 	if needs&DefaultRoute != 0 {
 		return append(thePlan.routes[:len(thePlan.routes):len(thePlan.routes)], defaultRoute)
@@ -156,10 +180,11 @@ type Machine struct {
 	// Six is IPv6's; nil unless made with IPv6.
 	Six six
 
-	elapse func(d time.Duration)
-	forget func()
-	setUp  func(tb testing.TB, name string, up bool)
-	check  func() error
+	elapse  func(d time.Duration)
+	forget  func()
+	forget6 func(tb testing.TB)
+	setUp   func(tb testing.TB, name string, up bool)
+	check   func() error
 }
 
 // Elapse lets time pass for the machine: on the host by sleeping.
@@ -169,6 +194,14 @@ func (m *Machine) Elapse(d time.Duration) { m.elapse(d) }
 func (m *Machine) ForgetPaths() {
 	if m.forget != nil {
 		m.forget()
+	}
+}
+
+// ForgetPaths6 is ForgetPaths for IPv6.
+func (m *Machine) ForgetPaths6(tb testing.TB) {
+	tb.Helper()
+	if m.forget6 != nil {
+		m.forget6(tb)
 	}
 }
 

@@ -145,6 +145,34 @@ func (w *Wire) Next6(tb testing.TB) *Packet6 {
 	}
 }
 
+// Taken6 returns the IPv6 packets that the machine has sent by the wire and nobody has
+// taken yet, as far as they have come: all that was sent before what Sent returned has.
+func (w *Wire) Taken6() (sent []*Packet6) {
+	for {
+		select {
+		case p := <-w.packets6:
+			sent = append(sent, p)
+		default:
+			return sent
+		}
+	}
+}
+
+// ICMPv6Error returns an ICMPv6 error from a router about a packet that the machine
+// sent, with as much of it as routers quote.
+func (w *Wire) ICMPv6Error(from string, about *Packet6, t wire.ICMPv6Type, code wire.ICMPv6Code, rest uint32) {
+	quote := append(append([]byte(nil), about.IP[:]...), about.Payload...)
+	quote = quote[:min(len(quote), wire.IPv6MinMTU-wire.IPv6HeaderLen-wire.ICMPv6HeaderLen)]
+	to := about.IP.Source().String()
+	w.Send6(from, to, wire.ProtocolICMPv6, icmp6(from, to, t, code, rest, quote))
+}
+
+// SendDatagram6 injects a datagram of IPv6, to the machine's hardware address or to a
+// group's.
+func (w *Wire) SendDatagram6(from, to netip.AddrPort, payload []byte, hops, class uint8) {
+	w.SendUDP6(outer6{from: from.String(), to: to.String(), payload: string(payload), hops: hops, class: class})
+}
+
 // Sent6 returns the IPv6 packets that the machine has sent by eth0 and nobody has taken
 // yet. It must know there6.
 func (m *Machine) Sent6(tb testing.TB) (sent []*Packet6) {

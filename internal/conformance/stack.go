@@ -95,6 +95,12 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 			m.Six.add(tb, global6+"/64")
 		}
 	}
+	if needs&Both6 != 0 {
+		m.answer6()
+		if err := s.Interface("eth1").AddAddress(netip.MustParsePrefix(second6 + "/64")); err != nil {
+			tb.Fatal(err)
+		}
+	}
 	if needs&LocalRange != 0 {
 		if err := s.Interface("eth0").SetTransparent(netip.MustParsePrefix(localRange)); err != nil {
 			tb.Fatal(err)
@@ -104,7 +110,11 @@ func NewStack(tb testing.TB, needs Needs) *Machine {
 		"": stack.RouteUnicast, "unreachable": stack.RouteUnreachable,
 		"prohibit": stack.RouteProhibit, "blackhole": stack.RouteBlackhole,
 	}
-	for _, r := range routesFor(needs) {
+	routes := routesFor(needs)
+	if needs&Both6 != 0 {
+		routes = append(routes[:len(routes):len(routes)], routes6...)
+	}
+	for _, r := range routes {
 		err := s.AddRoute(stack.Route{Destination: r.destination, Gateway: r.gateway, Source: r.source, Type: kinds[r.kind]})
 		if err != nil {
 			tb.Fatal(err)

@@ -33,6 +33,7 @@ type Wire struct {
 
 	mu     sync.Mutex
 	silent bool // nobody answers ARP
+	answer bool // neighbour solicitations are answered, and messages of that kind not kept
 	closed bool
 }
 

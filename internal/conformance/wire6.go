@@ -31,7 +31,9 @@ func (w *Wire) receive6(eth *wire.EthernetHeader, b []byte) {
 			w.tb.Errorf("%s: a malformed datagram: %v\n%s", w.Name, err, hex.Dump(b))
 			return
 		}
-		w.datagrams6 <- &Datagram6{To: eth.Destination(), IP: ip, UDP: u, Data: data}
+		if !w.answer { // else nobody reads them here
+			w.datagrams6 <- &Datagram6{To: eth.Destination(), IP: ip, UDP: u, Data: data}
+		}
 	}
 	if ip.NextHeader() != wire.ProtocolICMPv6 || len(payload) == 0 || payload[0] < 133 || payload[0] > 137 {
 		w.receivePacket6(eth, ip, payload)
@@ -47,7 +49,43 @@ func (w *Wire) receive6(eth *wire.EthernetHeader, b []byte) {
 		w.tb.Errorf("%s: a malformed message, with the hop limit %d: %v\n%s", w.Name, ip.HopLimit(), err, hex.Dump(b))
 		return
 	}
+	if w.answer {
+		w.answerSolicitation(ip, payload)
+		return
+	}
 	w.discoveries <- &Discovery{eth.Destination(), ip, h.Type(), text + " from " + ip.Source().String() + " to " + ip.Destination().String()}
+}
+
+// answer6 makes those who live at the far ends answer neighbour solicitations.
+func (m *Machine) answer6() {
+	for _, w := range []*Wire{m.Eth0, m.Eth1} {
+		w.mu.Lock()
+		w.answer = true
+		w.mu.Unlock()
+	}
+}
+
+// answerSolicitation answers a neighbour solicitation, if it is one and somebody is
+// asked who lives here. It is called with the mutex held.
+func (w *Wire) answerSolicitation(ip *wire.IPv6Header, payload []byte) {
+	if wire.ICMPv6Type(payload[0]) != wire.ICMPv6NeighborSolicitation || ip.Source().IsUnspecified() {
+		return
+	}
+	m, err := wire.ParseNeighborSolicitation(payload)
+	if err != nil {
+		return
+	}
+	a := m.Target.As16()
+	if last := int(a[14])<<8 | int(a[15]); last >= 100 && last != 254 {
+		return
+	}
+	mac := wire.MAC{2, 0xff, a[4], a[5], a[14], a[15]}
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	w.SendDiscovery(discovery{src: m.Target.String(), dst: ip.Source().String(), from: mac, message: wire.NeighborAdvertisement{
+		Target: m.Target, Solicited: true, Override: true,
+		Options: wire.AppendNDPLinkLayerAddress(nil, wire.NDPTargetLinkLayerAddress, mac),
+	}})
 }
 
 // describeDiscovery says what a message says.

@@ -2,8 +2,11 @@ package differential
 
 import (
 	"net/netip"
+	"slices"
 	"syscall"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/castnet-go/castnet/socket"
 )
@@ -329,6 +332,64 @@ func (s alwaysReadable) Ready(mask socket.Events) socket.Events {
 	return s.Socket.Ready(mask) | mask&socket.Readable
 }
 
+type neverOnly struct{ socket.Socket } // D-SIX-05
+
+func (s neverOnly) Option(o socket.Option) (int, error) {
+	v, err := s.Socket.Option(o)
+	if o == socket.IPv6Only {
+		v = 0
+	}
+	return v, err
+}
+
+type zoneForgotten struct{ socket.Socket } // D-SIX-06
+
+func (s zoneForgotten) TrySend(ms []socket.Message) (int, error) {
+	ms = slices.Clone(ms)
+	for i, m := range ms {
+		ms[i].Addr = netip.AddrPortFrom(m.Addr.Addr().WithZone(""), m.Addr.Port())
+	}
+	return s.Socket.TrySend(ms)
+}
+
+type unmapped struct{ socket.Socket } // S-SIX-01
+
+func (s unmapped) TryRecv(ms []socket.Message) (int, error) {
+	n, err := s.Socket.TryRecv(ms)
+	for i, m := range ms[:n] {
+		ms[i].Addr = netip.AddrPortFrom(m.Addr.Addr().Unmap(), m.Addr.Port())
+	}
+	return n, err
+}
+
+type mappedRefused struct{ socket.Socket } // D-SIX-08
+
+func (s mappedRefused) TrySend(ms []socket.Message) (int, error) {
+	if len(ms) > 0 && ms[0].Addr.Addr().Is4In6() {
+		return 0, syscall.ENETUNREACH
+	}
+	return s.Socket.TrySend(ms)
+}
+
+// bugs6 are those that show in the Wired6 world only.
+var bugs6 = []struct {
+	name  string
+	plant func(socket.Socket) socket.Socket
+}{
+	{"IPv6Only is never said to be set", func(s socket.Socket) socket.Socket { return neverOnly{s} }},
+	{"a zone is forgotten", func(s socket.Socket) socket.Socket { return zoneForgotten{s} }},
+	{"IPv4's senders are not v4-mapped", func(s socket.Socket) socket.Socket { return unmapped{s} }},
+	{"nothing is sent to v4-mapped addresses", func(s socket.Socket) socket.Socket { return mappedRefused{s} }},
+}
+
+// TestPlanted6 is TestPlanted for those.
+func TestPlanted6(t *testing.T) {
+	a := inWorld(t, Wired6)
+	for _, bug := range bugs6 {
+		t.Run(bug.name, func(t *testing.T) { a.find(t, Sequences(a.w), bug.plant) })
+	}
+}
+
 // bugs are planted one at a time. Those of a Wired world need one to show.
 var bugs = []struct {
 	name  string
@@ -379,21 +440,27 @@ func TestPlanted(t *testing.T) {
 				a = wired(t)
 				sequences = Sequences(a.w)
 			}
-			wrap := func(n socket.Network) socket.Network { return faulty{n, bug.plant} }
-			const enough = 1000
-			for seed := range enough {
-				steps := sequences.Example(seed)
-				onHost, onStack := a.play(steps, wrap)
-				if Difference(onHost, onStack) < 0 {
-					continue
-				}
-				if onHost, onStack := a.play(steps, nil); Difference(onHost, onStack) >= 0 {
-					t.Errorf("sequence %d differs without the bug as well:\n%s", seed, Report(steps, onHost, onStack))
-				}
-				t.Logf("found by sequence %d", seed+1)
-				return
-			}
-			t.Errorf("not found by %d sequences", enough)
+			a.find(t, sequences, bug.plant)
 		})
 	}
+}
+
+// find plants a bug and fails the test if no sequence finds it.
+func (a *arena) find(t *testing.T, sequences *rapid.Generator[[]Step], plant func(socket.Socket) socket.Socket) {
+	t.Helper()
+	wrap := func(n socket.Network) socket.Network { return faulty{n, plant} }
+	const enough = 1000
+	for seed := range enough {
+		steps := sequences.Example(seed)
+		onHost, onStack := a.play(steps, wrap)
+		if Difference(onHost, onStack) < 0 {
+			continue
+		}
+		if onHost, onStack := a.play(steps, nil); Difference(onHost, onStack) >= 0 {
+			t.Errorf("sequence %d differs without the bug as well:\n%s", seed, Report(steps, onHost, onStack))
+		}
+		t.Logf("found by sequence %d", seed+1)
+		return
+	}
+	t.Errorf("not found by %d sequences", enough)
 }

@@ -19,7 +19,10 @@ import (
 
 // needs is what a world asks of a machine.
 func (w World) needs() conformance.Needs {
-	if w.Wires {
+	switch {
+	case w.six():
+		return conformance.Wires | conformance.Unlimited | conformance.IPv6 | conformance.Both6
+	case w.Wires:
 		return conformance.Wires | conformance.Unlimited
 	}
 	return 0
@@ -53,6 +56,11 @@ type arena struct {
 // wired returns an arena with wires; without root there is none, which is said.
 func wired(t *testing.T) *arena {
 	t.Helper()
+	return inWorld(t, Wired)
+}
+
+func inWorld(t *testing.T, w World) *arena {
+	t.Helper()
 	if !conformance.CanNamespace() {
 		if os.Getenv("CASTNET_INTEROP") == "1" {
 			t.Fatal("CASTNET_INTEROP=1, and yet there is no root to make a network namespace")
@@ -60,7 +68,7 @@ func wired(t *testing.T) *arena {
 		missing.Add(1)
 		t.Skip("needs a network namespace, and so root")
 	}
-	a := &arena{t, Wired, conformance.NewHost(t, Wired.needs())}
+	a := &arena{t, w, conformance.NewHost(t, w.needs())}
 	Warm(t, a.host)
 	return a
 }
@@ -115,6 +123,12 @@ func TestLoopback(t *testing.T) {
 
 func TestWires(t *testing.T) {
 	a := wired(t)
+	t.Run("Calls", func(t *testing.T) { a.compare(t, Sequences(a.w)) })
+	t.Run("Bindings", func(t *testing.T) { a.compare(t, Bindings(a.w)) })
+}
+
+func TestWires6(t *testing.T) {
+	a := inWorld(t, Wired6)
 	t.Run("Calls", func(t *testing.T) { a.compare(t, Sequences(a.w)) })
 	t.Run("Bindings", func(t *testing.T) { a.compare(t, Bindings(a.w)) })
 }
@@ -205,6 +219,64 @@ var kept = []struct {
 		{Kind: Set, Socket: 2, Option: socket.NoChecksum, Value: 1},
 		{Kind: SendFields, Socket: 2, Port: 1, Value: 1, Fields: socket.FieldSegmentSize},
 	}},
+}
+
+// kept6 are such sequences in the Wired6 world.
+var kept6 = []struct {
+	name  string
+	steps []Step
+}{
+	{"an interface does not have lo's address", []Step{
+		{Kind: Set, Socket: 3, Option: socket.BindInterface, Value: 2},
+		{Kind: Bind, Socket: 3},
+	}},
+	{"IPv4's broadcast address is a source, and of no IPv6", []Step{
+		{Kind: Bind, Socket: 3, Where: 25, Port: 2},
+		{Kind: Send, Socket: 3, Where: 11, Port: 3},
+		{Kind: Send, Socket: 3, Where: 3, Port: 1},
+	}},
+	{"there is no way before there is no source", []Step{
+		{Kind: Bind, Where: 3},
+		{Kind: Connect, Where: 19},
+	}},
+	{"bound to any of IPv4, nothing of IPv6 is sent", []Step{
+		{Kind: Bind, Where: 4, Port: 3},
+		{Kind: Bind, Socket: 2, Where: 1, Port: 1},
+		{Kind: Send, Where: 102, Port: 1},
+	}},
+	{"the zone of the source is the interface", []Step{
+		{Kind: SendFields, Port: 1, Value: 5, Fields: socket.FieldLocal},
+	}},
+	{"a zone is not another interface's", []Step{
+		{Kind: SendFields, Where: 31, Port: 1, Value: 1, Fields: socket.FieldInterface},
+	}},
+	{"a connect that fails has chosen the interface", []Step{
+		{Kind: Bind, Where: 3},
+		{Kind: Connect, Where: 5},
+		{Kind: Get, Option: socket.BindInterface},
+		{Kind: Connect},
+	}},
+	{"a v4-mapped peer with port 0 is named in each call", []Step{
+		{Kind: Connect, Socket: 3, Where: 7},
+		{Kind: Send, Socket: 3, Where: -1},
+	}},
+	{"with a source another interface will do", []Step{
+		{Kind: SendFields, Where: 2, Port: 1, Value: 159, Fields: socket.FieldLocal | socket.FieldInterface},
+		{Kind: SendFields, Where: 11, Port: 1, Value: 159, Fields: socket.FieldLocal | socket.FieldInterface},
+		{Kind: SendFields, Where: 11, Port: 1, Value: 3, Fields: socket.FieldInterface},
+	}},
+}
+
+func TestKept6(t *testing.T) {
+	a := inWorld(t, Wired6)
+	for _, k := range kept6 {
+		t.Run(k.name, func(t *testing.T) {
+			onHost, onStack := a.play(k.steps, nil)
+			if Difference(onHost, onStack) >= 0 {
+				t.Errorf("the networks differ:\n%s", Report(k.steps, onHost, onStack))
+			}
+		})
+	}
 }
 
 func TestKept(t *testing.T) {

@@ -99,7 +99,7 @@ var readable = []socket.Option{
 	socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize, socket.NextSize,
 	socket.SendQueued, socket.ReuseAddr, socket.FreeBind, socket.Broadcast, socket.TTL,
 	socket.TOS, socket.MulticastTTL, socket.DontFragment, socket.ReceiveBuffer, socket.SendBuffer, socket.PortRange,
-	socket.Report, socket.BindInterface, socket.MTUDiscovery, socket.ReceiveErrors,
+	socket.Report, socket.BindInterface, socket.MTUDiscovery, socket.ReceiveErrors, socket.IPv6Only,
 }
 
 // reports are the fields that received messages are compared by.

@@ -21,6 +21,8 @@ type World struct {
 	Addresses []string
 	Ports     []uint16 // bound and sent to by number; 0 asks for one
 	Wires     bool
+	// Families are the sockets'. The zero value stands for IPv4.
+	Families [sockets]socket.Family
 }
 
 // Loopback is what any machine has. The group and the foreign address are no
@@ -43,7 +45,7 @@ func (w World) sendable(where int) bool {
 	if where >= ownOf || w.Wires {
 		// Groups come later; and what is sent to 0.0.0.0 comes in by lo, wherever
 		// the address belongs that it ends at.
-		return where >= ownOf || w.Addresses[where] != "239.1.2.3" && w.Addresses[where] != "0.0.0.0"
+		return where >= ownOf || w.Addresses[where] != "239.1.2.3" && !netip.MustParseAddr(w.Addresses[where]).Unmap().IsUnspecified()
 	}
 	a := w.Addresses[where]
 	return strings.HasPrefix(a, "127.") || a == "0.0.0.0" || a == "::1"
@@ -69,6 +71,8 @@ type player struct {
 	closed    [sockets]bool
 	injected  map[string]int
 	last      *conformance.Packet // the last datagram sent by eth0
+	last6     *conformance.Packet6
+	learned6  bool // of a path of IPv6
 	payload   int
 	out       []string
 }
@@ -114,13 +118,16 @@ func (p *player) end() {
 		p.out = append(p.out, fmt.Sprintf("at the end, socket %d: %s", i, p.state(i, nil)))
 		s.Close()
 	}
+	if p.learned6 {
+		p.m.ForgetPaths6(p.tb)
+	}
 	if err := p.m.Check(); err != nil {
 		p.out = append(p.out, err.Error())
 	}
 }
 
 func (p *player) open(i int) {
-	s, err := p.m.Open(socket.IPv4)
+	s, err := p.m.Open(p.family(i))
 	if err != nil {
 		p.tb.Fatalf("Open: %v", err)
 	}
@@ -169,6 +176,9 @@ func (p *player) addr(a netip.AddrPort) string {
 
 // where is the address that a Step means on this machine.
 func (p *player) where(s Step) netip.AddrPort {
+	if p.w.six() {
+		return p.where6(s)
+	}
 	if s.Where >= ownOf {
 		a := p.socks[s.Where-ownOf].LocalAddr()
 		if x := a.Addr(); x.IsUnspecified() || x.IsMulticast() || !p.w.Wires && (!x.IsLoopback()) {
@@ -201,20 +211,28 @@ func (p *player) step(s Step) string {
 		p.closed[s.Socket] = true
 		return result(sk.Close())
 	case Bind:
-		return p.state(s.Socket, sk.Bind(p.where(s)))
+		to := p.where(s)
+		if p.keptByPeer(s.Socket, to) {
+			return "left alone"
+		}
+		return p.state(s.Socket, sk.Bind(to))
 	case Connect:
+		to := p.where(s)
+		if p.crosses(s.Socket, to) {
+			return "left alone"
+		}
 		p.connected[s.Socket] = true
-		err := sk.Connect(p.where(s))
+		err := sk.Connect(to)
 		line := p.state(s.Socket, err)
 		if _, none := sk.PeerAddr(); err != nil && none == nil {
 			// Linux writes the addresses that failed over those it sends by
 			// (inet->cork.fl), and what is sent with the route that it remembers
 			// goes out to them.
-			line += "; then disconnected, " + p.state(s.Socket, sk.Connect(netip.AddrPort{}))
+			line += "; then disconnected, " + p.disconnect(s.Socket)
 		}
 		return line
 	case Disconnect:
-		return p.state(s.Socket, sk.Connect(netip.AddrPort{}))
+		return p.disconnect(s.Socket)
 	case Send, SendBatch, SendFields:
 		return p.send(s)
 	case Receive:
@@ -291,7 +309,7 @@ func (p *player) state(i int, err error) string {
 	} else {
 		line += ", peer " + result(err)
 	}
-	return line
+	return line + p.only(i)
 }
 
 func (p *player) send(s Step) string {
@@ -310,7 +328,13 @@ func (p *player) send(s Step) string {
 	}
 	if s.Fields&socket.FieldLocal != 0 {
 		local := netip.MustParseAddr(p.w.Addresses[s.Value%len(p.w.Addresses)])
-		if local.Is6() {
+		to := m.Addr
+		if s.Where < 0 {
+			to, _ = sk.PeerAddr()
+		}
+		if p.family(s.Socket) == socket.IPv6 && !to.Addr().Unmap().Is4() {
+			local = local6(local)
+		} else if local = local.Unmap(); local.Is6() {
 			local = netip.IPv4Unspecified() // which the kernel would not be asked about
 		}
 		m.Local = netip.AddrPortFrom(local, 0)
@@ -364,8 +388,12 @@ func (p *player) receiveError(i, size int) string {
 	if err := p.socks[i].TryRecvError(&m); err != nil {
 		return result(err)
 	}
+	offender := m.Offender.String()
+	if m.Addr.Addr().Is6() && m.Addr.Addr().IsLinkLocalUnicast() {
+		offender = "somebody" // asked by another link, Linux answers from an address of that
+	}
 	line := fmt.Sprintf("%v %v %d/%d info %d from %v about %.12q (%d of %d) to %s", m.Origin, result(m.Errno), m.Type, m.Code, m.Info,
-		m.Offender, m.Buf, len(m.Buf), m.Len, p.addr(m.Addr))
+		offender, m.Buf, len(m.Buf), m.Len, p.addr(m.Addr))
 	if m.Set != 0 {
 		line += fmt.Sprintf(" %b to %v TTL %d TOS %#x", m.Set, m.Local.Addr(), m.TTL, m.TOS)
 	}
@@ -382,6 +410,10 @@ func (p *player) inject(s Step) string {
 		return "enough"
 	}
 	to := p.where(s)
+	if p.w.six() && !to.Addr().Unmap().Is4() {
+		return p.inject6(s, to)
+	}
+	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	if !to.Addr().Is4() {
 		return ""
 	}
@@ -404,6 +436,9 @@ func (p *player) unreach(s Step) string {
 		return ""
 	}
 	line := p.wires()
+	if p.last6 != nil {
+		return line + p.unreach6(s)
+	}
 	if p.last == nil {
 		return line + "; nothing to answer"
 	}
@@ -438,7 +473,7 @@ func (p *player) wires() string {
 				fmt.Fprintf(&b, " %s->%s %v %.4q/%d TTL %d TOS %#x DF %v zero %v", p.addr(k.Source()), p.addr(k.Destination()), k.To,
 					k.Data, len(k.Data), k.IP.TTL(), k.IP.TOS(), k.IP.DontFragment(), k.UDP.Checksum() == 0)
 				if w == p.m.Eth0 {
-					p.last = k
+					p.last, p.last6 = k, nil
 				}
 			case k.IP.IsFragment():
 				fmt.Fprintf(&b, " %v->%v %v fragment %d/%d more %v DF %v TTL %d TOS %#x", k.IP.Source(), k.IP.Destination(), k.To,
@@ -450,6 +485,7 @@ func (p *player) wires() string {
 			}
 			b.WriteByte(';')
 		}
+		p.wire6(&b, w)
 	}
 	return b.String()
 }

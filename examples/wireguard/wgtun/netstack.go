@@ -3,6 +3,7 @@ package wgtun
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/castnet-go/castnet/stack"
 )
@@ -40,8 +41,14 @@ func newStack(addresses []netip.Addr, d *Device) (*stack.Stack, error) {
 			return fail(err)
 		}
 	}
-	if err := s.AddRoute(stack.Route{Interface: "wg0"}); err != nil {
-		return fail(err)
+	everything := []string{"0.0.0.0/0"}
+	if slices.ContainsFunc(addresses, netip.Addr.Is6) {
+		everything = append(everything, "::/0")
+	}
+	for _, all := range everything {
+		if err := s.AddRoute(stack.Route{Destination: netip.MustParsePrefix(all), Interface: "wg0"}); err != nil {
+			return fail(err)
+		}
 	}
 	return s, nil
 }
