@@ -273,6 +273,7 @@ func (p *eventPath) receiver() netip.AddrPort {
 func (p *eventPath) carry(h half, n int, payloads *[batchSize][]byte, to netip.AddrPort) (int, error) {
 	p.half, p.payloads, p.to = h, payloads, to
 	p.sent, p.got, p.want = 0, 0, n
+	p.loop.UpdateTime() // it may have waited for long to be told
 	limit := p.loop.NewTimer()
 	_ = limit.Start(5*time.Second, 0, p.loop.Stop)
 	if h != receives {

@@ -69,6 +69,7 @@ int main(void) {
     message = uv_buf_init(payload, size);
     sent = received = 0;
     uv_ip4_addr("127.0.0.1", 0, &any);
+    uv_update_time(loop); /* it may have waited for long to be told */
     uv_timer_init(loop, &limit);
     uv_timer_start(&limit, on_limit, 5000, 0);
     uv_ip4_addr("127.0.0.1", port, &to);
