@@ -115,6 +115,9 @@ func openEvents(w way, onA, onB socket.Network, atA, atB string) (*eventPath, er
 		if openErr == nil {
 			_, openErr = s.BindSync(0, at)
 		}
+		if openErr == nil {
+			openErr = s.SetRecvBufferSize(receiveBuffer)
+		}
 		err = errors.Join(err, openErr)
 		return s
 	}
