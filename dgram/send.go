@@ -169,7 +169,11 @@ func (s *Socket) lookUpAndSend(m *socket.Message, host string, port int, address
 		case callback != nil:
 			s.complete(callback, 0, err)
 		default:
-			s.loop.NextTick(func() { s.emitError(err) })
+			s.loop.NextTick(func() {
+				if s.handle != nil {
+					s.emitError(err)
+				}
+			})
 		}
 	})
 }

@@ -159,7 +159,7 @@ func (s *Socket) watchSignal(ctx context.Context) {
 		abort()
 		return
 	}
-	if h, ok := s.opts.On.(loop.Scheduler); ok && !h.Realtime() {
+	if h, ok := s.loop.On().(loop.Scheduler); ok && !h.Realtime() {
 		// A context tells of its end on a goroutine, of which there are none
 		// in virtual time.
 		p := s.loop.NewPrepare()

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"io/fs"
@@ -152,27 +151,47 @@ func (r *Runtime) fileInfo(info os.FileInfo) goja.Value {
 	return o
 }
 
-// readStdin begins to read standard input, in pieces: each calls f with its bytes,
-// the end without.
+// readStdin returns standard input: each call of more has the next piece read and f
+// called with its bytes, or with nothing at the end. ref decides whether that keeps
+// the script alive.
 func (r *Runtime) readStdin(call goja.FunctionCall) goja.Value {
 	f, _ := goja.AssertFunction(call.Argument(0))
+	o := r.vm.NewObject()
 	if r.cfg.Stdin == nil {
-		r.loop.SetImmediate(func() { r.call(f) })
-		return r.vm.ToValue(func(bool) {})
+		o.Set("more", func() { r.loop.SetImmediate(func() { r.call(f) }) })
+		o.Set("ref", func(bool) {})
+		return o
 	}
-	// What keeps the loop alive until the end, unless the script does not mind.
 	alive, err := r.loop.NewAsync(func() {})
 	if err != nil {
 		r.throw("reading standard input: %w", err)
 	}
+	alive.Unref()
+	want := make(chan struct{}, 1)
 	go func() {
-		in := bufio.NewReaderSize(r.cfg.Stdin, 64<<10)
 		buf := make([]byte, 64<<10)
-		for r.stopped.Err() == nil {
-			n, err := in.Read(buf)
+		for wanted := false; ; {
+			// The first piece is read when it is asked for, the next ones before, so
+			// that the end is known with the last.
+			if !wanted {
+				select {
+				case <-want:
+				case <-r.stopped.Done():
+					return
+				}
+			}
+			n, err := r.cfg.Stdin.Read(buf)
+			if wanted && n > 0 {
+				select {
+				case <-want:
+				case <-r.stopped.Done():
+					return
+				}
+			}
+			wanted = true
 			piece := append([]byte(nil), buf[:n]...)
 			r.loop.Post(func() {
-				if len(piece) > 0 {
+				if len(piece) > 0 || err == nil {
 					r.call(f, r.vm.ToValue(r.vm.NewArrayBuffer(piece)))
 				}
 				if err != nil && !alive.Closing() {
@@ -185,11 +204,20 @@ func (r *Runtime) readStdin(call goja.FunctionCall) goja.Value {
 			}
 		}
 	}()
-	return r.vm.ToValue(func(on bool) {
-		if on {
+	o.Set("more", func() {
+		select {
+		case want <- struct{}{}:
+		default:
+		}
+	})
+	o.Set("ref", func(on bool) {
+		switch {
+		case alive.Closing():
+		case on:
 			alive.Ref()
-		} else {
+		default:
 			alive.Unref()
 		}
 	})
+	return o
 }

@@ -25,12 +25,14 @@ const (
 
 // udpHandle is what stands behind JavaScript's UDP of lib/internal/udp_wrap.js.
 type udpHandle struct {
-	r     *Runtime
-	u     *loop.UDP
-	fd    int
-	recv  goja.Callable // (nread, buffer, address, family, port)
-	names map[netip.Addr]goja.Value
-	out   []byte // scratch: messages that are gathered
+	r       *Runtime
+	u       *loop.UDP
+	fd      int
+	recv    goja.Callable // (nread, buffer, address, family, port)
+	names   map[netip.Addr]goja.Value
+	out     []byte          // scratch: messages that are gathered
+	got     *socket.Message // that the script is being given; nil: none
+	counted bool
 }
 
 // bindUDP is the way to the network. Every function returns a negative errno if it
@@ -63,10 +65,12 @@ func (r *Runtime) newUDP(recv goja.Callable) goja.Value {
 		return o
 	}
 	r.fds.handles[h] = true
+	r.uncounted[h] = true
 	h.setNetwork(o)
 	h.setOptions(o)
 	h.setGroups(o)
 	h.setTraffic(o)
+	h.setCounters(o)
 	o.Set("fd", func() int { return h.descriptor() })
 	o.Set("ref", func() { h.u.Ref() })
 	o.Set("unref", func() { h.u.Unref() })
@@ -78,6 +82,7 @@ func (r *Runtime) newUDP(recv goja.Callable) goja.Value {
 		h.fd = -1
 		delete(r.fds.handles, h)
 		h.u.Close(func() {
+			h.count()
 			if done != nil {
 				r.call(done)
 			}
@@ -320,6 +325,8 @@ func (h *udpHandle) received(m *socket.Message, err error) {
 	payload := make([]byte, len(m.Buf))
 	copy(payload, m.Buf)
 	a := m.Addr.Addr()
+	h.got = m
+	defer func() { h.got = nil }()
 	r.call(h.recv, r.vm.ToValue(len(payload)), r.vm.ToValue(r.vm.NewArrayBuffer(payload)), h.name(a),
 		r.vm.ToValue(family(a)), r.vm.ToValue(int(m.Addr.Port())))
 }

@@ -34,6 +34,9 @@ func (r *Runtime) caught(err error) {
 		// process.exit has set the status before.
 		if cut.Value() == ErrStopped {
 			r.failure = ErrStopped
+			if status := r.killed.Load(); status != 0 {
+				r.exitCode = int(status)
+			}
 		}
 		r.vm.ClearInterrupt()
 		r.loop.Fail(errExit)

@@ -30,7 +30,17 @@ func builtinProgram(name string) (*goja.Program, error) {
 		if err != nil {
 			return nil, err
 		}
-		return goja.Compile(libPrefix+name+".js", "(function(exports, require, module, internalBinding) {"+string(text)+"\n})", false)
+		const wrapper = "(function(exports, require, module, internalBinding) {"
+		p, err := goja.Compile(libPrefix+name+".js", wrapper+string(text)+"\n})", false)
+		if err == nil {
+			return p, nil
+		}
+		// A few make use of what the engine lacks, for await.
+		newer, sourceMap, _, e := lower(libPrefix+name+".js", string(text), false)
+		if e != nil {
+			return nil, err
+		}
+		return goja.Compile(libPrefix+name+".js", wrapper+newer+"\n"+sourceMap+"\n})", false)
 	}))
 	return once.(func() (*goja.Program, error))()
 }

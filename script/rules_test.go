@@ -236,8 +236,17 @@ var rules = []struct{ name, source string }{
 	{"ReceiveBlockList", `
 		const list = new net.BlockList(); list.addAddress(here);
 		const r = dgram.createSocket({ type: 'udp4', receiveBlockList: list }), s = dgram.createSocket('udp4');
+		const told = [], stats = Symbol.for('castnet.stats');
+		require('diagnostics_channel').subscribe('castnet.udp.dropped', (m) => told.push([m.socket === r, m.reason, m.rinfo.port, m.rinfo.size]));
 		r.on('message', never('message'));
-		r.bind(0, here, () => s.send('x', r.address().port, here, must(1, () => setTimeout(() => { r.close(); s.close(); }, 20))));`},
+		r.bind(0, here, () => s.send('four', r.address().port, here, must(1, () => setTimeout(() => {
+			assert.deepStrictEqual(told, [[true, 'BlockListed', s.address().port, 4]]);
+			r.close(); s.close();
+			assert.deepStrictEqual(r[stats](), { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, dropped: { BlockListed: 1 } });
+			assert.deepStrictEqual(s[stats](), { received: 0, receivedBytes: 0, sent: 1, sentBytes: 4, dropped: {} });
+			assert.deepStrictEqual(Reflect.ownKeys(r).includes(stats), false);
+			for (const key in r) assert.notStrictEqual(key, 'stats');
+		}, 20))));`},
 	{"SendBlockList", `
 		const list = new net.BlockList(); list.addSubnet('127.0.0.0', 8);
 		const s = dgram.createSocket({ type: 'udp4', sendBlockList: list });

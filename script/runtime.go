@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/loop"
 	"github.com/castnet-go/castnet/socket"
 )
@@ -93,9 +95,13 @@ type Runtime struct {
 	failure  error // what Run returns
 
 	fds     fds
-	timers  timers
-	stopped context.Context
-	stop    context.CancelFunc
+	dropped map[drop.Reason]uint64 // by sockets that are closed
+	// uncounted are the sockets of which nothing is in dropped yet.
+	uncounted map[*udpHandle]bool
+	timers    timers
+	stopped   context.Context
+	stop      context.CancelFunc
+	killed    atomic.Int32 // the status that a signal has ended the script with
 }
 
 // The flags that Go and JavaScript share.
@@ -127,10 +133,12 @@ func New(cfg Config) (*Runtime, error) {
 		cfg.Name, _ = os.Hostname()
 	}
 	r := &Runtime{
-		cfg:      cfg,
-		vm:       goja.New(),
-		bound:    make(map[string]*goja.Object),
-		builtins: make(map[string]*goja.Object),
+		cfg:       cfg,
+		vm:        goja.New(),
+		bound:     make(map[string]*goja.Object),
+		builtins:  make(map[string]*goja.Object),
+		dropped:   make(map[drop.Reason]uint64),
+		uncounted: make(map[*udpHandle]bool),
 	}
 	r.stopped, r.stop = context.WithCancel(context.Background())
 	r.loop = loop.New(loop.Config{On: cfg.On, Microtasks: r.drain, CallbackTime: cfg.CallbackTime})
@@ -152,7 +160,7 @@ func (r *Runtime) Loop() *loop.Loop { return r.loop }
 // returns its exit status. It can be called once.
 //
 // An error is one of the network's, whose waiting failed (a lab that was closed), or
-// of Stop. What is wrong with the script is told on Stderr, and the status is 1 then.
+// ErrStopped, of Stop and of a signal; then the status is the signal's. What is wrong with the script is told on Stderr, and the status is 1 then.
 func (r *Runtime) Run(filename string) (status int, err error) {
 	if !filepath.IsAbs(filename) {
 		filename = filepath.Join(r.cfg.Dir, filename)
@@ -191,30 +199,6 @@ func (r *Runtime) Stop() {
 	})
 }
 
-// Interrupt is Stop for a script that is busy: it cuts off what JavaScript does, but
-// does not wake a script that waits. It may be called from any goroutine, always.
-func (r *Runtime) Interrupt() {
-	r.stop()
-	r.vm.Interrupt(ErrStopped)
-}
-
-// Signal makes process emit a signal's event, "SIGINT" say. If the script does not
-// listen for it, the script is ended as by Stop; so is one that is too busy to hear of
-// it for a second. It may be called from any goroutine; not in virtual time.
-func (r *Runtime) Signal(name string) {
-	busy := time.AfterFunc(time.Second, r.Interrupt)
-	r.loop.Post(func() {
-		busy.Stop()
-		if r.hooks.signal == nil {
-			return
-		}
-		if v, ok := r.call(r.hooks.signal, r.vm.ToValue(name)); ok && !goja.IsUndefined(v) && !v.ToBoolean() {
-			r.failure = ErrStopped
-			r.loop.Fail(errExit)
-		}
-	})
-}
-
 // leave tells the script that it ends. What its listeners throw, and process.exit in
 // them, decides on the status.
 func (r *Runtime) leave() {
@@ -228,6 +212,9 @@ func (r *Runtime) finish() {
 	r.stop()
 	r.exiting = true
 	r.loop.Walk(func(h loop.Handle) { h.Close(nil) })
+	for h := range r.uncounted {
+		h.count()
+	}
 	r.fds.closeAll()
 }
 

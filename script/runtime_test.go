@@ -116,3 +116,24 @@ func TestEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestStdin: standard input is a stream, and keeps the script alive while it waits for
+// it.
+func TestStdin(t *testing.T) {
+	for _, test := range []struct{ name, source, want string }{
+		{"iterator", `(async () => { for await (const piece of process.stdin) console.log(piece); })()`, "<Buffer 61 0a 62>\n"},
+		{"data", `process.stdin.setEncoding('utf8').on('data', (t) => console.log(JSON.stringify(t))).on('end', () => console.log('end')).on('close', () => console.log('close'))`, "\"a\\nb\"\nend\nclose\n"},
+		{"pipe", `process.stdin.pipe(process.stdout)`, "a\nb"},
+		{"readable", `process.stdin.on('readable', () => { for (let c; (c = process.stdin.read(2)) !== null;) console.log(c.length); })`, "2\n1\n"},
+		{"paused", `process.stdin.once('data', (d) => { console.log(d.length); process.stdin.pause(); })`, "3\n"},
+		{"lines", `require('readline').createInterface({ input: process.stdin }).on('line', (l) => console.log(l)).on('close', () => console.log('close'))`, "a\nb\nclose\n"},
+		{"not asked for", `console.log(process.stdin.fd)`, "0\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := runFile(t, Config{On: castnet.Host(), Stdin: strings.NewReader("a\nb")}, "a.js", test.source)
+			if r.status != 0 || r.out != test.want || r.err != "" {
+				t.Errorf("got %d, %q, %s\nwant %q", r.status, r.out, r.err, test.want)
+			}
+		})
+	}
+}

@@ -156,13 +156,14 @@ func (s *Socket) sendHooked(p *path, m *socket.Message, mayFail bool) (int, erro
 	hook := p.hook
 	stays := s.stays(p)
 	iface, neighbor, at, mtu, again := p.iface, p.neighbor, p.linkLen(), p.mtu, s.loopsBack(p)
-	s.mu.Unlock()
+	headers := at + p.header + wire.UDPHeaderLen
+	s.mu.Unlock() // and with it p
 
 	// They are the stack's account, as the hook may close the socket.
 	s.stack.own.generated.Add(uint64(count))
 	passed, bytes := 0, 0
 	for _, b := range frames {
-		length := b.Len() - at - p.header - wire.UDPHeaderLen
+		length := b.Len() - headers
 		if reason := hook.ask(s.stack.six, b, at, 0, iface.index); reason != drop.None {
 			iface.drop(b, reason)
 			continue

@@ -3,7 +3,9 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -307,6 +309,32 @@ func TestHookMaySend(t *testing.T) {
 		t.Errorf("SetHooks on a closed stack: %v", err)
 	}
 	checkLedger(t, h)
+}
+
+// Several goroutines send by one socket, to hosts of which each needs a path of its own.
+func TestOutputHookFromManySides(t *testing.T) {
+	a, b := pair(t)
+	setHooks(t, a, Hooks{Output: func(*Packet) drop.Reason { runtime.Gosched(); return drop.None }})
+	s := a.open(t, "10.0.0.1:5")
+	sink := b.open(t, "0.0.0.0:9")
+	setOption(t, sink, socket.ReceiveBuffer, 1<<20)
+	setOption(t, s, socket.Broadcast, 1)
+	const each = 100
+	var wait sync.WaitGroup
+	for _, to := range []string{"10.0.0.2:9", "10.0.0.255:9", "10.0.0.2:8"} {
+		wait.Go(func() {
+			for range each {
+				if err := try(s, "hello", to); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if st := s.Stats(); st.Sent != 3*each || st.SentBytes != 3*each*5 {
+		t.Errorf("sent: %+v", st)
+	}
+	checkLedger(t, a, b)
 }
 
 func TestHooksDoNotAllocate(t *testing.T) {

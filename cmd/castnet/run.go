@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,8 @@ type scriptRun struct {
 	pcap    string
 	trace   bool
 	json    bool
+
+	interrupted atomic.Bool // a signal came
 
 	spec *netspec.Spec // nil: an embedded LAN
 	args []string      // of the scripts
@@ -49,7 +52,8 @@ them are programs of one machine, on that network.
 
 It ends when all scripts have. Of one script, the exit status is its own; of
 several, it is 1 if any failed. Ctrl-C is SIGINT to those scripts that listen for
-it, and ends the others.
+it, and ends the others, with status 130; SIGTERM (143) and SIGHUP (129) likewise. A
+second Ctrl-C ends everything at once.
 
 With --virtual time is virtual: an hour takes a moment, and the same scripts with
 the same seed do the same, as the fingerprint shows.`,
@@ -192,5 +196,5 @@ func (r *scriptRun) run(ctx context.Context, files []string) (int, error) {
 	if r.spec != nil {
 		return r.runOn(ctx, files, out)
 	}
-	return r.runLAN(ctx, files, out)
+	return r.runLAN(files, out)
 }

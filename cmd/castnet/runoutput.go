@@ -119,6 +119,9 @@ type endEvent struct {
 	Host   string `json:"host"`
 	Status int    `json:"status"`
 	Cut    bool   `json:"cut"` // it did not end by itself
+
+	// Dropped is what its sockets have lost, by reason.
+	Dropped map[drop.Reason]uint64 `json:"dropped,omitempty"`
 }
 
 // ended tells of the end of a script.
@@ -126,7 +129,7 @@ func (o *scriptOutput) ended(s *running) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.json != nil {
-		o.json.say(endEvent{"end", s.name, s.status, s.cut()}, "")
+		o.json.say(endEvent{"end", s.name, s.status, s.cut(), s.rt.Dropped()}, "")
 		return
 	}
 	if len(o.hosts) > 1 && s.status != 0 && !s.cut() {
@@ -135,6 +138,20 @@ func (o *scriptOutput) ended(s *running) {
 				w.line([]byte(fmt.Sprintf("exit status %d", s.status)))
 			}
 		}
+	}
+}
+
+// losses says what the scripts' sockets have lost, where there is no LAN to sum it up.
+func (o *scriptOutput) losses(scripts []*running) {
+	for _, s := range scripts {
+		dropped := dropList(s.rt.Dropped())
+		if o.json != nil || dropped == "" {
+			continue
+		}
+		if len(scripts) > 1 {
+			fmt.Fprintf(os.Stderr, "%s, ", s.name)
+		}
+		fmt.Fprintln(os.Stderr, "dropped: "+dropped)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,11 +68,14 @@ func (s *running) main(out *scriptOutput) {
 // cut reports whether the script did not end by itself.
 func (s *running) cut() bool { return errors.Is(s.err, script.ErrStopped) }
 
-// status is the command's: that of the only script, or whether any has failed.
+// status is the command's: of one that a signal has ended, the signal's; else that of the
+// only script, or whether any has failed.
 func status(scripts []*running) (code int, err error) {
+	ended := 0
 	for _, s := range scripts {
 		switch {
 		case s.cut():
+			ended = max(ended, s.status)
 		case s.err != nil:
 			err = errors.Join(err, fmt.Errorf("%s: %w", s.name, s.err))
 		case s.status != 0 && len(scripts) == 1:
@@ -80,7 +84,7 @@ func status(scripts []*running) (code int, err error) {
 			code = exitFailed
 		}
 	}
-	return code, err
+	return cmp.Or(ended, code), err
 }
 
 // runOn runs the scripts as programs of one machine.
@@ -100,20 +104,22 @@ func (r *scriptRun) runOn(ctx context.Context, files []string, out *scriptOutput
 			return exitFailed, err
 		}
 	}
-	defer r.signals(ctx, scripts)()
+	defer r.handOn(scripts)()
 	var group sync.WaitGroup
 	for _, s := range scripts {
 		group.Go(func() { s.main(out) })
 	}
 	group.Wait()
+	out.flush()
+	out.losses(scripts)
 	return status(scripts)
 }
 
-// signals hands on Ctrl-C, and ends the scripts when their time is up.
-func (r *scriptRun) signals(ctx context.Context, scripts []*running) (stop func()) {
-	interrupt := context.AfterFunc(ctx, func() {
+// handOn hands on signals, and ends the scripts when their time is up.
+func (r *scriptRun) handOn(scripts []*running) (stop func()) {
+	silence := r.listen(func(name string) {
 		for _, s := range scripts {
-			s.rt.Signal("SIGINT")
+			s.rt.Signal(name)
 		}
 	})
 	var timer *time.Timer
@@ -125,7 +131,7 @@ func (r *scriptRun) signals(ctx context.Context, scripts []*running) (stop func(
 		})
 	}
 	return func() {
-		interrupt()
+		silence()
 		if timer != nil {
 			timer.Stop()
 		}
@@ -133,7 +139,7 @@ func (r *scriptRun) signals(ctx context.Context, scripts []*running) (stop func(
 }
 
 // runLAN runs the scripts as hosts of a LAN.
-func (r *scriptRun) runLAN(ctx context.Context, files []string, out *scriptOutput) (int, error) {
+func (r *scriptRun) runLAN(files []string, out *scriptOutput) (int, error) {
 	cfg := lab.Config{Seed: uint64(r.seed), Realtime: !r.virtual, Capture: r.pcap}
 	cfg.Stack.DADTransmits = -1 // whose an address is is known here, so nobody has to wait for it
 	if r.trace {
@@ -169,9 +175,9 @@ func (r *scriptRun) runLAN(ctx context.Context, files []string, out *scriptOutpu
 	}
 	var err error
 	if r.virtual {
-		err = r.runVirtual(ctx, l, scripts)
+		err = r.runVirtual(l, scripts)
 	} else {
-		stop := r.signals(ctx, scripts)
+		stop := r.handOn(scripts)
 		err = l.RunTasks(time.Duration(1<<62 - 1))
 		stop()
 	}
@@ -179,7 +185,7 @@ func (r *scriptRun) runLAN(ctx context.Context, files []string, out *scriptOutpu
 		return exitFailed, err
 	}
 	out.flush()
-	out.summary(r, l, scripts, ctx.Err() != nil)
+	out.summary(r, l, scripts, r.interrupted.Load())
 	code, err := status(scripts)
 	return code, errors.Join(err, l.Close())
 }
@@ -200,15 +206,31 @@ func attach(h *lab.Host, lan lab.Segment, i int) error {
 // piece is how much virtual time passes between two looks at whether to end.
 const piece = 10 * time.Millisecond
 
-// runVirtual runs the lab until every script has ended or the time is up.
-func (r *scriptRun) runVirtual(ctx context.Context, l *lab.Lab, scripts []*running) error {
-	// A script that is busy does not come back to be ended by the loop.
-	defer context.AfterFunc(ctx, func() {
-		for _, s := range scripts {
-			s.rt.Interrupt()
+// runVirtual runs the lab until every script has ended or the time is up. Signals are
+// handed on between two pieces.
+func (r *scriptRun) runVirtual(l *lab.Lab, scripts []*running) error {
+	signals := make(chan string, 100)
+	defer r.listen(func(name string) {
+		select {
+		case signals <- name:
+		default:
 		}
+		// A script that is busy does not let the piece end.
+		time.AfterFunc(time.Second, func() {
+			if len(signals) > 0 {
+				for _, s := range scripts {
+					s.rt.Kill(name)
+				}
+			}
+		})
 	})()
-	for ctx.Err() == nil && l.Elapsed() < r.until {
+	for l.Elapsed() < r.until {
+		for len(signals) > 0 {
+			name := <-signals
+			for _, s := range scripts {
+				s.rt.Signal(name)
+			}
+		}
 		before := l.Elapsed()
 		err := l.RunTasks(min(piece, r.until-before))
 		if err == nil {

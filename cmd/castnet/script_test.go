@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 //	sendfrom LOCAL PEER       sends a datagram from that address
 //	answerwrong HOST:PORT     answers one datagram with another of its length
 //	exits STATUS COMMAND…     runs the command, which must exit with the status
+//	signalled STATUS SIGNAL… COMMAND…
+//	                          runs the command, which prints a line before each signal
+//	                          (INT, TERM, HUP) that is sent to it, and exits with the status
 //	events FILE NAME…         the JSON lines of the file are these events, in order
 //	shape FILE NAME KEY…      the events of that name have just these keys
 //	field FILE NAME KEY WANT  the first event of that name has that value
@@ -76,6 +79,7 @@ func scriptParams() testscript.Params {
 			"sendfrom":    sendFrom,
 			"answerwrong": answerWrong,
 			"exits":       exits,
+			"signalled":   signalled,
 			"events":      eventNames,
 			"shape":       eventShape,
 			"field":       eventField,
@@ -195,6 +199,48 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
+}
+
+func signalled(ts *testscript.TestScript, neg bool, args []string) {
+	refuseNeg(ts, neg)
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	known := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
+	var send []os.Signal
+	for args = args[1:]; known[args[0]] != nil; args = args[1:] {
+		send = append(send, known[args[0]])
+	}
+	var file string
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if name := filepath.Join(dir, args[0]); file == "" && isExecutable(name) {
+			file = name
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, file, args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "NO_COLOR=", "GORACE=atexit_sleep_ms=0"}
+	cmd.Stderr = ts.Stderr()
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Fprintln(ts.Stdout(), lines.Text())
+		if len(send) > 0 {
+			ts.Check(cmd.Process.Signal(send[0]))
+			send = send[1:]
+		}
+	}
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != want || len(send) > 0 {
+		ts.Fatalf("exit status %d, want %d; signals that were not sent: %v", got, want, send)
+	}
+}
+
+func isExecutable(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // readEvents returns the JSON objects of a file, which has one a line.

@@ -146,6 +146,71 @@ var reuseCases = []testCase{
 			whoGot(t, rest, "third")
 		}
 	}},
+	{name: "ReusePortConnected", rules: "E-REUSE-15", run: func(t *testing.T, n *Machine) {
+		// A member that is connected hears its peer, and is no longer one to
+		// whom others are given.
+		group := []*sock{bound(t, n, "127.0.0.1:0", socket.ReusePort)}
+		for range 3 {
+			group = append(group, bound(t, n, group[0].local(), socket.ReusePort))
+		}
+		peer := bound(t, n, "127.0.0.1:0")
+		group[1].connect(peer.local())
+		peer.send(group[0].local(), "from the peer")
+		group[1].want("from the peer")
+		rest := []*sock{group[0], group[2], group[3]}
+		count := map[int]int{}
+		for range 48 {
+			bound(t, n, "127.0.0.1:0").send(group[0].local(), "from another")
+			count[whoGot(t, rest, "from another")]++
+		}
+		group[1].wantNothing()
+		if len(count) != len(rest) {
+			t.Errorf("48 flows went to %d of %d sockets", len(count), len(rest))
+		}
+		group[1].disconnect()
+		peer.send(group[0].local(), "to anybody")
+		whoGot(t, group, "to anybody")
+	}},
+	{name: "ReusePortByDevice", rules: "E-REUSE-16", needs: Wires, run: func(t *testing.T, n *Machine) {
+		// Those that are bound to the interface share what comes in by it, the
+		// others what comes in by others.
+		open := func(ifname string) *sock {
+			s := open(t, n)
+			s.set(socket.ReusePort, 1)
+			if ifname != "" {
+				s.set(socket.BindInterface, n.Index(t, ifname))
+			}
+			s.bind("0.0.0.0:4000")
+			return s
+		}
+		elsewhere := open("eth1")
+		none := []*sock{open(""), open("")}
+		// Bound last: if they were not, the kernel would give all to the others,
+		// since it looks no further than to the group that it finds first.
+		on := []*sock{open("eth0"), open("eth0")}
+		got := [2]map[int]int{{}, {}}
+		for k := range 32 {
+			n.Eth0.SendUDP(at("10.0.0.2", uint16(1000+k)), "10.0.0.1:4000", "eth0")
+			got[0][whoGot(t, on, "eth0")]++
+		}
+		elsewhere.wantNothing()
+		elsewhere.Close()
+		for k := range 32 {
+			n.Eth1.SendUDP(at("10.1.0.2", uint16(1000+k)), "10.1.0.1:4000", "eth1")
+			got[1][whoGot(t, none, "eth1")]++
+		}
+		if len(got[0]) != 2 || len(got[1]) != 2 {
+			t.Errorf("flows went to %v", got)
+		}
+		on[0].Close()
+		for k := range 8 {
+			n.Eth0.SendUDP(at("10.0.0.2", uint16(1000+k)), "10.0.0.1:4000", "one is left")
+			on[1].want("one is left")
+		}
+		on[1].Close()
+		n.Eth0.SendUDP("10.0.0.2:1000", "10.0.0.1:4000", "none is left")
+		whoGot(t, none, "none is left")
+	}},
 	{name: "ReuseThird", rules: "E-REUSE-12", run: func(t *testing.T, n *Machine) {
 		// a has both options, b only one: a third must share one with each.
 		a := bound(t, n, "127.0.0.1:0", socket.ReuseAddr, socket.ReusePort)

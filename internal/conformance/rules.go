@@ -68,6 +68,8 @@ var Rules = []Rule{
 	{ID: "E-REUSE-12", Text: "a third socket must get on with the others as well"},
 	{ID: "E-REUSE-13", Text: "a wildcard and a specific address share a port by the same rules, and the specific one hears its unicast"},
 	{ID: "E-REUSE-14", Text: "when a member of a ReusePort group closes, its flows go to the others"},
+	{ID: "E-REUSE-15", Text: "of a ReusePort group a member that is connected hears its peer, and the others share the rest"},
+	{ID: "E-REUSE-16", Text: "members of a ReusePort group that are bound to an interface share what comes in by it, those bound to none the rest"},
 
 	// connect.
 	{ID: "D-CONN-01", Text: "connect picks the source by the route, binds a port, and LocalAddr tells both"},

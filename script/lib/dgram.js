@@ -20,6 +20,8 @@ const { UV_ENOBUFS } = internalBinding('uv');
 const { Buffer } = require('buffer');
 const { deprecate } = require('internal/deprecate');
 const channel = require('diagnostics_channel').channel('udp.socket');
+// Beyond Node: what a receiveBlockList has dropped.
+const dropped = require('diagnostics_channel').channel('castnet.udp.dropped');
 
 // How far a socket is with being bound, and with being connected.
 const unbound = 0;
@@ -77,6 +79,7 @@ function Socket(type, listener) {
   if (typeof listener === 'function') this.on('message', listener);
   this[kStateSymbol] = {
     handle,
+    counted: handle, // the same, also after close
     receiving: false,
     bindState: unbound,
     connectState: disconnected,
@@ -141,7 +144,11 @@ function received(nread, handle, buf, rinfo) {
     socket.emit('error', new ErrnoException(nread, 'recvmsg'));
     return;
   }
-  if (socket[kStateSymbol].receiveBlockList?.check(rinfo.address, rinfo.family?.toLowerCase())) return;
+  if (socket[kStateSymbol].receiveBlockList?.check(rinfo.address, rinfo.family?.toLowerCase())) {
+    handle.refuse?.();
+    if (dropped.hasSubscribers) dropped.publish({ socket, reason: 'BlockListed', rinfo: { ...rinfo, size: buf.length } });
+    return;
+  }
   rinfo.size = buf.length;
   socket.emit('message', buf, rinfo);
 }
@@ -261,7 +268,7 @@ function adopt(socket, handle) {
   for (const name of ['lookup', 'bind', 'send']) handle[name] = old[name];
   old.close();
   handle.owner = socket;
-  state.handle = handle;
+  state.handle = state.counted = handle;
   started(socket);
 }
 
@@ -649,6 +656,11 @@ Socket.prototype.getRecvBufferSize = function getRecvBufferSize() { return buffe
 Socket.prototype.getSendBufferSize = function getSendBufferSize() { return bufferSize(this, 0, sending); };
 Socket.prototype.getSendQueueSize = function getSendQueueSize() { return this[kStateSymbol].handle.getSendQueueSize(); };
 Socket.prototype.getSendQueueCount = function getSendQueueCount() { return this[kStateSymbol].handle.getSendQueueCount(); };
+
+// Beyond Node: how many datagrams were received, sent and dropped, these by reason.
+Object.defineProperty(Socket.prototype, Symbol.for('castnet.stats'), {
+  value: function stats() { return this[kStateSymbol].counted.stats?.(); }, writable: true, configurable: true, enumerable: false,
+});
 
 // The old names for what is inside.
 for (const [name, get, put] of [

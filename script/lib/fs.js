@@ -135,6 +135,63 @@ for (const name of ['writeFile', 'appendFile', 'mkdir', 'rm', 'rmdir', 'unlink',
   fs[`${name}Sync`] = refuse;
   fs.promises[name] = async () => refuse();
 }
-fs.createReadStream = () => { throw new ERR_FEATURE_UNAVAILABLE('fs.createReadStream: streams'); };
-fs.createWriteStream = fs.createReadStream;
+// createReadStream reads a file in pieces, each when it is asked for.
+fs.createReadStream = function createReadStream(path, options) {
+  const { Readable } = require('stream');
+  const { fd: given, flags = 'r', start = 0, end = Infinity, autoClose = true, highWaterMark = 64 * 1024, ...rest } =
+    typeof options === 'string' ? { encoding: options } : options ?? {};
+  validateInteger(start, 'start', 0);
+  if (end !== Infinity) validateInteger(end, 'end', start);
+  let at = start;
+  const stream = new Readable({
+    ...rest, highWaterMark,
+    construct(callback) {
+      if (given !== undefined) {
+        callback();
+        return;
+      }
+      fs.open(path, flags, (err, fd) => {
+        if (err) {
+          callback(err);
+          return;
+        }
+        stream.fd = fd;
+        callback();
+        stream.emit('open', fd);
+        stream.emit('ready');
+      });
+    },
+    read(size) {
+      const length = Math.min(size, end - at + 1);
+      if (length <= 0) {
+        this.push(null);
+        return;
+      }
+      const piece = Buffer.alloc(length);
+      fs.read(stream.fd, piece, 0, length, given === undefined || start > 0 ? at : null, (err, n) => {
+        if (err) {
+          this.destroy(err);
+          return;
+        }
+        at += n;
+        stream.bytesRead += n;
+        this.push(n > 0 ? piece.subarray(0, n) : null);
+      });
+    },
+    destroy(err, callback) {
+      if (stream.fd === null || !autoClose) {
+        callback(err);
+        return;
+      }
+      fs.close(stream.fd, (e) => callback(err || e));
+      stream.fd = null;
+    },
+  });
+  stream.close = (callback) => {
+    if (typeof callback === 'function') stream.once('close', callback);
+    stream.destroy();
+  };
+  return Object.assign(stream, { bytesRead: 0, fd: given ?? null, flags, path, start, end });
+};
+fs.createWriteStream = () => { throw new ERR_FEATURE_UNAVAILABLE('fs.createWriteStream: writing'); };
 module.exports = fs;

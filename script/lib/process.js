@@ -112,7 +112,10 @@ process.kill = function kill(pid, signal = 'SIGTERM') {
   const name = typeof signal === 'number' ? Object.keys(signals).find((k) => signals[k] === signal) : signal;
   if (signal !== 0 && signals[name] === undefined) throw new (require('internal/errors').codes.ERR_UNKNOWN_SIGNAL)(signal);
   if (pid !== process.pid && pid !== 0) throw new ERR_FEATURE_UNAVAILABLE('process.kill of another process');
-  if (signal !== 0 && !process.emit(name, name, signals[name])) process.exit(128 + signals[name]);
+  if (signal === 0) return true;
+  // Nobody but a listener comes between a signal and the end, not even 'exit'.
+  if (process.listenerCount(name) === 0) binding.reallyExit(128 + signals[name]);
+  else require('timers').setImmediate(() => process.emit(name, name, signals[name]));
   return true;
 };
 

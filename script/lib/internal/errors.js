@@ -217,6 +217,15 @@ define('ERR_MODULE_NOT_FOUND', "Cannot find %s '%s' imported from %s", Error);
 define('ERR_OPERATION_FAILED', 'Operation failed: %s', Error);
 define('ERR_UNCAUGHT_EXCEPTION_CAPTURE_ALREADY_SET',
   '`process.setupUncaughtExceptionCapture()` was called while a capture callback was already active', Error);
+define('ERR_MULTIPLE_CALLBACK', 'Callback called multiple times', Error);
+define('ERR_STREAM_ALREADY_FINISHED', 'Cannot call %s after a stream was finished', Error);
+define('ERR_STREAM_CANNOT_PIPE', 'Cannot pipe, not readable', Error);
+define('ERR_STREAM_DESTROYED', 'Cannot call %s after a stream was destroyed', Error);
+define('ERR_STREAM_NULL_VALUES', 'May not write null values to stream', TypeError);
+define('ERR_STREAM_PREMATURE_CLOSE', 'Premature close', Error);
+define('ERR_STREAM_PUSH_AFTER_EOF', 'stream.push() after EOF', Error);
+define('ERR_STREAM_UNSHIFT_AFTER_END_EVENT', 'stream.unshift() after end event', Error);
+define('ERR_STREAM_WRITE_AFTER_END', 'write after end', Error);
 define('ERR_UNHANDLED_ERROR', (err) => (err === undefined ? 'Unhandled error.' : `Unhandled error. (${err})`), Error);
 define('ERR_UNHANDLED_REJECTION', (reason) =>
   'This error originated either by throwing inside of an async function without a catch block, or by rejecting a ' +

@@ -1,6 +1,5 @@
 'use strict';
-// The standard streams. Writing is done at once; reading is by events or by an
-// asynchronous iterator.
+// The standard streams. Writing is done at once.
 
 const EventEmitter = require('events');
 const binding = internalBinding('process');
@@ -49,75 +48,47 @@ class Output extends EventEmitter {
   _refreshSize() {}
 }
 
-class Input extends EventEmitter {
-  #ref;
-  #flowing = false;
-  #encoding;
-  #held = [];
-  #ended = false;
-  constructor() {
-    super();
-    this.fd = 0;
-    this.readable = true;
-    this.isTTY = binding.isTTY(0) || undefined;
-  }
-  on(name, listener) {
-    super.on(name, listener);
-    if (name === 'data' || name === 'readable') this.resume();
-    return this;
-  }
-  addListener(name, listener) { return this.on(name, listener); }
-  setEncoding(encoding = 'utf8') {
-    const { StringDecoder } = require('string_decoder');
-    this.#encoding = new StringDecoder(encoding);
-    return this;
-  }
-  #open() {
-    this.#ref ??= binding.readStdin(entry((piece) => this.#take(piece)));
-  }
-  #take(piece) {
-    if (piece === undefined) {
-      this.#ended = true;
-      this.readable = false;
-    } else {
-      this.#held.push(Buffer.from(piece));
-    }
-    if (this.#flowing) this.#flow();
-  }
-  #flow() {
-    while (this.#flowing && this.#held.length > 0) {
-      const piece = this.#held.shift();
-      this.emit('data', this.#encoding === undefined ? piece : this.#encoding.write(piece));
-    }
-    if (this.#flowing && this.#ended && this.#held.length === 0) {
-      this.#flowing = false;
-      this.emit('end');
-      this.emit('close');
-    }
-  }
-  resume() {
-    this.#open();
-    if (!this.#flowing) {
-      this.#flowing = true;
-      process.nextTick(() => this.#flow());
-    }
-    return this;
-  }
-  pause() {
-    this.#flowing = false;
-    return this;
-  }
-  ref() {
-    this.#ref?.(true);
-    return this;
-  }
-  unref() {
-    this.#ref?.(false);
-    return this;
-  }
-  setRawMode() { return this; }
-  destroy() { return this.pause().unref(); }
-  [Symbol.asyncIterator]() { return EventEmitter.on(this.resume(), 'data', { close: ['end'] })[Symbol.asyncIterator](); }
+// input makes the stream of standard input. It keeps the script alive while somebody
+// waits for what comes next.
+function input() {
+  const { Readable } = require('stream');
+  let waiting = false;
+  let wanted = true;
+  const update = () => source.ref(waiting && wanted && !stdin.isPaused());
+  const source = binding.readStdin(entry((piece) => {
+    waiting = false;
+    stdin.push(piece === undefined ? null : Buffer.from(piece));
+    update();
+  }));
+  const stdin = new Readable({
+    read() {
+      waiting = true;
+      source.more();
+      update();
+    },
+    destroy(err, callback) {
+      wanted = false;
+      update();
+      callback(err);
+    },
+  });
+  const paused = stdin.isPaused;
+  stdin.isPaused = function() { return stdin._readableState.explicit === true && Reflect.apply(paused, stdin, []); };
+  for (const name of ['pause', 'resume']) stdin.on(name, update);
+  return Object.assign(stdin, {
+    fd: 0, isTTY: binding.isTTY(0) || undefined,
+    ref() {
+      wanted = true;
+      update();
+      return stdin;
+    },
+    unref() {
+      wanted = false;
+      update();
+      return stdin;
+    },
+    setRawMode() { return stdin; },
+  });
 }
 
 const made = new Map();
@@ -129,7 +100,7 @@ function once(name, make) {
 }
 
 module.exports = {
-  stdin: once('stdin', () => new Input()),
+  stdin: once('stdin', input),
   stdout: once('stdout', () => new Output(1)),
   stderr: once('stderr', () => new Output(2)),
 };

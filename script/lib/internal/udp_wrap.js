@@ -94,6 +94,14 @@ class UDP {
     });
   }
 
+  // Beyond Node: refuse drops the datagram that onmessage is being called with, stats
+  // says what became of all, also after close.
+  refuse() { if (!this.#none()) this.#h.refuse(); }
+  stats() {
+    if (this.#h.none === true) return { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, dropped: {} };
+    return this.#h.stats();
+  }
+
   ref() { if (!this.#none()) this.#h.ref(); }
   unref() { if (!this.#none()) this.#h.unref(); }
   hasRef() { return this.#none() ? false : this.#h.hasRef(); }
