@@ -31,6 +31,8 @@ type Socket struct {
 
 	gather      []byte         // scratch, of SendList
 	message     socket.Message // scratch, of Send
+	literalText string         // the address that was written out last, and suits
+	literalIP   netip.Addr     // what it says
 	spare       []*completion  // for reuse
 	later       []*completion  // callbacks that the check phase will call
 	first       int            // of later, that is to be called

@@ -98,6 +98,21 @@ func (u *UDP) TrySend(m *socket.Message) error {
 	return again(err)
 }
 
+// TrySendTo is TrySend of a payload to an address, with nothing else to be said.
+func (u *UDP) TrySendTo(b []byte, to netip.AddrPort) error {
+	if u.sock == nil || u.closing || u.connected || u.queueCount != 0 || !to.Addr().IsValid() {
+		return u.TrySend(&socket.Message{Buf: b, Addr: to})
+	}
+	m := &u.plain[0]
+	m.Buf, m.Addr = b, to
+	_, err := u.sock.TrySend(u.plain[:])
+	m.Buf = nil
+	if err != nil {
+		return again(err)
+	}
+	return nil
+}
+
 // TrySendBatch sends datagrams now and returns how many have gone: the first n, each
 // once. An error is returned only if none has, so who goes on with ms[n:] meets what
 // ended a batch; EAGAIN as by TrySend. An address that is wrong in one of them is an

@@ -17,6 +17,7 @@ func (r *Runtime) bind() {
 	r.bindings = map[string]func(*goja.Object){
 		"buffer":   r.bindBuffer,
 		"crypto":   r.bindCrypto,
+		"zlib":     r.bindZlib,
 		"dns":      r.bindDNS,
 		"errors":   r.bindErrors,
 		"fs":       r.bindFS,

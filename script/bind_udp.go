@@ -33,6 +33,11 @@ type udpHandle struct {
 	out     []byte          // scratch: messages that are gathered
 	got     *socket.Message // that the script is being given; nil: none
 	counted bool
+
+	literal struct { // the address that was sent to last
+		text string
+		addr netip.Addr
+	}
 }
 
 // bindUDP is the way to the network. Every function returns a negative errno if it
@@ -258,34 +263,72 @@ func (h *udpHandle) setTraffic(o *goja.Object) {
 	// send takes a list of Uint8Arrays, or one; the port is negative on a socket
 	// that is connected. It returns the length and one more if the datagram has
 	// gone already, else 0, and calls done then.
+	// done has the argument behind it as its first.
 	o.Set("send", func(call goja.FunctionCall) goja.Value {
-		m := socket.Message{Buf: h.gather(call.Argument(0))}
-		if port := call.Argument(1).ToInteger(); port >= 0 {
-			a, errno := parseAddr(call.Argument(2).String(), 0)
-			if want := socket.Family(call.Argument(3).ToInteger()); errno == 0 && want != 0 && (want == socket.IPv4) != a.Is4() {
-				errno = syscall.EINVAL
-			}
-			if errno != 0 {
-				return r.vm.ToValue(-int(errno))
-			}
-			m.Addr = netip.AddrPortFrom(a, uint16(port))
+		b, to, errno := h.toSend(call)
+		if errno != 0 {
+			return r.vm.ToValue(-int(errno))
 		}
 		if !noTry {
-			err := h.u.TrySend(&m)
-			if err == nil {
-				return r.vm.ToValue(len(m.Buf) + 1)
-			}
-			if err != syscall.EAGAIN {
-				return r.vm.ToValue(uvError(err))
+			if v := h.trySend(b, to); v != nil {
+				return v
 			}
 		}
 		done, _ := goja.AssertFunction(call.Argument(4))
-		n := len(m.Buf)
-		err := h.u.Send(&m, func(err error) {
-			r.call(done, r.vm.ToValue(uvError(err)), r.vm.ToValue(n))
+		what, n := call.Argument(5), len(b)
+		err := h.u.Send(&socket.Message{Buf: b, Addr: to}, func(err error) {
+			r.call(done, what, r.vm.ToValue(uvError(err)), r.vm.ToValue(n))
 		})
 		return r.vm.ToValue(uvError(err))
 	})
+	if noTry {
+		return
+	}
+	// trySend is send that returns 0 if the datagram cannot go at once, and leaves it.
+	o.Set("trySend", func(call goja.FunctionCall) goja.Value {
+		b, to, errno := h.toSend(call)
+		if errno != 0 {
+			return r.vm.ToValue(-int(errno))
+		}
+		if v := h.trySend(b, to); v != nil {
+			return v
+		}
+		return r.vm.ToValue(0)
+	})
+}
+
+// toSend reads the first four arguments of send. The zero address is the peer's.
+func (h *udpHandle) toSend(call goja.FunctionCall) (b []byte, to netip.AddrPort, errno syscall.Errno) {
+	b = h.gather(call.Argument(0))
+	port := call.Argument(1).ToInteger()
+	if port < 0 {
+		return b, to, 0
+	}
+	if text := call.Argument(2).String(); text != h.literal.text || text == "" {
+		h.literal.text = ""
+		if h.literal.addr, errno = parseAddr(text, 0); errno != 0 {
+			return nil, to, errno
+		}
+		h.literal.text = text
+	}
+	a := h.literal.addr
+	if want := socket.Family(call.Argument(3).ToInteger()); want != 0 && (want == socket.IPv4) != a.Is4() {
+		return nil, to, syscall.EINVAL
+	}
+	return b, netip.AddrPortFrom(a, uint16(port)), 0
+}
+
+// trySend returns one more than the length if the datagram has gone, a negative errno if
+// it will not, and nil if it may later.
+func (h *udpHandle) trySend(b []byte, to netip.AddrPort) goja.Value {
+	switch err := h.u.TrySendTo(b, to); err {
+	case nil:
+		return h.r.vm.ToValue(len(b) + 1)
+	case syscall.EAGAIN:
+		return nil
+	default:
+		return h.r.vm.ToValue(uvError(err))
+	}
 }
 
 // zoned returns an address without its zone if that is no interface: libuv takes such

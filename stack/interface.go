@@ -19,19 +19,18 @@ import (
 
 // An Interface is a stack's end of a link. AddInterface makes it.
 type Interface struct {
-	stack *Stack
-	name  string
-	index int
-	link  link.Link
+	// What every packet asks for is one cache line.
+	link    link.Link
+	stack   *Stack
+	macWord uint64 // the link's hardware address, in the upper 48 bits
+	index   int
+	lanes   []lane
 
-	// What the link is, asked once.
-	macWord uint64 // its hardware address, in the upper 48 bits
-	kind    link.Kind
-	caps    link.Capabilities
+	name string
+	kind link.Kind         // the link's, asked once
+	caps link.Capabilities // likewise
+	mtu  atomic.Int32      // set by SetMTU; 0: the link's
 
-	mtu atomic.Int32 // set by SetMTU; 0: the link's
-
-	lanes  []lane
 	groups groupSet
 
 	configMu sync.Mutex                 // serialises SetUp, EnableIPv6 and the removal
@@ -414,7 +413,7 @@ func (i *Interface) transmitWhole(frames []*packet.Buffer) bool {
 }
 
 func (i *Interface) traceTransmit(frames []*packet.Buffer) {
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		for _, b := range frames {
 			i.stack.trace(trace.Transmit, i, b, "")
 		}
@@ -459,7 +458,7 @@ func (i *Interface) dropAs(b *packet.Buffer, reason drop.Reason, detail string) 
 	if sk, ok := b.Owner().(*Socket); ok {
 		sk.countDrop(reason, n)
 	}
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		i.stack.traceEvent(trace.Event{Step: trace.Drop, Reason: reason, Detail: detail}, i, b)
 	}
 	b.Release()

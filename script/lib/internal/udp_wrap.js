@@ -19,8 +19,20 @@ class SendWrap {
 
 const complete = ticks.guard((req, status, size) => req.oncomplete(status, size));
 
+// sent is called when a send that had to wait is over.
+function sent(req, status, size) {
+  if (req.oncomplete !== undefined) complete(req, status, size);
+  if (flags[0] !== 0) ticks.runTicks();
+}
+
+// kTrySend is a handle's method that sends at once or not at all, for dgram's Socket. It
+// takes one Uint8Array or a list of them, and returns one more than the length, 0 if it
+// cannot be sent now, or a negative errno.
+const kTrySend = Symbol('try to send');
+
 class UDP {
   #h;
+  #trySend;
   #closed = false;
   #id = ++nextId;
 
@@ -34,6 +46,7 @@ class UDP {
       receive(nread, buffer, address, family, port);
       if (flags[0] !== 0) ticks.runTicks();
     });
+    this.#trySend = this.#h.trySend;
     this.onmessage = undefined;
   }
 
@@ -88,10 +101,13 @@ class UDP {
     if (this.#closed) return UV_EBADF;
     if (this.#h.none === true) return UV_ENETDOWN;
     const connected = typeof port === 'boolean' || port === undefined;
-    return this.#h.send(list.length === 1 ? list[0] : list, connected ? -1 : port, address, family, (status, size) => {
-      if (req.oncomplete !== undefined) complete(req, status, size);
-      if (flags[0] !== 0) ticks.runTicks();
-    });
+    return this.#h.send(list.length === 1 ? list[0] : list, connected ? -1 : port, address, family, sent, req);
+  }
+  [kTrySend](list, port, address, family) {
+    if (this.#closed) return UV_EBADF;
+    if (this.#h.none === true) return UV_ENETDOWN;
+    if (this.#trySend === undefined) return 0;
+    return this.#trySend(list, port, address, family);
   }
 
   // Beyond Node: refuse drops the datagram that onmessage is being called with, stats
@@ -118,4 +134,4 @@ class UDP {
   }
 }
 
-module.exports = { SendWrap, UDP, constants };
+module.exports = { SendWrap, UDP, constants, kTrySend };
