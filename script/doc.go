@@ -46,8 +46,8 @@
 // network. Files can be read and not written. crypto is randomness and hashes; of dns
 // there is lookup.
 //
-// What AsyncLocalStorage holds goes along with ticks, timers and microtasks that are
-// queued, and not with promises.
+// What AsyncLocalStorage holds goes along from the making of the first one on. Hooks of
+// async_hooks are never called.
 //
 // Descriptors are the script's own numbers, also on the operating system's network:
 // bind({fd}) takes a socket of the same script.
