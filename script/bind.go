@@ -15,6 +15,7 @@ import (
 // bind lists the bindings. What a script never asks for is never made.
 func (r *Runtime) bind() {
 	r.bindings = map[string]func(*goja.Object){
+		"async":    r.bindAsync,
 		"buffer":   r.bindBuffer,
 		"crypto":   r.bindCrypto,
 		"zlib":     r.bindZlib,

@@ -101,9 +101,9 @@
 // a call into a link, a notification, a Hook, a Handler or another stack; a Tracer is
 // called with any of them held.
 //
-// Before all of these comes the mutex of an interface by which SetUp and EnableIPv6 wait
-// for each other. It alone is held across calls into the interface's link, so neither may
-// be called for an interface from inside a delivery by its own link.
+// Before all of these comes the mutex of an interface by which SetUp, EnableIPv6 and
+// RemoveInterface wait for each other. It is not held across such calls either: what they
+// have others do follows when it is released.
 //
 // # Limitations
 //

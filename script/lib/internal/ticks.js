@@ -115,6 +115,9 @@ function queueMicrotask(callback) {
 // it was queued.
 const hooks = { bind: undefined };
 
+// inContext makes a function run in the present context, if anybody wants to know.
+function inContext(f) { return hooks.bind === undefined ? f : hooks.bind(f); }
+
 module.exports = {
-  entry, flags, guard, hooks, nextTick, queueMicrotask, runTicks, setExiting(f) { exiting = f; }, tick,
+  entry, flags, guard, hooks, inContext, nextTick, queueMicrotask, runTicks, setExiting(f) { exiting = f; }, tick,
 };
