@@ -53,8 +53,8 @@
 //
 // Sockets, flows and the port table hold addresses of both families in one form, IPv4's
 // v4-mapped, so one lookup serves both and an IPv6 socket that is not IPv6Only hears
-// IPv4. Who needs no IPv6 makes the stack by [NewIPv4], and the program is smaller; as it is
-// if no socket ever joins a group.
+// IPv4. Who needs no IPv6 makes the stack by [NewIPv4], and the program is smaller; and
+// smaller still if it joins no group.
 //
 // IPv6: an interface speaks it from its first IPv6 address on, or by
 // [Interface.EnableIPv6]. What it knows of its link, its addresses and how far they are
