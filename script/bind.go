@@ -15,6 +15,7 @@ import (
 // bind lists the bindings. What a script never asks for is never made.
 func (r *Runtime) bind() {
 	r.bindings = map[string]func(*goja.Object){
+		"async":    r.bindAsync,
 		"buffer":   r.bindBuffer,
 		"crypto":   r.bindCrypto,
 		"zlib":     r.bindZlib,
@@ -164,7 +165,7 @@ func (r *Runtime) bindProcess(o *goja.Object) {
 			w.Write(b)
 			return
 		}
-		w.Write([]byte(v.String()))
+		w.Write([]byte(formatStacks(v.String())))
 	})
 	o.Set("isTTY", func(fd int) bool { return r.isTTY(fd) })
 	start := r.loop.Clock().Now()

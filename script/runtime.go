@@ -90,6 +90,7 @@ type Runtime struct {
 	rejected []*goja.Promise // without a handler, so far
 	handled  []*goja.Promise // that have got one after it was told that they had none
 
+	context  goja.Value // of AsyncLocalStorage; nil: of nothing
 	exiting  bool
 	exitCode int
 	failure  error // what Run returns

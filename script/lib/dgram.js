@@ -18,7 +18,7 @@ const { bytesOf, listOf, sliceOf } = require('internal/dgrammessage');
 const { SendWrap, UDP, kTrySend, constants: { UV_UDP_IPV6ONLY, UV_UDP_REUSEADDR, UV_UDP_REUSEPORT } } = require('internal/udp_wrap');
 const { UV_ENOBUFS } = internalBinding('uv');
 const { Buffer } = require('buffer');
-const { tick } = require('internal/ticks');
+const { inContext, tick } = require('internal/ticks');
 const { deprecate } = require('internal/deprecate');
 const channel = require('diagnostics_channel').channel('udp.socket');
 // Beyond Node: what a receiveBlockList has dropped.
@@ -539,7 +539,7 @@ function complete(state, callback, err, size) {
     state.later = [];
     setImmediate(callLater, state);
   }
-  state.later.push(() => called(state, callback, err, size));
+  state.later.push(inContext(() => called(state, callback, err, size)));
 }
 
 function called(state, callback, err, size) {
@@ -588,7 +588,7 @@ Socket.prototype.close = function close(callback) {
   state.handle = null;
   process.nextTick(() => {
     if (state.later === undefined) this.emit('close');
-    else state.later.push(() => this.emit('close'));
+    else state.later.push(inContext(() => this.emit('close')));
   });
   return this;
 };

@@ -14,10 +14,17 @@ let nextId = 1000;
 class SendWrap {
   constructor() {
     this.oncomplete = undefined;
+    if (ticks.hooks.bind !== undefined) {
+      Object.defineProperty(this, kComplete, { value: ticks.hooks.bind((status, size) => this.oncomplete(status, size)) });
+    }
   }
 }
+const kComplete = Symbol('oncomplete in its context');
 
-const complete = ticks.guard((req, status, size) => req.oncomplete(status, size));
+const complete = ticks.guard((req, status, size) => {
+  if (req[kComplete] === undefined) req.oncomplete(status, size);
+  else req[kComplete](status, size);
+});
 
 // sent is called when a send that had to wait is over.
 function sent(req, status, size) {
@@ -38,10 +45,10 @@ class UDP {
 
   constructor() {
     const handle = this;
-    const receive = ticks.guard((nread, buffer, address, family, port) => {
+    const receive = ticks.guard(ticks.inContext((nread, buffer, address, family, port) => {
       if (nread < 0) handle.onmessage(nread, handle, undefined, undefined);
       else handle.onmessage(nread, handle, buffer, { address, family, port, size: nread });
-    });
+    }));
     this.#h = open((nread, buffer, address, family, port) => {
       receive(nread, buffer, address, family, port);
       if (flags[0] !== 0) ticks.runTicks();
@@ -127,7 +134,7 @@ class UDP {
   close(callback) {
     if (this.#closed) return;
     const h = this.#h;
-    const done = ticks.entry(() => { if (typeof callback === 'function') callback.call(this); });
+    const done = ticks.entry(ticks.inContext(() => { if (typeof callback === 'function') callback.call(this); }));
     if (h.none === true) setImmediate(done);
     else h.close(done);
     this.#closed = true;
