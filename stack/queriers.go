@@ -51,6 +51,8 @@ type groupReporter interface {
 	heard(key address)
 	// arm sets the timer for the earliest thing to be done.
 	arm()
+	// fire says what is due.
+	fire(now instant)
 }
 
 // A groupProtocol is what IGMP and MLD have each for itself.
