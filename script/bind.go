@@ -165,7 +165,7 @@ func (r *Runtime) bindProcess(o *goja.Object) {
 			w.Write(b)
 			return
 		}
-		w.Write([]byte(v.String()))
+		w.Write([]byte(formatStacks(v.String())))
 	})
 	o.Set("isTTY", func(fd int) bool { return r.isTTY(fd) })
 	start := r.loop.Clock().Now()
