@@ -48,7 +48,7 @@ func openBare(batch, loopless bool) func() (contestant, error) {
 			err = errors.Join(err, openErr)
 		}
 		name, nameErr := unix.Getsockname(p.b)
-		if err = errors.Join(err, nameErr); err != nil {
+		if err = errors.Join(err, nameErr, unix.SetsockoptInt(p.b, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)); err != nil {
 			return nil, err
 		}
 		p.at = netip.AddrPortFrom(netip.AddrFrom4(local.Addr), uint16(name.(*unix.SockaddrInet4).Port))

@@ -115,6 +115,9 @@ func openEvents(w way, onA, onB socket.Network, atA, atB string) (*eventPath, er
 		if openErr == nil {
 			_, openErr = s.BindSync(0, at)
 		}
+		if openErr == nil {
+			openErr = s.SetRecvBufferSize(receiveBuffer)
+		}
 		err = errors.Join(err, openErr)
 		return s
 	}
@@ -273,6 +276,7 @@ func (p *eventPath) receiver() netip.AddrPort {
 func (p *eventPath) carry(h half, n int, payloads *[batchSize][]byte, to netip.AddrPort) (int, error) {
 	p.half, p.payloads, p.to = h, payloads, to
 	p.sent, p.got, p.want = 0, 0, n
+	p.loop.UpdateTime() // it may have waited for long to be told
 	limit := p.loop.NewTimer()
 	_ = limit.Start(5*time.Second, 0, p.loop.Stop)
 	if h != receives {

@@ -104,7 +104,7 @@ var goals = []goal{
 	twice(1.8, cell{64, batchSize}),
 	atMost(0.97, "dgram", "libuv", cell{64, 1}),
 	atMost(0.97, "dgram", "libuv", cell{1400, 1}),
-	atMost(0.97, "dgram-send", "libuv-send", cell{64, 1}),
+	atMost(1, "dgram-send", "libuv-send", cell{64, 1}),
 	atMost(0.9, "dgram-receive", "libuv-receive", cell{64, 1}),
 	// What is left of a datagram is the kernel's.
 	atMost(1.12, "dgram", "bare", cell{64, 1}),

@@ -100,7 +100,7 @@ func (u *UDP) TrySend(m *socket.Message) error {
 
 // TrySendTo is TrySend of a payload to an address, with nothing else to be said.
 func (u *UDP) TrySendTo(b []byte, to netip.AddrPort) error {
-	if u.sock == nil || u.closing || u.connected || u.queueCount != 0 || !to.Addr().IsValid() {
+	if u.sock == nil || u.closing || u.queueCount != 0 || u.connected == to.Addr().IsValid() || u.connected && to.Port() != 0 {
 		return u.TrySend(&socket.Message{Buf: b, Addr: to})
 	}
 	m := &u.plain[0]

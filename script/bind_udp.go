@@ -1,6 +1,7 @@
 package script
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"net"
@@ -25,14 +26,16 @@ const (
 
 // udpHandle is what stands behind JavaScript's UDP of lib/internal/udp_wrap.js.
 type udpHandle struct {
-	r       *Runtime
-	u       *loop.UDP
-	fd      int
-	recv    goja.Callable // (nread, buffer, address, family, port)
-	names   map[netip.Addr]goja.Value
-	out     []byte          // scratch: messages that are gathered
-	got     *socket.Message // that the script is being given; nil: none
-	counted bool
+	r        *Runtime
+	u        *loop.UDP
+	fd       int
+	recv     goja.Callable    // (nread, buffer, address, family, port)
+	newArray goja.Constructor // Uint8Array
+	buffer   *goja.Object     // Buffer's class
+	names    map[netip.Addr]goja.Value
+	out      []byte          // scratch: messages that are gathered
+	got      *socket.Message // that the script is being given; nil: none
+	counted  bool
 
 	literal struct { // the address that was sent to last
 		text string
@@ -51,13 +54,15 @@ func (r *Runtime) bindUDP(o *goja.Object) {
 	o.Set("guessHandleType", func(fd int) string { return r.fds.kind(fd) })
 	o.Set("open", func(call goja.FunctionCall) goja.Value {
 		recv, _ := goja.AssertFunction(call.Argument(0))
-		return r.newUDP(recv)
+		return r.newUDP(recv, call.Argument(1).ToObject(r.vm))
 	})
 }
 
-// newUDP makes a handle, as an object of functions.
-func (r *Runtime) newUDP(recv goja.Callable) goja.Value {
-	h := &udpHandle{r: r, fd: -1, recv: recv, names: make(map[netip.Addr]goja.Value)}
+// newUDP makes a handle, as an object of functions. It receives in buffers of a class that
+// extends Uint8Array.
+func (r *Runtime) newUDP(recv goja.Callable, buffer *goja.Object) goja.Value {
+	newArray, _ := goja.AssertConstructor(buffer.Prototype())
+	h := &udpHandle{r: r, fd: -1, recv: recv, newArray: newArray, buffer: buffer, names: make(map[netip.Addr]goja.Value)}
 	if r.cfg.On != nil {
 		u, err := r.loop.NewUDP(loop.UDPConfig{On: r.cfg.On})
 		if err == nil {
@@ -365,14 +370,24 @@ func (h *udpHandle) received(m *socket.Message, err error) {
 		r.call(h.recv, r.vm.ToValue(uvError(err)))
 		return
 	}
-	payload := make([]byte, len(m.Buf))
-	copy(payload, m.Buf)
+	// The class adds nothing when it makes one, so Uint8Array can do it in its stead.
+	buffer, err := h.newArray(h.buffer, r.vm.ToValue(r.vm.NewArrayBuffer(bytes.Clone(m.Buf))))
+	if err != nil {
+		r.caught(err)
+		return
+	}
 	a := m.Addr.Addr()
+	version := familyIPv4
+	if !a.Is4() {
+		version = familyIPv6
+	}
 	h.got = m
 	defer func() { h.got = nil }()
-	r.call(h.recv, r.vm.ToValue(len(payload)), r.vm.ToValue(r.vm.NewArrayBuffer(payload)), h.name(a),
-		r.vm.ToValue(family(a)), r.vm.ToValue(int(m.Addr.Port())))
+	r.call(h.recv, r.vm.ToValue(len(m.Buf)), buffer, h.name(a), version, r.vm.ToValue(int(m.Addr.Port())))
 }
+
+// What rinfo.family is; strings belong to no runtime.
+var familyIPv4, familyIPv6 = goja.New().ToValue("IPv4"), goja.New().ToValue("IPv6")
 
 // name returns an address as a string of the script's. Those of peers that come again
 // and again are kept.

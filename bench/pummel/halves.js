@@ -61,7 +61,7 @@ function send(count, size, port) {
 }
 
 function receive(count, size) {
-  const receiver = dgram.createSocket('udp4');
+  const receiver = dgram.createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
   let received = 0, begun;
   receiver.on('message', (msg) => {
     if (msg.length === size && ++received === count) {

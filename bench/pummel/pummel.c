@@ -69,13 +69,15 @@ int main(void) {
     message = uv_buf_init(payload, size);
     sent = received = 0;
     uv_ip4_addr("127.0.0.1", 0, &any);
+    uv_update_time(loop); /* it may have waited for long to be told */
     uv_timer_init(loop, &limit);
     uv_timer_start(&limit, on_limit, 5000, 0);
     uv_ip4_addr("127.0.0.1", port, &to);
     if (receives) {
-      int length = sizeof to;
+      int length = sizeof to, room = 1 << 20;
       uv_udp_init(loop, &receiver);
       if (uv_udp_bind(&receiver, (struct sockaddr *) &any, 0) != 0) return 1;
+      uv_recv_buffer_size((uv_handle_t *) &receiver, &room);
       uv_udp_getsockname(&receiver, (struct sockaddr *) &to, &length);
       uv_udp_recv_start(&receiver, on_room, on_message);
     }

@@ -64,13 +64,11 @@ const callTicks = guard(() => {
       const d = queue[at + 5];
       const e = queue[at + 6];
       queue[at + 2] = queue[at + 3] = queue[at + 4] = queue[at + 5] = queue[at + 6] = undefined;
-      head = at + 7;
-      if (head === tail) head = tail = 0;
+      taken(at + 7);
       callback(a, b, c, d, e);
       continue;
     }
-    head = at + 2;
-    if (head === tail) head = tail = 0;
+    taken(at + 2);
     switch (args.length) {
       case 0: callback(); break;
       case 1: callback(args[0]); break;
@@ -78,13 +76,20 @@ const callTicks = guard(() => {
       case 3: callback(args[0], args[1], args[2]); break;
       default: callback(...args);
     }
-    if (head > 1024 && head * 2 > tail) {
-      queue = queue.slice(head, tail);
-      tail -= head;
-      head = 0;
-    }
   }
 });
+
+// taken says that the queue now begins at a place. What never runs empty must not grow.
+function taken(at) {
+  head = at;
+  if (head === tail) {
+    head = tail = 0;
+  } else if (head > 1024 && head * 2 > tail) {
+    queue = queue.slice(head, tail);
+    tail -= head;
+    head = 0;
+  }
+}
 
 // entry makes a function that Go can call: what it queues is done before it returns.
 // What it throws is told by guard while the engine still has something on its stack:

@@ -47,12 +47,12 @@ class UDP {
     const handle = this;
     const receive = ticks.guard(ticks.inContext((nread, buffer, address, family, port) => {
       if (nread < 0) handle.onmessage(nread, handle, undefined, undefined);
-      else handle.onmessage(nread, handle, new FastBuffer(buffer), { address, family, port, size: nread });
+      else handle.onmessage(nread, handle, buffer, { address, family, port, size: nread });
     }));
     this.#h = open((nread, buffer, address, family, port) => {
       receive(nread, buffer, address, family, port);
       if (flags[0] !== 0) ticks.runTicks();
-    });
+    }, FastBuffer);
     this.#trySend = this.#h.trySend;
     this.onmessage = undefined;
   }
