@@ -27,6 +27,7 @@ var order = []string{
 	"wire",
 	"membership",
 	"packet",
+	"internal/leak",
 	"trace",
 	"pcapng",
 	"socket",

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/internal/netns"
 	"github.com/castnet-go/castnet/link"
 	device "github.com/castnet-go/castnet/link/packet"
@@ -589,12 +590,4 @@ func TestWithoutCapability(t *testing.T) {
 	}
 }
 
-// TestMain looks for buffers that were never released.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if n := packet.Live(); packet.Checking && n != 0 && status == 0 {
-		fmt.Fprintf(os.Stderr, "%d buffers were not released\n", n)
-		status = 1
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
