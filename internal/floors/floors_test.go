@@ -53,6 +53,7 @@ var order = []string{
 	"lab",
 	"lab/labtest",
 	"internal/netns",
+	"internal/linktest",
 	"internal/transcript",
 	"internal/conformance",
 	"internal/floors",
