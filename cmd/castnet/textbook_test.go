@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,11 +83,16 @@ func TestTextbookUnderNode(t *testing.T) {
 	})
 }
 
+// printed returns what a script prints. What castnet says of it besides, such as what was
+// dropped, is on standard error.
 func printed(t *testing.T, command ...string) string {
 	t.Helper()
-	out, err := exec.Command(command[0], command[1:]...).CombinedOutput()
+	var said bytes.Buffer
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stderr = &said
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %v\n%s", command, err, out)
+		t.Fatalf("%v: %v\n%s%s", command, err, out, said.Bytes())
 	}
 	return string(out)
 }
