@@ -432,6 +432,14 @@ func TestEvictIdlest(t *testing.T) {
 		if st := s.Stats(); st != (flow.Stats{Flows: 3, Accepted: 5, Evicted: 2}) {
 			t.Errorf("%+v", st)
 		}
+		// One that has spoken since the last look is not it, wherever it stands.
+		time.Sleep(70 * time.Minute)
+		write(t, one, "once more")
+		speak(6)
+		synctest.Wait()
+		if !slices.Equal(evicted, []string{"192.0.2.1:2", "192.0.2.1:3", "192.0.2.1:4"}) {
+			t.Errorf("evicted %q", evicted)
+		}
 		done()
 	})
 }
