@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -32,6 +33,11 @@ func BenchmarkLookupMillion(b *testing.B)    { benchmark(b, "lookup-million") }
 func BenchmarkLookupRandom(b *testing.B)     { benchmark(b, "lookup-random") }
 func BenchmarkCoresOne(b *testing.B)         { benchmark(b, "cores-one") }
 func BenchmarkCoresTwo(b *testing.B)         { benchmark(b, "cores-two") }
+func BenchmarkEvents(b *testing.B)           { benchmarkProgram(b, "dgram") }
+func BenchmarkEventsBatch(b *testing.B)      { benchmarkProgram(b, "dgram-batch") }
+func BenchmarkEventsOffload(b *testing.B)    { benchmarkProgram(b, "dgram-offload") }
+func BenchmarkEventsStack(b *testing.B)      { benchmarkProgram(b, "dgram-stack") }
+func BenchmarkEventsStackBatch(b *testing.B) { benchmarkProgram(b, "dgram-stack-batch") }
 func BenchmarkLab100(b *testing.B)           { benchmark(b, "lab-100") }
 func BenchmarkLab1000(b *testing.B)          { benchmark(b, "lab-1000") }
 func BenchmarkLab10000(b *testing.B)         { benchmark(b, "lab-10000") }
@@ -81,4 +87,45 @@ func benchmark(b *testing.B, name string) {
 			}
 		})
 	}
+}
+
+// benchmarkProgram is one of our programs in this process.
+func benchmarkProgram(b *testing.B, name string) {
+	c, err := contestants[name]()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.close()
+	for _, size := range []int{64, 1400} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			var payloads [batchSize][]byte
+			for i := range payloads {
+				payloads[i] = []byte(strings.Repeat("x", size))
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			start := processTime()
+			if got, err := c.carry(both, b.N, &payloads, c.receiver()); got != b.N || err != nil {
+				b.Fatalf("%d of %d: %v", got, b.N, err)
+			}
+			b.ReportMetric(float64((processTime()-start).Nanoseconds())/float64(b.N), "cpu-ns/datagram")
+		})
+	}
+}
+
+func BenchmarkEventsScript(b *testing.B)      { benchmarkScript(b, "script") }
+func BenchmarkEventsScriptStack(b *testing.B) { benchmarkScript(b, "script-stack") }
+
+// benchmarkScript is a script in this process, which starts with the engine cold.
+func benchmarkScript(b *testing.B, name string) {
+	var out strings.Builder
+	b.ReportAllocs()
+	if err := program(name, strings.NewReader(fmt.Sprintf("both %d 64\n", b.N)), &out); err != nil {
+		b.Fatal(err)
+	}
+	var got, ns float64
+	if _, err := fmt.Sscan(out.String(), &got, &ns); err != nil || int(got) != b.N {
+		b.Fatalf("%q: %v", out.String(), err)
+	}
+	b.ReportMetric(ns/float64(b.N), "cpu-ns/datagram")
 }

@@ -2,8 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
+	"os/exec"
 	"time"
 
 	"github.com/castnet-go/castnet/dgram"
@@ -12,83 +12,181 @@ import (
 	"github.com/castnet-go/castnet/socket"
 )
 
-// eventRows are event loops on the kernel's loopback: one socket sends, each datagram in
-// the callback of the one before, and another of the same loop receives. It is libuv's
-// benchmark udp_pummel, one to one. What is measured is processor time.
+// eventRows are event loops: one socket sends, each datagram in the callback of the one
+// before, and another of the same loop receives. It is libuv's benchmark udp_pummel, one
+// to one. What is measured is processor time. Everybody is a process of its own, so that
+// nobody is burdened with what the others leave behind.
 func eventRows() []row {
-	const note = "kernel loopback; every datagram is addressed anew, as libuv's benchmark does it"
-	return in("events", row{
-		name: "dgram", kind: ours, singlesOnly: true, vouched: true,
-		about: "dgram in Go: Send in the callback of Send", note: note,
-		open: openEvents((*eventPath).chain),
-	}, row{
-		name: "dgram-batch", kind: ours, singlesOnly: true, vouched: true,
-		about: "dgram in Go: SendBatch of 32 in the callback of SendBatch, OnMessages", note: note + "; 32 system calls in one, no segmentation",
-		open: openEvents((*eventPath).batches),
-	}, row{
-		name: "dgram-offload", kind: ours, singlesOnly: true, vouched: true,
-		about: "dgram in Go: trains of 32 in the callback of SendMessage, received as trains", note: note + "; segmentation offload both ways",
-		open: openEvents((*eventPath).trains),
-	}, row{
-		name: "libuv", kind: peer, singlesOnly: true, vouched: true,
-		about: "the same in C on libuv", note: note + "; a program of its own, compiled when it is measured",
-		open: openLibuv,
-	}, row{
-		name: "node", kind: peer, singlesOnly: true, vouched: true,
-		about: "the same on Node.js", note: note + "; a program of its own; every 32nd datagram waits for setImmediate, or the loop would never receive",
-		open: openNode,
-	})
+	const (
+		note   = "kernel loopback; every datagram is addressed anew, as libuv's benchmark does it"
+		paused = note + "; every 32nd datagram waits for setImmediate, or the loop would never receive"
+		memory = "two stacks over Ethernet in memory, checksums made and verified"
+	)
+	of := func(name string, k kind, about, note string, h half, command func(string) (*exec.Cmd, error)) row {
+		return row{name: name, kind: k, singlesOnly: true, vouched: true, about: about, note: note, open: openPummel(command, h)}
+	}
+	halves := func(name string, k kind, command func(string) (*exec.Cmd, error)) (all []row) {
+		const alone = "kernel loopback; the other half is done by this process meanwhile, and not measured"
+		all = append(all, in("events-send", of(name+"-send", k, "row "+name+", only to send", alone, sends, command))...)
+		return append(all, in("events-receive", of(name+"-receive", k, "row "+name+", only to receive what is there", alone, receives, command))...)
+	}
+	all := in("events",
+		of("dgram", ours, "dgram in Go: Send in the callback of Send", note, both, own("dgram")),
+		of("dgram-batch", ours, "dgram in Go: SendBatch of 32 in the callback of SendBatch, OnMessages", note+"; 32 datagrams a system call, no segmentation", both, own("dgram-batch")),
+		of("dgram-offload", ours, "dgram in Go: trains of 32 in the callback of SendMessage, received as trains", note+"; segmentation offload both ways", both, own("dgram-offload")),
+		of("script", ours, "the script of row node in goja, on the operating system's network", paused, both, own("script")),
+		of("libuv", peer, "the same in C on libuv", note+"; compiled when it is measured", both, libuv),
+		of("node", peer, "the same on Node.js", paused, both, node(pummelJS)),
+		of("bare", reference, "nothing but system calls: sendto 32 times, epoll_pwait, recvmmsg", note, both, own("bare")),
+		of("bare-batch", reference, "nothing but system calls: sendmmsg of 32, epoll_pwait, recvmmsg", note, both, own("bare-batch")),
+		of("bare-loopless", reference, "nothing but system calls, and no loop: sendmmsg of 32 on a connected socket, recvmmsg", "kernel loopback; no datagram is addressed, and nobody watches the sockets", both, own("bare-loopless")),
+		of("dgram-stack", ours, "row dgram on castnet's stack", memory, both, own("dgram-stack")),
+		of("dgram-stack-batch", ours, "row dgram-batch on castnet's stack", memory, both, own("dgram-stack-batch")),
+		of("script-stack", ours, "row script on castnet's stack", "one stack's loopback interface; every 32nd datagram waits for setImmediate", both, own("script-stack")),
+	)
+	for _, name := range []string{"dgram", "dgram-batch"} {
+		all = append(all, halves(name, ours, own(name))...)
+	}
+	all = append(all, halves("libuv", peer, libuv)...)
+	all = append(all, halves("node", peer, node(halvesJS))...)
+	for _, name := range []string{"bare", "bare-batch"} {
+		all = append(all, halves(name, reference, own(name))...)
+	}
+	return all
 }
 
 // eventPath is two sockets of dgram on a loop.
 type eventPath struct {
-	bufs      *buffers
-	loop      *loop.Loop
-	a, b      *dgram.Socket
-	to        netip.AddrPort
-	send      func(p *eventPath, n int) // begins to send n datagrams
-	got       int
-	want      int
-	err       error
-	single    func() // removes the listener for single datagrams
-	train     []byte
-	batch     [batchSize]dgram.Message
-	segmented bool
+	loop     *loop.Loop
+	stacks   *stackNet // nil: they are the operating system's
+	a, b     *dgram.Socket
+	way      way
+	payloads *[batchSize][]byte
+	to       netip.AddrPort
+	half     half
+	sent     int
+	got      int
+	want     int
+	train    []byte
+	batch    [batchSize]dgram.Message
 }
 
-func openEvents(send func(*eventPath, int)) func(setup, *buffers) (path, error) {
-	return func(s setup, bufs *buffers) (path, error) {
-		if s.corrupt {
-			return nil, errCannotCorrupt
-		}
-		p := &eventPath{bufs: bufs, loop: loop.New(loop.Config{On: host.Network{}}), send: send}
-		var err error
-		open := func(report socket.Fields) *dgram.Socket {
-			s, openErr := dgram.CreateSocket(dgram.Options{Type: "udp4", Loop: p.loop, Report: report})
-			if openErr == nil {
-				_, openErr = s.BindSync(0, "127.0.0.1")
-			}
-			err = errors.Join(err, openErr)
-			return s
-		}
-		p.a = open(0)
-		p.b = open(0)
+// A way is how they send and receive.
+type way struct {
+	send   func(p *eventPath, n int) // begins to send n datagrams
+	listen func(p *eventPath) error
+}
+
+var (
+	singly    = way{(*eventPath).chain, (*eventPath).listenOne}
+	inBatches = way{(*eventPath).batches, (*eventPath).listenMany}
+	asTrains  = way{(*eventPath).trains, (*eventPath).listenTrains}
+)
+
+// onHost opens them on the operating system's network.
+func onHost(w way) func() (contestant, error) {
+	return func() (contestant, error) {
+		const local = "127.0.0.1"
+		return openEvents(w, host.Network{}, host.Network{}, local, local)
+	}
+}
+
+// onStack opens them on two stacks.
+func onStack(w way) func() (contestant, error) {
+	return func() (contestant, error) {
+		n, err := newStackNet(setup{})
 		if err != nil {
 			return nil, err
 		}
-		p.to, err = p.b.Address()
-		p.single = p.b.OnMessage(func(msg []byte, _ *dgram.RemoteInfo) { p.received(msg) })
-		return p, err
+		p, err := openEvents(w, n.a, n.b, netip.AddrFrom4(addrA).String(), netip.AddrFrom4(addrB).String())
+		if err != nil {
+			return nil, errors.Join(err, n.close())
+		}
+		p.stacks = n
+		return p, nil
 	}
 }
 
-// received counts a datagram, and ends the run with the last one.
+func openEvents(w way, onA, onB socket.Network, atA, atB string) (*eventPath, error) {
+	p := &eventPath{loop: loop.New(loop.Config{On: onA}), way: w}
+	var err error
+	open := func(on socket.Network, at string) *dgram.Socket {
+		s, openErr := dgram.CreateSocket(dgram.Options{Type: "udp4", Loop: p.loop, On: on})
+		if openErr == nil {
+			_, openErr = s.BindSync(0, at)
+		}
+		if openErr == nil {
+			openErr = s.SetRecvBufferSize(receiveBuffer)
+		}
+		err = errors.Join(err, openErr)
+		return s
+	}
+	p.a, p.b = open(onA, atA), open(onB, atB)
+	if err != nil {
+		return nil, err
+	}
+	return p, w.listen(p)
+}
+
+// listenOne receives datagrams one by one, listenMany by the turn, listenTrains also as
+// trains, and takes those apart.
+func (p *eventPath) listenOne() error {
+	p.b.OnMessage(func(msg []byte, _ *dgram.RemoteInfo) { p.received(msg) })
+	return nil
+}
+
+func (p *eventPath) listenMany() error {
+	p.b.OnMessages(func(ms []dgram.Message) {
+		for i := range ms {
+			p.received(ms[i].Buf)
+		}
+	})
+	return nil
+}
+
+func (p *eventPath) listenTrains() error {
+	if err := p.b.Handle().SetOption(socket.Report, int(socket.FieldSegmentSize)); err != nil {
+		return err
+	}
+	p.b.OnMessages(func(ms []dgram.Message) {
+		for i := range ms {
+			m := &ms[i]
+			size := len(m.Buf)
+			if m.Set&socket.FieldSegmentSize != 0 && m.SegmentSize > 0 {
+				size = int(m.SegmentSize)
+			}
+			for b := m.Buf; len(b) > 0; {
+				cut := min(size, len(b))
+				p.received(b[:cut])
+				b = b[cut:]
+			}
+		}
+	})
+	return nil
+}
+
+// received counts a datagram that is the one to come, as the programs of others do, and
+// ends the run with the last one.
 func (p *eventPath) received(msg []byte) {
-	i := p.got % batchSize
-	p.bufs.in[i] = append(p.bufs.in[i][:0], msg...)
+	want := p.payloads[p.got%batchSize]
+	if len(msg) != len(want) || msg[0] != want[0] || msg[len(msg)-1] != want[len(want)-1] {
+		return
+	}
 	if p.got++; p.got == p.want {
 		p.loop.Stop()
 	}
+}
+
+// gone counts datagrams whose sending is over, and reports whether that was the last.
+func (p *eventPath) gone(n int) bool {
+	p.sent += n
+	if p.sent < p.want {
+		return false
+	}
+	if p.half == sends {
+		p.loop.Stop()
+	}
+	return true
 }
 
 // chain sends each datagram in the callback of the one before.
@@ -96,130 +194,106 @@ func (p *eventPath) chain(n int) {
 	i := 0
 	port, address := int(p.to.Port()), p.to.Addr().String()
 	var next func(int, error)
-	next = func(_ int, err error) {
-		if err != nil {
+	send := func() {
+		msg := p.payloads[i%batchSize]
+		i++
+		if err := p.a.Send(msg, port, address, next); err != nil {
 			p.fail(err)
-		} else if i < n {
-			msg := p.bufs.out[i%batchSize]
-			i++
-			if err := p.a.Send(msg, port, address, next); err != nil {
-				p.fail(err)
-			}
 		}
 	}
-	next(0, nil)
+	next = func(_ int, err error) {
+		switch {
+		case err != nil:
+			p.fail(err)
+		case !p.gone(1):
+			send()
+		}
+	}
+	send()
 }
 
 func (p *eventPath) fail(err error) { p.loop.Fail(err) }
 
-// batches sends each batch in the callback of the one before.
-func (p *eventPath) batches(n int) {
-	i := 0
-	var next func(int, error)
-	next = func(_ int, err error) {
-		if err != nil {
+// bursts calls send, with how many have been sent, in the turn after the callback of the
+// last: else a turn's worth of them would be sent before any is received, and the buffer
+// overflow.
+func (p *eventPath) bursts(n int, send func(i, count int, done func(int, error)) error) {
+	i, count := 0, 0
+	var next func()
+	done := func(_ int, err error) {
+		switch {
+		case err != nil:
 			p.fail(err)
-			return
+		case !p.gone(count):
+			p.loop.SetImmediate(next)
 		}
-		count := min(n-i, batchSize)
-		if count == 0 {
-			return
-		}
-		for j := range count {
-			p.batch[j] = dgram.Message{Buf: p.bufs.out[(i+j)%batchSize], Addr: p.to}
-		}
+	}
+	next = func() {
+		count = min(n-i, batchSize)
+		first := i
 		i += count
-		if err := p.a.SendBatch(p.batch[:count], p.oneATurn(&next)); err != nil {
+		if err := send(first, count, done); err != nil {
 			p.fail(err)
 		}
 	}
-	next(0, nil)
+	next()
 }
 
-// oneATurn makes the end of a batch begin the next in the next turn of the loop: else a
-// turn's worth of batches would be sent before any is received, and the buffer overflow.
-func (p *eventPath) oneATurn(next *func(int, error)) func(int, error) {
-	return func(n int, err error) {
-		if err != nil {
-			p.fail(err)
-			return
+// batches sends batch after batch.
+func (p *eventPath) batches(n int) {
+	p.bursts(n, func(i, count int, done func(int, error)) error {
+		for j := range count {
+			p.batch[j] = dgram.Message{Buf: p.payloads[(i+j)%batchSize], Addr: p.to}
 		}
-		p.loop.SetImmediate(func() { (*next)(n, nil) })
-	}
+		return p.a.SendBatch(p.batch[:count], done)
+	})
 }
 
-// trains sends each train in the callback of the one before. The receiver takes them as
-// trains, and takes them apart.
+// trains sends train after train.
 func (p *eventPath) trains(n int) {
-	if !p.segmented {
-		p.segmented = true
-		if err := p.b.Handle().SetOption(socket.Report, int(socket.FieldSegmentSize)); err != nil {
-			p.fail(err)
-			return
-		}
-		p.single()
-		p.b.OnMessages(func(ms []dgram.Message) {
-			for i := range ms {
-				m := &ms[i]
-				size := len(m.Buf)
-				if m.Set&socket.FieldSegmentSize != 0 && m.SegmentSize > 0 {
-					size = int(m.SegmentSize)
-				}
-				for b := m.Buf; len(b) > 0; {
-					cut := min(size, len(b))
-					p.received(b[:cut])
-					b = b[cut:]
-				}
-			}
-		})
-	}
-	i := 0
-	var next func(int, error)
-	next = func(_ int, err error) {
-		if err != nil {
-			p.fail(err)
-			return
-		}
-		count := min(n-i, batchSize)
-		if count == 0 {
-			return
-		}
+	p.bursts(n, func(i, count int, done func(int, error)) error {
 		p.train = p.train[:0]
 		for j := range count {
-			p.train = append(p.train, p.bufs.out[(i+j)%batchSize]...)
+			p.train = append(p.train, p.payloads[(i+j)%batchSize]...)
 		}
-		i += count
 		m := dgram.Message{Buf: p.train, Addr: p.to}
 		if count > 1 {
-			m.Set, m.SegmentSize = socket.FieldSegmentSize, uint16(len(p.bufs.out[0]))
+			m.Set, m.SegmentSize = socket.FieldSegmentSize, uint16(len(p.payloads[0]))
 		}
-		if err := p.a.SendMessage(&m, p.oneATurn(&next)); err != nil {
-			p.fail(err)
-		}
+		return p.a.SendMessage(&m, done)
+	})
+}
+
+func (p *eventPath) receiver() netip.AddrPort {
+	to, err := p.b.Address()
+	if err != nil {
+		panic(err) // it is bound
 	}
-	next(0, nil)
+	return to
 }
 
-// run is n datagrams; it ends when the last one has been received.
-func (p *eventPath) run(_, n int) (time.Duration, error) {
-	p.got, p.want = 0, n
+// carry ends when the last datagram has been received, or has been sent if that is all.
+func (p *eventPath) carry(h half, n int, payloads *[batchSize][]byte, to netip.AddrPort) (int, error) {
+	p.half, p.payloads, p.to = h, payloads, to
+	p.sent, p.got, p.want = 0, 0, n
+	p.loop.UpdateTime() // it may have waited for long to be told
 	limit := p.loop.NewTimer()
-	_ = limit.Start(5*time.Second, 0, func() { p.fail(fmt.Errorf("%d of %d: %w", p.got, n, errNotDelivered)) })
-	start := processTime()
-	p.loop.NextTick(func() { p.send(p, n) })
+	_ = limit.Start(5*time.Second, 0, p.loop.Stop)
+	if h != receives {
+		p.loop.NextTick(func() { p.way.send(p, n) })
+	}
 	err := p.loop.Run()
-	took := processTime() - start
 	_ = limit.Close(nil)
-	return took, err
-}
-
-// carry is not called: the path measures by itself.
-func (p *eventPath) carry(count int) error {
-	_, err := p.run(1, count)
-	return err
+	if h == sends {
+		return p.sent, err
+	}
+	return p.got, err
 }
 
 func (p *eventPath) close() error {
-	err := errors.Join(p.a.Close(nil), p.b.Close(nil))
-	return errors.Join(err, p.loop.Run(), p.loop.Close())
+	err := errors.Join(p.a.Close(nil), p.b.Close(nil), p.loop.Run(), p.loop.Close())
+	if p.stacks != nil {
+		err = errors.Join(err, p.stacks.close())
+	}
+	return err
 }

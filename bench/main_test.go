@@ -3,9 +3,23 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
+
+// TestMain is a program that is measured, if it is started as one.
+func TestMain(m *testing.M) {
+	if name := os.Getenv(programVar); name != "" {
+		if err := program(name, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
 
 func TestUsageErrors(t *testing.T) {
 	for _, args := range [][]string{

@@ -35,6 +35,7 @@ func pathCells() []cell {
 type sample struct {
 	ns          float64 // a datagram
 	allocations float64 // a datagram
+	wall        float64 // ns a datagram by the clock on the wall; 0: not told
 }
 
 // measured is a row and its samples, one a round.
@@ -164,7 +165,7 @@ func measureRound(g *group, contenders []*contender, slice time.Duration, random
 			if c.path == nil || c.singlesOnly && cell.batch > 1 {
 				continue
 			}
-			smp, err := c.slice(cell, slice, random, !g.keep)
+			smp, err := c.slice(cell, slice*time.Duration(max(1, g.slices)), random, !g.keep)
 			if err != nil {
 				return fmt.Errorf("%s, %v: %w", c.name, cell, err)
 			}
@@ -205,13 +206,19 @@ func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand, collect
 	if err := c.bufs.check(cell.batch); err != nil {
 		return sample{}, err
 	}
+	allocations := after.Mallocs - before.Mallocs
+	wall := 0.
 	datagrams := float64(n * cell.batch)
+	if o, ok := c.path.(outsider); ok {
+		allocations, wall = o.mallocs(), float64(o.clock().Nanoseconds())/datagrams
+	}
 	if s, ok := c.path.(sharer); ok {
 		datagrams *= float64(s.receivers())
 	}
 	return sample{
 		ns:          float64(took.Nanoseconds()) / datagrams,
-		allocations: float64(after.Mallocs-before.Mallocs) / datagrams,
+		allocations: float64(allocations) / datagrams,
+		wall:        wall,
 	}, nil
 }
 
@@ -260,6 +267,11 @@ func median(v []float64) float64 {
 // ns is the median cost of a datagram, allocations that of the allocations.
 func (m *measured) ns(c cell) float64 {
 	return median(each(m.samples[c], func(s sample) float64 { return s.ns }))
+}
+
+// perSecond is how many go by in a second of the clock on the wall.
+func (m *measured) perSecond(c cell) float64 {
+	return 1e9 / median(each(m.samples[c], func(s sample) float64 { return s.wall }))
 }
 
 func (m *measured) allocations(c cell) float64 {

@@ -24,6 +24,9 @@ func printTable(w io.Writer, conf configuration, all []*measured) {
 			continue
 		}
 		printGroup(w, g, members)
+		if g.clock {
+			printRates(w, g, members)
+		}
 		printRatios(w, g, members)
 	}
 	fmt.Fprintln(w)
@@ -77,6 +80,37 @@ func printGroup(w io.Writer, g *group, members []*measured) {
 		}
 		tw.Flush()
 	}
+}
+
+// printRates writes how many go by in a second of processor time, which is what one core
+// would carry that did nothing else, and how many have gone by in a second of the clock on
+// the wall.
+func printRates(w io.Writer, g *group, members []*measured) {
+	fmt.Fprintf(w, "\n%ss a second of processor time, and of the clock\n\n", g.per)
+	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprint(tw, "row\t")
+	for _, c := range g.cells {
+		fmt.Fprintf(tw, "%v\t(clock)\t", c)
+	}
+	fmt.Fprintln(tw)
+	for _, m := range members {
+		fmt.Fprintf(tw, "%s\t", label(m))
+		for _, c := range g.cells {
+			if !m.has(c) {
+				fmt.Fprint(tw, "-\t-\t")
+				continue
+			}
+			fmt.Fprintf(tw, "%s\t(%s)\t", thousands(1e9/m.ns(c)), thousands(m.perSecond(c)))
+		}
+		fmt.Fprintln(tw)
+	}
+	tw.Flush()
+}
+
+// thousands writes a rate in groups of three digits.
+func thousands(v float64) string {
+	n := int(math.Round(v/100)) * 100
+	return fmt.Sprintf("%d %03d", n/1000, n%1000)
 }
 
 // batches are the numbers of datagrams a call in the group's cells.
@@ -151,7 +185,7 @@ func printRatios(w io.Writer, g *group, members []*measured) {
 // comparable reports whether what m costs is worth holding against other.
 func (m *measured) comparable(other *measured) bool {
 	return m.kind == ours && m != other && m.group == other.group && m.amount == nil &&
-		(other.kind != reference || m.group != "paths") && m.roundTrip == other.roundTrip
+		(other.kind != reference || m.group != "paths") && (other.kind != ours || !m.of().clock) && m.roundTrip == other.roundTrip
 }
 
 func label(m *measured) string {
@@ -204,6 +238,7 @@ type (
 		Batch       int     `json:"batch"` // datagrams a call
 		NS          float64 `json:"ns"`    // a datagram, or a round trip
 		Allocations float64 `json:"allocations"`
+		PerSecond   float64 `json:"per_second,omitempty"` // by the clock on the wall, where it is told
 		RoundTrip   bool    `json:"round_trip,omitempty"`
 		About       string  `json:"about"`
 		Note        string  `json:"note"`
@@ -261,7 +296,11 @@ func printJSON(w io.Writer, conf configuration, all []*measured) error {
 			if !m.has(c) {
 				continue
 			}
-			if err := enc.Encode(jsonRow{"row", m.name, m.group, m.kind, c.size, c.batch, m.ns(c), m.allocations(c), m.roundTrip, m.about, m.note}); err != nil {
+			perSecond := 0.
+			if m.of().clock {
+				perSecond = m.perSecond(c)
+			}
+			if err := enc.Encode(jsonRow{"row", m.name, m.group, m.kind, c.size, c.batch, m.ns(c), m.allocations(c), perSecond, m.roundTrip, m.about, m.note}); err != nil {
 				return err
 			}
 		}

@@ -63,6 +63,11 @@ type group struct {
 	// keep: the paths are opened once and not anew in every round, since
 	// that takes long.
 	keep bool
+	// slices: a turn is so many times as long as others'; 0: once. What has slept needs
+	// a while until it is as fast as it will be.
+	slices int
+	// clock: how many a second go by the clock on the wall is told too.
+	clock bool
 }
 
 // groups are all the groups, in the order in which they are measured.
@@ -71,7 +76,9 @@ var groups = []group{
 	{name: "lookup", title: "the same among many other sockets", per: "datagram", keep: true, cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "fanout", title: "one datagram to a group, for each of its receivers on one host", per: "receiver", cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "cores", title: "independent sockets on one core and on two", per: "datagram", cells: []cell{{64, 1}, {64, batchSize}}},
-	{name: "events", title: "event loops on the kernel's loopback, processor time", per: "datagram", keep: true, cells: []cell{{64, 1}, {1400, 1}}},
+	{name: "events", title: "event loops, processor time", per: "datagram", keep: true, clock: true, slices: 5, cells: []cell{{64, 1}, {1400, 1}}},
+	{name: "events-send", title: "event loops that send, processor time", per: "datagram", keep: true, clock: true, slices: 5, cells: []cell{{64, 1}, {1400, 1}}},
+	{name: "events-receive", title: "event loops that receive, processor time", per: "datagram", keep: true, clock: true, slices: 5, cells: []cell{{64, 1}, {1400, 1}}},
 	{name: "tun", title: "over a TUN device, processor time", per: "datagram", cells: []cell{{64, trainSize}, {1400, trainSize}}},
 	{name: "lab", title: "the lab, processor time", per: "hop", keep: true, cells: []cell{{64, 1}}},
 	{name: "amounts"},
@@ -102,6 +109,7 @@ var errUnavailable = errors.New("not measured")
 type setup struct {
 	others  int  // sockets that are open besides, on each of the two networks
 	many    int  // sockets that are open besides where there are many
+	warm    int  // datagrams before anything is measured, for those who compile as they run
 	corrupt bool // flip a bit of each frame on the wire; the tests' means to see that checksums are verified
 }
 
@@ -140,6 +148,13 @@ func collect(p path) {
 	if s, ok := p.(stager); ok {
 		s.collect()
 	}
+}
+
+// An outsider is a path that is a process of its own and says of its last run how long it
+// took by the clock on the wall, and what was allocated.
+type outsider interface {
+	clock() time.Duration
+	mallocs() uint64
 }
 
 // errNotDelivered is what carry returns when there is nothing to read.

@@ -126,7 +126,11 @@ func (s *Socket) failBind(err error) {
 	s.closeWaits = false
 	w.drop(err)
 	s.emitError(err)
-	if closes && s.handle != nil {
+	switch {
+	case !closes || s.handle == nil:
+	case s.waiting != nil: // who heard of the error has sent something
+		s.closeWaits = true
+	default:
 		s.close()
 	}
 }

@@ -84,9 +84,10 @@ func (s *Socket) connect(port int, address string, callback func(error)) {
 		}
 		s.connectState = disconnected
 		s.loop.NextTick(func() {
-			if callback != nil {
+			switch {
+			case callback != nil:
 				callback(err)
-			} else {
+			case s.handle != nil:
 				s.emitError(err)
 			}
 		})

@@ -28,7 +28,18 @@ type completion struct {
 // ErrSocketBadPort: not 1 to 65535. ErrSocketDgramIsConnected: it is, and a port or an
 // address is given. ErrSocketDgramNotRunning: it is closed.
 func (s *Socket) Send(msg []byte, port int, address string, callback func(n int, err error)) error {
-	return s.sendBytes(msg, port, address, callback)
+	if address != s.literalText || address == "" || port < 1 || port > 65535 || s.bindState != bound ||
+		s.connectState != disconnected || s.handle == nil || s.opts.SendBlockList != nil {
+		return s.sendBytes(msg, port, address, callback)
+	}
+	// The usual case: to an address that was written out the last time too.
+	to := netip.AddrPortFrom(s.literalIP, uint16(port))
+	if err := s.handle.TrySendTo(msg, to); err != nil {
+		s.tried(&socket.Message{Buf: msg, Addr: to}, address, callback, err)
+		return nil
+	}
+	s.complete(callback, len(msg), nil)
+	return nil
 }
 
 // sendBytes makes a message of msg, in the socket's own memory: nothing is called from
@@ -143,6 +154,9 @@ func (s *Socket) resolveAndSend(m *socket.Message, port int, address string, cal
 	}
 	host := s.orLocalhost(address)
 	if ip, ok := s.literal(host); ok {
+		if s.suits(ip) {
+			s.literalText, s.literalIP = address, ip
+		}
 		m.Addr = netip.AddrPortFrom(ip, uint16(port))
 		s.transmit(m, ip, address, callback)
 		return
@@ -169,14 +183,17 @@ func (s *Socket) lookUpAndSend(m *socket.Message, host string, port int, address
 		case callback != nil:
 			s.complete(callback, 0, err)
 		default:
-			s.loop.NextTick(func() { s.emitError(err) })
+			s.loop.NextTick(func() {
+				if s.handle != nil {
+					s.emitError(err)
+				}
+			})
 		}
 	})
 }
 
 // transmit hands a message to the handle: it goes now, or as soon as there is room.
 func (s *Socket) transmit(m *socket.Message, ip netip.Addr, address string, callback func(int, error)) {
-	size := len(m.Buf)
 	if s.handle == nil {
 		s.complete(callback, 0, s.sendError(m, address, syscall.ECANCELED))
 		return
@@ -189,6 +206,12 @@ func (s *Socket) transmit(m *socket.Message, ip netip.Addr, address string, call
 	if !ip.IsValid() || s.suits(ip) {
 		err = s.handle.TrySend(m)
 	}
+	s.tried(m, address, callback, err)
+}
+
+// tried is what comes after trying to send: it has gone, or waits, or will not go.
+func (s *Socket) tried(m *socket.Message, address string, callback func(int, error), err error) {
+	size := len(m.Buf)
 	if err == syscall.EAGAIN {
 		if err = s.queue(m, address, callback); err == nil {
 			return

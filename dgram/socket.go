@@ -31,6 +31,8 @@ type Socket struct {
 
 	gather      []byte         // scratch, of SendList
 	message     socket.Message // scratch, of Send
+	literalText string         // the address that was written out last, and suits
+	literalIP   netip.Addr     // what it says
 	spare       []*completion  // for reuse
 	later       []*completion  // callbacks that the check phase will call
 	first       int            // of later, that is to be called
@@ -159,7 +161,7 @@ func (s *Socket) watchSignal(ctx context.Context) {
 		abort()
 		return
 	}
-	if h, ok := s.opts.On.(loop.Scheduler); ok && !h.Realtime() {
+	if h, ok := s.loop.On().(loop.Scheduler); ok && !h.Realtime() {
 		// A context tells of its end on a goroutine, of which there are none
 		// in virtual time.
 		p := s.loop.NewPrepare()

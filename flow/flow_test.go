@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,32 +19,12 @@ import (
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/flow"
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/link/mem"
-	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/stack"
 )
 
-// TestMain fails if the tests leave goroutines or buffers behind.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	goroutines, buffers := runtime.NumGoroutine(), packet.Live()
-	code := m.Run()
-	if f := flag.Lookup("test.fuzz"); code == 0 && f.Value.String() == "" {
-		if n := packet.Live() - buffers; n != 0 {
-			fmt.Fprintf(os.Stderr, "%d buffers are still out\n", n)
-			code = 1
-		}
-		for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
-			if time.Now().After(end) {
-				buf := make([]byte, 1<<20)
-				fmt.Fprintf(os.Stderr, "goroutines are left:\n%s\n", buf[:runtime.Stack(buf, true)])
-				code = 1
-				break
-			}
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // world is a client, 10.9.0.7, and a tunnel that hears whatever the client sends,
 // to any address.

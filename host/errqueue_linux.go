@@ -22,12 +22,17 @@ import (
 func (s *Socket) TryRecvError(m *socket.ErrorMessage) error {
 	op := errorOps.Get().(*errorOp)
 	op.s, op.m = s, m
-	closed := s.raw.Control(op.call) != nil
+	op.errno = 0
+	open := s.fd.use()
+	if open {
+		op.run(uintptr(s.fd.fd))
+		s.fd.release()
+	}
 	errno := op.errno
 	op.s, op.m, op.iovs[0].Base = nil, nil, nil
 	errorOps.Put(op)
 	switch {
-	case closed:
+	case !open:
 		return socket.ErrClosed
 	case errno != 0:
 		return errno
@@ -39,7 +44,6 @@ func (s *Socket) TryRecvError(m *socket.ErrorMessage) error {
 type errorOp struct {
 	s     *Socket
 	m     *socket.ErrorMessage
-	call  func(fd uintptr) // run, made once
 	errno syscall.Errno
 
 	hdr     unix.Msghdr
@@ -58,7 +62,6 @@ var errorOps = sync.Pool{New: func() any {
 	op.iovs[1].SetLen(len(op.rest))
 	op.hdr.Name = &op.name[0]
 	op.hdr.Control = &op.control.b[0]
-	op.call = op.run
 	return op
 }}
 
@@ -210,7 +213,7 @@ func (s *Socket) errorDirection() (*direction, error) {
 		file.Close()
 		return nil, err
 	}
-	e.init(s, socket.ErrorQueued, raw.Read, file.SetReadDeadline)
+	e.init(s, socket.ErrorQueued, nil, raw.Read, file.SetReadDeadline)
 	e.look = func(uintptr) bool { return s.Ready(socket.ErrorQueued) != 0 }
 	e.file = file
 	return &e.direction, nil

@@ -192,7 +192,7 @@ func (p *poller) wait(events []unix.EpollEvent, d time.Duration) (int, syscall.E
 	first, room := uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events))
 	if d == 0 {
 		// It is over before the scheduler would have to know of it.
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epollFD), first, room, 0, 0, 0)
+		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epollFD), first, room, 0, 0, 0)
 		return int(n), errno
 	}
 	if d > 0 && !p.noNanoseconds {

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"errors"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +30,9 @@ type receiving struct {
 func (s *Socket) Receive(ms []socket.Message, cancel *socket.Cancel) (int, error) {
 	for {
 		if err := s.over(cancel); err != nil {
+			return 0, err
+		}
+		if err := s.fd.ready(); err != nil && !errors.Is(err, os.ErrClosed) {
 			return 0, err
 		}
 		if !s.read.turn.try() {
@@ -59,7 +64,7 @@ func (s *Socket) receiveInTurn(ms []socket.Message, cancel *socket.Cancel) (n in
 	d, r := &s.read, &s.receiving
 	r.ms, r.cancel, r.n, r.errno = ms, cancel, 0, 0
 	// An error says that it was woken, and so that it had found nothing.
-	err := s.raw.Read(r.look)
+	err := s.fd.read(r.look)
 	if r.waiter != nil {
 		cancel.Detach(r.waiter)
 		d.mu.Lock()

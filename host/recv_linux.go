@@ -25,9 +25,13 @@ func (s *Socket) TryPeek(m *socket.Message) error {
 func (s *Socket) recv(ms []socket.Message, flags int) (int, error) {
 	op := recvOps.Get().(*recvOp)
 	op.begin(s, ms, flags)
-	closed := s.raw.Control(op.call) != nil
+	open := s.fd.use()
+	if open {
+		op.run(uintptr(s.fd.fd))
+		s.fd.release()
+	}
 	n, errno := op.end()
-	if closed {
+	if !open {
 		return 0, socket.ErrClosed
 	}
 	return s.recvResult(n, errno)
@@ -52,7 +56,6 @@ type recvOp struct {
 	s     *Socket
 	ms    []socket.Message
 	flags int
-	call  func(fd uintptr) // run, made once
 
 	n     int           // messages done
 	errno syscall.Errno // what ended it, unless all are done
@@ -73,7 +76,6 @@ var recvOps = sync.Pool{New: func() any {
 	for i := range op.msgs {
 		op.msgs[i].hdr.Name = &op.names[i][0]
 	}
-	op.call = op.run
 	return op
 }}
 
@@ -127,7 +129,7 @@ func (s *Socket) receiveOne(fd uintptr, m *socket.Message, flags int, from *send
 	buf := m.Buf[:cap(m.Buf)]
 	for {
 		from.len = uint32(len(from.name))
-		r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
+		r, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
 			uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_TRUNC), uintptr(unsafe.Pointer(&from.name)), uintptr(unsafe.Pointer(&from.len)))
 		if errno == 0 {
 			n := int(r)
@@ -164,7 +166,7 @@ func (op *recvOp) receive(fd uintptr, ms []socket.Message, fields socket.Fields)
 	var errno syscall.Errno
 	for {
 		if len(ms) > 1 {
-			r, _, errno = unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&op.msgs)), uintptr(len(ms)), flags, 0, 0)
+			r, _, errno = syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&op.msgs)), uintptr(len(ms)), flags, 0, 0)
 		} else {
 			r, _, errno = unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&op.msgs[0].hdr)), flags)
 		}

@@ -21,14 +21,18 @@ func (s *Socket) TrySend(ms []socket.Message) (int, error) {
 	op := sendOps.Get().(*sendOp)
 	op.s, op.ms = s, ms
 	op.n, op.errno = 0, 0
-	closed := s.raw.Control(op.call) != nil
+	open := s.fd.use()
+	if open {
+		op.run(uintptr(s.fd.fd))
+		s.fd.release()
+	}
 	n, errno := op.n, op.errno
 	op.release(len(ms))
 	op.s, op.ms = nil, nil
 	sendOps.Put(op)
 
 	switch {
-	case closed:
+	case !open:
 		return 0, socket.ErrClosed
 	case n == 0 && errno != 0:
 		return 0, errno
@@ -39,9 +43,8 @@ func (s *Socket) TrySend(ms []socket.Message) (int, error) {
 // A sendOp is a call of TrySend.
 type sendOp struct {
 	headers
-	s    *Socket
-	ms   []socket.Message
-	call func(fd uintptr) // run, made once
+	s  *Socket
+	ms []socket.Message
 
 	n     int           // messages done
 	errno syscall.Errno // what ended it, unless all are done
@@ -50,7 +53,6 @@ type sendOp struct {
 var sendOps = sync.Pool{New: func() any {
 	op := new(sendOp)
 	op.init()
-	op.call = op.run
 	return op
 }}
 

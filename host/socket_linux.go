@@ -3,11 +3,9 @@ package host
 import (
 	"errors"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,8 +17,7 @@ import (
 // and gives access to its descriptor.
 type Socket struct {
 	family socket.Family
-	file   *os.File
-	raw    syscall.RawConn // file's
+	fd     descriptor
 
 	closing atomic.Bool
 	closed  chan struct{}       // is closed once closing is true
@@ -95,7 +92,7 @@ func open(family socket.Family) (*Socket, error) {
 			return nil, err
 		}
 	}
-	return newSocket(fd, family)
+	return newSocket(fd, family), nil
 }
 
 // FromFD makes a Socket of a descriptor of a UDP socket, which it takes over: the
@@ -129,10 +126,6 @@ func FromFD(fd int) (*Socket, error) {
 		return nil, syscall.EPROTOTYPE
 	}
 
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil {
-		return nil, err
-	}
 	// What can fail is done to a duplicate: an *os.File cannot be taken back
 	// from its descriptor.
 	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
@@ -143,11 +136,7 @@ func FromFD(fd int) (*Socket, error) {
 		unix.Close(dup)
 		return nil, err
 	}
-	s, err := newSocket(dup, family)
-	if err != nil {
-		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
-		return nil, err
-	}
+	s := newSocket(dup, family)
 	s.adopt(uintptr(dup))
 	unix.Close(fd)
 	return s, nil
@@ -168,35 +157,23 @@ func (s *Socket) adopt(fd uintptr) {
 	s.readShut.Store(fds[0].Revents&unix.POLLRDHUP != 0)
 }
 
-// newSocket makes a Socket of a non-blocking descriptor, and closes it if that
-// fails.
-func newSocket(fd int, family socket.Family) (*Socket, error) {
+// newSocket makes a Socket of a non-blocking descriptor.
+func newSocket(fd int, family socket.Family) *Socket {
 	s := &Socket{family: family, closed: make(chan struct{})}
-	file := os.NewFile(uintptr(fd), "udp")
-	raw, err := file.SyscallConn()
-	if err == nil {
-		// os.NewFile does not say so if the poller did not take the
-		// descriptor, and no wait could then be cancelled; this does.
-		err = file.SetDeadline(time.Time{})
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	s.file, s.raw = file, raw
-	s.read.init(s, socket.Readable, raw.Read, file.SetReadDeadline)
-	s.write.init(s, socket.Writable, raw.Write, file.SetWriteDeadline)
+	s.fd.init(s, fd)
+	s.read.init(s, socket.Readable, s.fd.ready, s.fd.read, s.fd.expireRead)
+	s.write.init(s, socket.Writable, s.fd.ready, s.fd.write, s.fd.expireWrite)
 	s.receiving.look = s.lookOrPark
-	s.sending.call = s.sendOne
-	return s, nil
+	return s
 }
 
 // control calls f with the descriptor, which stays open until f returns.
 func (s *Socket) control(f func(fd uintptr) syscall.Errno) error {
-	var errno syscall.Errno
-	if s.raw.Control(func(fd uintptr) { errno = f(fd) }) != nil {
+	if !s.fd.use() {
 		return socket.ErrClosed
 	}
+	errno := f(uintptr(s.fd.fd))
+	s.fd.release()
 	if errno != 0 {
 		return errno
 	}
@@ -319,9 +296,8 @@ func (s *Socket) Close() error {
 		return 0
 	})
 	close(s.closed)
-	// Closing the file wakes what is parked and waits for it and for every
-	// Control under way.
-	err := s.file.Close()
+	s.sending.end()
+	err := s.fd.close()
 	s.errors.close()
 	s.notes.callAll()
 	if err != nil {

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"errors"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -15,6 +17,7 @@ import (
 type direction struct {
 	s      *Socket
 	events socket.Events
+	ready  func() error                   // makes what is parked with ready; nil: it is
 	park   func(func(uintptr) bool) error // RawConn.Read or Write
 	expire func(time.Time) error          // the file's deadline for it
 	look   func(uintptr) bool             // what is parked: does it hold?
@@ -34,8 +37,8 @@ type direction struct {
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
 
-func (d *direction) init(s *Socket, events socket.Events, park func(func(uintptr) bool) error, expire func(time.Time) error) {
-	d.s, d.events, d.park, d.expire = s, events, park, expire
+func (d *direction) init(s *Socket, events socket.Events, ready func() error, park func(func(uintptr) bool) error, expire func(time.Time) error) {
+	d.s, d.events, d.ready, d.park, d.expire = s, events, ready, park, expire
 	d.look = func(fd uintptr) bool { return s.ready(fd, events) != 0 }
 }
 
@@ -194,21 +197,27 @@ func (d *direction) waitAs(w *waiter, cancel *socket.Cancel) error {
 		if !d.turn.take(w, d.s.closed) {
 			continue
 		}
-		holds := d.parkAs(w)
+		holds, err := d.parkAs(w)
 		d.turn.end()
-		if holds {
-			return nil
+		if holds || err != nil {
+			return err
 		}
 	}
 }
 
 // parkAs parks until the event holds, and reports that, or until w is woken, the
-// direction kicked or the socket closed. It is called by whose turn it is.
-func (d *direction) parkAs(w *waiter) bool {
+// direction kicked or the socket closed. It is called by whose turn it is. An error
+// is that the runtime does not take the descriptor.
+func (d *direction) parkAs(w *waiter) (bool, error) {
+	if d.ready != nil {
+		if err := d.ready(); err != nil && !errors.Is(err, os.ErrClosed) {
+			return false, err
+		}
+	}
 	d.mu.Lock()
 	if w.woken {
 		d.mu.Unlock()
-		return false
+		return false, nil
 	}
 	d.parked = w
 	d.mu.Unlock()
@@ -218,7 +227,7 @@ func (d *direction) parkAs(w *waiter) bool {
 	d.mu.Lock()
 	d.unparkLocked()
 	d.mu.Unlock()
-	return err == nil
+	return err == nil, nil
 }
 
 // unparkLocked says that nobody is parked any more, and clears the way for the
@@ -278,30 +287,13 @@ func (r *relay) WakeCancelled() { r.Fire() }
 // Ready returns those of the events in mask that hold now; on a closed socket
 // all do, since nothing is worth waiting for.
 func (s *Socket) Ready(mask socket.Events) socket.Events {
-	op := readyOps.Get().(*readyOp)
-	op.s, op.mask = s, mask
-	if s.raw.Control(op.call) != nil {
-		op.holds = mask & allEvents
+	if !s.fd.use() {
+		return mask & allEvents
 	}
-	holds := op.holds
-	op.s = nil
-	readyOps.Put(op)
+	holds := s.ready(uintptr(s.fd.fd), mask)
+	s.fd.release()
 	return holds
 }
-
-// A readyOp is a call of Ready. It is pooled with its function, which would be
-// allocated each time.
-type readyOp struct {
-	s           *Socket
-	mask, holds socket.Events
-	call        func(fd uintptr)
-}
-
-var readyOps = sync.Pool{New: func() any {
-	op := new(readyOp)
-	op.call = func(fd uintptr) { op.holds = op.s.ready(fd, op.mask) }
-	return op
-}}
 
 // ready asks the kernel. An error makes a socket readable and writable: both
 // TryRecv and TrySend would return it. sock_writeable asks for more room than
@@ -321,7 +313,7 @@ func (s *Socket) ready(fd uintptr, mask socket.Events) socket.Events {
 	// to know of it, hence RawSyscall.
 	var none unix.Timespec
 	for {
-		_, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(len(fds)), uintptr(unsafe.Pointer(&none)), 0, 0, 0)
+		_, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(len(fds)), uintptr(unsafe.Pointer(&none)), 0, 0, 0)
 		if errno != unix.EINTR {
 			break
 		}

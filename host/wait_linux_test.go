@@ -41,10 +41,7 @@ func unixPair(t testing.TB) (a, b *Socket) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
-	a, err = newSocket(fds[0], socket.IPv4)
-	must(t, err)
-	b, err = newSocket(fds[1], socket.IPv4)
-	must(t, err)
+	a, b = newSocket(fds[0], socket.IPv4), newSocket(fds[1], socket.IPv4)
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a, b
 }

@@ -28,7 +28,7 @@ func (h *Host) Open(family socket.Family) (socket.Socket, error) {
 // waitable makes a socket of the stack's one that tasks can wait for.
 func (h *Host) waitable(s *stack.Socket) *Socket {
 	h.opened++
-	w := &Socket{Socket: s, host: h, id: h.id}
+	w := &Socket{Socket: s, lab: h.lab, host: h, id: h.id}
 	w.id.add(h.opened)
 	w.read.wake = w.read.happened
 	w.write.wake = w.write.happened
@@ -50,11 +50,13 @@ func (s *Socket) Accept(admit func(peer, own netip.AddrPort) drop.Reason) (socke
 // wait for.
 type Socket struct {
 	*stack.Socket
-	host *Host
+	lab  *Lab
 	id   fingerprint
-	seen *task // known to be who calls
+	read waiters
 
-	read, write, error waiters
+	write, error waiters
+	host         *Host
+	seen         *task // known to be who calls
 }
 
 var _ socket.Socket = (*Socket)(nil)
@@ -62,10 +64,10 @@ var _ socket.Socket = (*Socket)(nil)
 // waiters are those who wait for one direction of a socket. The stack's socket
 // has room for one notification a direction, which serves them all.
 type waiters struct {
-	tasks  []*task
+	wake   func() // given to the stack
 	notify func() // what Notify was given
 	armed  bool   // the stack has wake
-	wake   func() // given to the stack
+	tasks  []*task
 }
 
 // happened is called by the stack, with no lock held.
@@ -106,7 +108,7 @@ func (s *Socket) arm(w *waiters, event socket.Events) {
 // Wait blocks the task that calls it until one of the events holds. Several may
 // wait for a socket; each is woken, and whoever comes first takes what is there.
 func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
-	l := s.host.lab
+	l := s.lab
 	t, err := l.task(s.seen != nil && s.seen == l.current)
 	if err != nil {
 		return err
@@ -155,7 +157,7 @@ func (s *Socket) Wait(mask socket.Events, cancel *socket.Cancel) error {
 // the Socket a socket.Receiver, which its stack's must not do for it: that one
 // would block the whole lab.
 func (s *Socket) Receive(ms []socket.Message, cancel *socket.Cancel) (int, error) {
-	l := s.host.lab
+	l := s.lab
 	for {
 		if cancel.Fired() {
 			return 0, socket.ErrCancelled
@@ -188,7 +190,7 @@ func (s *Socket) await(t *task, cancel *socket.Cancel) (shut bool) {
 	s.read.tasks = append(s.read.tasks, t)
 	s.arm(&s.read, socket.Readable)
 	if shut = t.event.Pending() && s.Ready(socket.Readable) != 0; shut {
-		s.host.lab.queue.wheel.Remove(&t.event)
+		s.lab.queue.wheel.Remove(&t.event)
 	} else {
 		t.park("a datagram")
 	}
@@ -255,8 +257,8 @@ func (s *Socket) noteRead(ms []socket.Message) {
 	for i := range ms {
 		bytes += uint64(ms[i].Len)
 	}
-	p := &s.host.lab.print
-	p.add(uint64(s.host.lab.queue.now()))
+	p := &s.lab.print
+	p.add(uint64(s.lab.queue.now()))
 	p.add(noteRead<<48 ^ uint64(len(ms))<<32 ^ bytes)
 	p.add(uint64(s.id))
 }

@@ -39,26 +39,25 @@ func (p *TaskPanic) Unwrap() error {
 	return err
 }
 
-// task is a function that runs as a coroutine of the lab's loop.
+// task is a function that runs as a coroutine of the lab's loop. What every wait
+// touches stands in front, in two cache lines.
 type task struct {
-	host *Host
-	name string
-	f    func(context.Context) error
-
-	resume func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
-
-	event   event  // that it goes on; it is pending at most once
+	event   event // that it goes on; it is pending at most once
+	host    *Host
+	resume  func() (struct{}, bool)
+	yield   func(struct{}) bool
 	waiting string // what for
+	panic   *TaskPanic
 	started bool
 	ended   bool
-	err     error
-	panic   *TaskPanic
+	slept   bool // Sleep has seen that it is called by the task
 
+	refused   int // blocking calls since the lab was closed
+	name      string
 	goroutine string
-	slept     bool // Sleep has seen that it is called by the task
-	refused   int  // blocking calls since the lab was closed
+	f         func(context.Context) error
+	stop      func()
+	err       error
 }
 
 // Go starts a task: a function that may block, on sockets of the lab's hosts and
@@ -267,7 +266,7 @@ func (h *Host) Sleep(ctx context.Context, d time.Duration) error {
 	}
 	l.queue.schedule(&t.event, l.queue.after(d))
 	t.park("sleep")
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil || !l.closed {
 		return err
 	}
 	return l.ctx.Err()

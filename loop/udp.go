@@ -63,6 +63,7 @@ type UDP struct {
 	telling    bool // callbacks of sends are being called
 	isPending  bool // in loop.pending
 	retry      *Timer
+	plain      [1]socket.Message // scratch, of TrySendTo: Buf and Addr only
 
 	// Readiness. Watched are the events that the socket, or the loop's poller, is to
 	// tell of; got are those that hold and are to be served.

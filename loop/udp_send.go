@@ -92,10 +92,26 @@ func (u *UDP) TrySend(m *socket.Message) error {
 	}
 	l := u.loop
 	l.out[0] = *m
-	n, err := u.sock.TrySend(l.out[:1])
-	l.spent += n
+	l.spent++
+	_, err := u.sock.TrySend(l.out[:1])
 	l.out[0].Buf = nil
 	return again(err)
+}
+
+// TrySendTo is TrySend of a payload to an address, with nothing else to be said.
+func (u *UDP) TrySendTo(b []byte, to netip.AddrPort) error {
+	if u.sock == nil || u.closing || u.queueCount != 0 || u.connected == to.Addr().IsValid() || u.connected && to.Port() != 0 {
+		return u.TrySend(&socket.Message{Buf: b, Addr: to})
+	}
+	m := &u.plain[0]
+	m.Buf, m.Addr = b, to
+	u.loop.spent++
+	_, err := u.sock.TrySend(u.plain[:])
+	m.Buf = nil
+	if err != nil {
+		return again(err)
+	}
+	return nil
 }
 
 // TrySendBatch sends datagrams now and returns how many have gone: the first n, each

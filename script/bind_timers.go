@@ -1,6 +1,7 @@
 package script
 
 import (
+	"math"
 	"time"
 
 	"github.com/dop251/goja"
@@ -89,7 +90,15 @@ func (r *Runtime) bindTimers(o *goja.Object) {
 		})
 		return h
 	})
-	o.Set("turns", func() float64 { return float64(r.loop.Turns()) })
+	// turns is called for each datagram: a native function costs less than one that the
+	// engine calls by reflection.
+	turns, value := uint64(math.MaxUint64), goja.Value(nil)
+	o.Set("turns", func(goja.FunctionCall) goja.Value {
+		if now := r.loop.Turns(); now != turns {
+			turns, value = now, r.vm.ToValue(float64(now))
+		}
+		return value
+	})
 	o.Set("now", func() float64 { return float64(r.loop.Now().UnixNano()) / 1e6 })
 }
 

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"net"
@@ -25,14 +26,21 @@ const (
 
 // udpHandle is what stands behind JavaScript's UDP of lib/internal/udp_wrap.js.
 type udpHandle struct {
-	r       *Runtime
-	u       *loop.UDP
-	fd      int
-	recv    goja.Callable // (nread, buffer, address, family, port)
-	names   map[netip.Addr]goja.Value
-	out     []byte          // scratch: messages that are gathered
-	got     *socket.Message // that the script is being given; nil: none
-	counted bool
+	r        *Runtime
+	u        *loop.UDP
+	fd       int
+	recv     goja.Callable    // (nread, buffer, address, family, port)
+	newArray goja.Constructor // Uint8Array
+	buffer   *goja.Object     // Buffer's class
+	names    map[netip.Addr]goja.Value
+	out      []byte          // scratch: messages that are gathered
+	got      *socket.Message // that the script is being given; nil: none
+	counted  bool
+
+	literal struct { // the address that was sent to last
+		text string
+		addr netip.Addr
+	}
 }
 
 // bindUDP is the way to the network. Every function returns a negative errno if it
@@ -46,13 +54,15 @@ func (r *Runtime) bindUDP(o *goja.Object) {
 	o.Set("guessHandleType", func(fd int) string { return r.fds.kind(fd) })
 	o.Set("open", func(call goja.FunctionCall) goja.Value {
 		recv, _ := goja.AssertFunction(call.Argument(0))
-		return r.newUDP(recv)
+		return r.newUDP(recv, call.Argument(1).ToObject(r.vm))
 	})
 }
 
-// newUDP makes a handle, as an object of functions.
-func (r *Runtime) newUDP(recv goja.Callable) goja.Value {
-	h := &udpHandle{r: r, fd: -1, recv: recv, names: make(map[netip.Addr]goja.Value)}
+// newUDP makes a handle, as an object of functions. It receives in buffers of a class that
+// extends Uint8Array.
+func (r *Runtime) newUDP(recv goja.Callable, buffer *goja.Object) goja.Value {
+	newArray, _ := goja.AssertConstructor(buffer.Prototype())
+	h := &udpHandle{r: r, fd: -1, recv: recv, newArray: newArray, buffer: buffer, names: make(map[netip.Addr]goja.Value)}
 	if r.cfg.On != nil {
 		u, err := r.loop.NewUDP(loop.UDPConfig{On: r.cfg.On})
 		if err == nil {
@@ -258,34 +268,72 @@ func (h *udpHandle) setTraffic(o *goja.Object) {
 	// send takes a list of Uint8Arrays, or one; the port is negative on a socket
 	// that is connected. It returns the length and one more if the datagram has
 	// gone already, else 0, and calls done then.
+	// done has the argument behind it as its first.
 	o.Set("send", func(call goja.FunctionCall) goja.Value {
-		m := socket.Message{Buf: h.gather(call.Argument(0))}
-		if port := call.Argument(1).ToInteger(); port >= 0 {
-			a, errno := parseAddr(call.Argument(2).String(), 0)
-			if want := socket.Family(call.Argument(3).ToInteger()); errno == 0 && want != 0 && (want == socket.IPv4) != a.Is4() {
-				errno = syscall.EINVAL
-			}
-			if errno != 0 {
-				return r.vm.ToValue(-int(errno))
-			}
-			m.Addr = netip.AddrPortFrom(a, uint16(port))
+		b, to, errno := h.toSend(call)
+		if errno != 0 {
+			return r.vm.ToValue(-int(errno))
 		}
 		if !noTry {
-			err := h.u.TrySend(&m)
-			if err == nil {
-				return r.vm.ToValue(len(m.Buf) + 1)
-			}
-			if err != syscall.EAGAIN {
-				return r.vm.ToValue(uvError(err))
+			if v := h.trySend(b, to); v != nil {
+				return v
 			}
 		}
 		done, _ := goja.AssertFunction(call.Argument(4))
-		n := len(m.Buf)
-		err := h.u.Send(&m, func(err error) {
-			r.call(done, r.vm.ToValue(uvError(err)), r.vm.ToValue(n))
+		what, n := call.Argument(5), len(b)
+		err := h.u.Send(&socket.Message{Buf: b, Addr: to}, func(err error) {
+			r.call(done, what, r.vm.ToValue(uvError(err)), r.vm.ToValue(n))
 		})
 		return r.vm.ToValue(uvError(err))
 	})
+	if noTry {
+		return
+	}
+	// trySend is send that returns 0 if the datagram cannot go at once, and leaves it.
+	o.Set("trySend", func(call goja.FunctionCall) goja.Value {
+		b, to, errno := h.toSend(call)
+		if errno != 0 {
+			return r.vm.ToValue(-int(errno))
+		}
+		if v := h.trySend(b, to); v != nil {
+			return v
+		}
+		return r.vm.ToValue(0)
+	})
+}
+
+// toSend reads the first four arguments of send. The zero address is the peer's.
+func (h *udpHandle) toSend(call goja.FunctionCall) (b []byte, to netip.AddrPort, errno syscall.Errno) {
+	b = h.gather(call.Argument(0))
+	port := call.Argument(1).ToInteger()
+	if port < 0 {
+		return b, to, 0
+	}
+	if text := call.Argument(2).String(); text != h.literal.text || text == "" {
+		h.literal.text = ""
+		if h.literal.addr, errno = parseAddr(text, 0); errno != 0 {
+			return nil, to, errno
+		}
+		h.literal.text = text
+	}
+	a := h.literal.addr
+	if want := socket.Family(call.Argument(3).ToInteger()); want != 0 && (want == socket.IPv4) != a.Is4() {
+		return nil, to, syscall.EINVAL
+	}
+	return b, netip.AddrPortFrom(a, uint16(port)), 0
+}
+
+// trySend returns one more than the length if the datagram has gone, a negative errno if
+// it will not, and nil if it may later.
+func (h *udpHandle) trySend(b []byte, to netip.AddrPort) goja.Value {
+	switch err := h.u.TrySendTo(b, to); err {
+	case nil:
+		return h.r.vm.ToValue(len(b) + 1)
+	case syscall.EAGAIN:
+		return nil
+	default:
+		return h.r.vm.ToValue(uvError(err))
+	}
 }
 
 // zoned returns an address without its zone if that is no interface: libuv takes such
@@ -322,14 +370,24 @@ func (h *udpHandle) received(m *socket.Message, err error) {
 		r.call(h.recv, r.vm.ToValue(uvError(err)))
 		return
 	}
-	payload := make([]byte, len(m.Buf))
-	copy(payload, m.Buf)
+	// The class adds nothing when it makes one, so Uint8Array can do it in its stead.
+	buffer, err := h.newArray(h.buffer, r.vm.ToValue(r.vm.NewArrayBuffer(bytes.Clone(m.Buf))))
+	if err != nil {
+		r.caught(err)
+		return
+	}
 	a := m.Addr.Addr()
+	version := familyIPv4
+	if !a.Is4() {
+		version = familyIPv6
+	}
 	h.got = m
 	defer func() { h.got = nil }()
-	r.call(h.recv, r.vm.ToValue(len(payload)), r.vm.ToValue(r.vm.NewArrayBuffer(payload)), h.name(a),
-		r.vm.ToValue(family(a)), r.vm.ToValue(int(m.Addr.Port())))
+	r.call(h.recv, r.vm.ToValue(len(m.Buf)), buffer, h.name(a), version, r.vm.ToValue(int(m.Addr.Port())))
 }
+
+// What rinfo.family is; strings belong to no runtime.
+var familyIPv4, familyIPv6 = goja.New().ToValue("IPv4"), goja.New().ToValue("IPv6")
 
 // name returns an address as a string of the script's. Those of peers that come again
 // and again are kept.

@@ -59,7 +59,7 @@ func compile(filename, source string, isModule bool) (unit, error) {
 	return u, err
 }
 
-// lower rewrites source in the language of 2017, with generators for asynchronous
+// lower rewrites what of a source the engine lacks, with generators for asynchronous
 // ones, as a CommonJS module, and reports whether it was an ES module. sourceMap is a
 // comment.
 func lower(filename, source string, isModule bool) (text, sourceMap string, module bool, err error) {
@@ -76,9 +76,9 @@ func lower(filename, source string, isModule bool) (text, sourceMap string, modu
 		Loader:   loader,
 		Format:   api.FormatCommonJS,
 		Platform: api.PlatformNode,
-		Target:   api.ES2017,
+		Target:   api.ESNext,
 		Supported: map[string]bool{
-			"class-field": true, "class-private-field": true, "bigint": true, "object-rest-spread": true, "dynamic-import": false,
+			"async-generator": false, "for-await": false, "dynamic-import": false, "using": false, "decorators": false, "import-attributes": false,
 		},
 		Sourcemap:      api.SourceMapInline,
 		SourcesContent: api.SourcesContentExclude,

@@ -37,6 +37,22 @@
 // A value that nobody catches, thrown or rejected, ends the script: the line, the
 // error and its stack go to Stderr, and the status is 1.
 //
+// # Processes to come
+//
+// There is no cluster and no child_process.fork yet. What they need is there, and held by
+// tests. A child is one more Runtime on the same network: a goroutine, or in virtual time a
+// task of the same host, so that both share ports, addresses and loopback (Config has the
+// child's arguments, environment, streams and folder; Run's status and [Runtime.Signal] are
+// what a parent sees and sends of a process). Messages are values that internal/clone has
+// copied, handed over by [loop.Loop.Post] to the other's loop and there emitted as
+// 'message'; a channel that holds the loop is a [loop.Async]. A handle that the workers of a
+// cluster share is one socket.Socket behind several loops: loop.UDP takes it over (Open),
+// and since a socket tells one of readiness, between them is an end for each, which tells
+// all and closes the socket with the last (TestSocketSharedByLoops of package loop). Its
+// 'exclusive' is then what dgram already says in its binds. Of the process only pid and
+// ppid would have to be given, and handles be sent by their descriptors, which are the
+// script's own.
+//
 // # Limitations
 //
 // Node's interfaces are those of version 26, as far as they concern datagrams.
@@ -46,8 +62,8 @@
 // network. Files can be read and not written. crypto is randomness and hashes; of dns
 // there is lookup.
 //
-// What AsyncLocalStorage holds goes along with ticks, timers and microtasks that are
-// queued, and not with promises.
+// What AsyncLocalStorage holds goes along from the making of the first one on. Hooks of
+// async_hooks are never called.
 //
 // Descriptors are the script's own numbers, also on the operating system's network:
 // bind({fd}) takes a socket of the same script.
@@ -59,6 +75,7 @@
 // bits, and a stack that overflows cannot be caught. Stacks of errors that the engine
 // makes have its own form until they are printed.
 //
-// In virtual time nothing happens while a script computes: one that waits for Date.now
-// to go on waits for ever. What it does when called takes time (Config.CallbackTime).
+// In virtual time nothing happens while a script computes, unless it asks for the time
+// more than a thousand times, which then goes on. What it does when called takes time
+// (Config.CallbackTime).
 package script

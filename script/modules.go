@@ -13,7 +13,7 @@ import (
 
 // lib is the part of the runtime that is written in JavaScript: a file a module.
 //
-//go:embed lib
+//go:embed all:lib
 var lib embed.FS
 
 // libPrefix is what the names of those files begin with in stacks.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,18 +23,42 @@ func formatStack(stack string) string {
 	if !strings.Contains(stack, "\n\tat ") {
 		return strings.TrimSuffix(stack, "\n")
 	}
-	var b strings.Builder
-	for i, line := range strings.Split(strings.TrimSuffix(stack, "\n"), "\n") {
-		if i > 0 {
-			b.WriteByte('\n')
+	var lines []string
+	for _, line := range strings.Split(strings.TrimSuffix(stack, "\n"), "\n") {
+		m := frame.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+			lines = append(lines, line)
+		case !isOurs(m[1], m[2]):
+			lines = append(lines, nodeFrame(m[1], m[2]))
 		}
-		if m := frame.FindStringSubmatch(line); m != nil {
-			b.WriteString(nodeFrame(m[1], m[2]))
-			continue
-		}
-		b.WriteString(line)
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
+}
+
+// ours are the modules of lib that make errors and run modules. What they call each
+// other says nothing to who reads a script's stack.
+var ours = []string{libPrefix + "module.js:", libPrefix + "internal/errors.js:", libPrefix + "internal/esm.js:", libPrefix + "internal/start.js:", libPrefix + "internal/ticks.js:"}
+
+// isOurs reports whether a frame is of those that are not shown.
+func isOurs(name, place string) bool {
+	if place == "native" || place == "<native>" {
+		return name == "" || name == "apply" || strings.HasPrefix(name, goPrefix)
+	}
+	return slices.ContainsFunc(ours, func(prefix string) bool { return strings.HasPrefix(place, prefix) })
+}
+
+// formatStacks gives the stacks in a text that is written the form of Node's.
+func formatStacks(text string) string {
+	if !strings.Contains(text, "\n\tat ") {
+		return text
+	}
+	formatted := formatStack(text)
+	if strings.HasSuffix(text, "\n") {
+		// The engine's end with a newline of their own.
+		formatted = strings.TrimRight(formatted, "\n") + "\n"
+	}
+	return formatted
 }
 
 // goPrefix begins the names that the engine gives to functions of this package.
@@ -70,6 +95,9 @@ func (r *Runtime) stackHere(skip int) []string {
 		}
 		f := &frames[i]
 		p := f.Position()
+		if isOurs(f.FuncName(), p.Filename+":") || f.SrcName() == "<native>" && isOurs(f.FuncName(), "native") {
+			continue
+		}
 		if f.SrcName() == "<native>" || p.Line == 0 {
 			lines = append(lines, nodeFrame(f.FuncName(), "<native>"))
 			continue

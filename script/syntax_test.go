@@ -45,6 +45,21 @@ func TestModules(t *testing.T) {
 		{"internals are hidden", "a.js", `require('internal/dgram')`, 1, "", "Cannot find module 'internal/dgram'"},
 		{"internals by a flag", "a.js", "// Flags: --expose-internals\nconsole.log(typeof require('internal/dgram').kStateSymbol, typeof require('internal/test/binding').internalBinding('udp_wrap').UDP)", 0, "symbol function\n", ""},
 		{"what is not there says so", "a.js", `try { require('child_process').fork('x') } catch (e) { console.log(e.code) } try { require('fs').writeFileSync('x', '') } catch (e) { console.log(e.code) }`, 0, "ERR_FEATURE_UNAVAILABLE\nERR_FEATURE_UNAVAILABLE\n", ""},
+		{"modules that are names only", "a.js", `
+			const http = require('http');
+			class Server extends http.Server {}
+			class Socket extends require('net').Socket {}
+			for (const m of ['https', 'http2', 'tls', 'repl', 'inspector', 'v8', 'vm', 'domain', 'sys', 'stream/web', '_stream_readable']) require('node:' + m);
+			for (const f of [() => http.get('http://x'), () => new Server(), () => new Socket(), () => require('tls').connect()]) { try { f(); } catch (e) { console.log(e.code); } }
+			console.log(http.STATUS_CODES[404], typeof new http.Agent().destroy, require('vm').runInThisContext('1 + 1'));`, 0, strings.Repeat("ERR_FEATURE_UNAVAILABLE\n", 4) + "Not Found function 2\n", ""},
+		{"methods that the engine lacks", "a.js", `
+			const o = {}; o.__defineGetter__('x', () => 5); console.log(o.x, typeof o.__lookupGetter__('x'), o.__lookupSetter__('x'));
+			console.log([1, 2, 3].values().filter((x) => x % 2).map((x) => x * 10).toArray(), (function* () { yield 1; yield 2; })().take(1).toArray(), new Set([1, 2]).values().reduce((a, b) => a + b));
+			class X extends Iterator { next() { return { done: true }; } } console.log(new X().toArray(), new X() instanceof Iterator, Iterator.from([4]).some((x) => x > 3));
+			console.log(Object.groupBy([1, 2], (x) => x % 2 ? 'odd' : 'even').odd, Map.groupBy([1], (x) => x), 'a\uD800'.isWellFormed(), new CustomEvent('x', { detail: 1 }).detail);
+			for (const k in {}) console.log(k);`, 0, "5 function undefined\n[ 10, 30 ] [ 1 ] 3\n[] true true\n[ 1 ] Map(1) { 1 => [ 1 ] } false 1\n", ""},
+		{"what is rewritten stays as it is otherwise", "a.js", `class A { static #n = 1; static { this.q = A.#n; } #m; has(o) { return #m in o; } } import('os').then(() => console.log(A, A.name, new A().has(new A())));`, 0, "[class A] { q: 1 } A true\n", ""},
+		{"decorators", "a.ts", `function log(v: unknown, c: { name: string }) { console.log(c.name) } class A { @log m() {} constructor(readonly x = 2) {} } console.log(new A().x)`, 0, "m\n2\n", ""},
 		{"node:test", "a.js", `const { test, describe, it } = require('node:test'); test('one', () => {}); describe('s', () => { it('two', async () => { throw new Error('no') }) })`, 1, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

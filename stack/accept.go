@@ -173,7 +173,7 @@ func (s *Socket) discard(b *packet.Buffer, begun int, reason drop.Reason) {
 	}
 	s.countDrop(reason, n)
 	s.stack.drops.Add(reason, n)
-	if s.stack.cfg.Tracer != nil {
+	if s.stack.tracer != nil {
 		s.stack.traceDrop(s.stack.interfaceOf(b), b, reason)
 	}
 	b.Release()

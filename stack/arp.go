@@ -97,7 +97,7 @@ func (i *Interface) emit(b *packet.Buffer) {
 // generated counts a packet that the stack itself made.
 func (i *Interface) generated(b *packet.Buffer) {
 	i.stack.own.generated.Add(1)
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		i.stack.trace(trace.Generate, i, b, "")
 	}
 }

@@ -111,3 +111,24 @@ func TestSharedLinesAreSeen(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatEveryPacketAsksForIsTogether: a host among thousands finds nothing in the cache,
+// and so each line costs.
+func TestWhatEveryPacketAsksForIsTogether(t *testing.T) {
+	a, b := pairOn(t, mem.Config{})
+	for _, h := range []*host{a, b} {
+		i, l := h.eth0, &h.eth0.lanes[0]
+		for _, tt := range []struct {
+			what        string
+			first, last unsafe.Pointer
+		}{
+			{"a stack", unsafe.Pointer(&h.state), unsafe.Pointer(&h.ports.changes)},
+			{"an interface", unsafe.Pointer(&i.link), unsafe.Pointer(&i.lanes)},
+			{"a lane", unsafe.Pointer(&l.word), unsafe.Pointer(&l.to)},
+		} {
+			if from, to := uintptr(tt.first)/cacheLine, uintptr(tt.last)/cacheLine; from != to {
+				t.Errorf("%s: %#x and %#x are in two lines", tt.what, tt.first, tt.last)
+			}
+		}
+	}
+}

@@ -48,12 +48,13 @@
 // group (groupSet). From that follow the hardware addresses that its card is programmed
 // for, what is let in, what is looped back of the host's own, and what routers are told
 // by IGMP and MLD, each of which is one more state machine (reporter) with one deadline
-// an interface. A datagram to a group is one buffer, whatever the number of its
-// receivers.
+// an interface; how routers want to be told is known before there is one (queriers). A
+// datagram to a group is one buffer, whatever the number of its receivers.
 //
 // Sockets, flows and the port table hold addresses of both families in one form, IPv4's
 // v4-mapped, so one lookup serves both and an IPv6 socket that is not IPv6Only hears
-// IPv4. Who needs no IPv6 makes the stack by [NewIPv4], and the program is smaller.
+// IPv4. Who needs no IPv6 makes the stack by [NewIPv4], and the program is smaller; and
+// smaller still if it joins no group.
 //
 // IPv6: an interface speaks it from its first IPv6 address on, or by
 // [Interface.EnableIPv6]. What it knows of its link, its addresses and how far they are
@@ -101,9 +102,9 @@
 // a call into a link, a notification, a Hook, a Handler or another stack; a Tracer is
 // called with any of them held.
 //
-// Before all of these comes the mutex of an interface by which SetUp and EnableIPv6 wait
-// for each other. It alone is held across calls into the interface's link, so neither may
-// be called for an interface from inside a delivery by its own link.
+// Before all of these comes the mutex of an interface by which SetUp, EnableIPv6 and
+// RemoveInterface wait for each other. It is not held across such calls either: what they
+// have others do follows when it is released.
 //
 // # Limitations
 //

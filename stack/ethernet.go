@@ -31,7 +31,7 @@ var allHosts = wire.MAC{0x01, 0x00, 0x5e, 0x00, 0x00, 0x01}
 // returns the socket whose queue it belongs into; nil if it is done with.
 func (l *lane) frame(b *packet.Buffer) *Socket {
 	i := l.iface
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		i.stack.trace(trace.Receive, i, b, "")
 	}
 	if l.netif == nil || !l.netif.up {

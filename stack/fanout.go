@@ -11,7 +11,7 @@ func (l *lane) udpToMany(b *packet.Buffer, f flow) {
 	st := l.iface.stack
 	l.flush()
 	found, reason := l.receivers(f)
-	if st.cfg.Tracer != nil {
+	if st.tracer != nil {
 		l.withheld(b, f)
 	}
 	if len(found) == 0 {

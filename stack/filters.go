@@ -23,7 +23,7 @@ const (
 // filtered is drop for what a filter refuses. In traces it says which and why, in words
 // that begin with the filter's name: card, groups or sockets.
 func (l *lane) filtered(b *packet.Buffer, reason drop.Reason, by filter) {
-	if l.iface.stack.cfg.Tracer == nil {
+	if l.iface.stack.tracer == nil {
 		l.drop(b, reason)
 		return
 	}

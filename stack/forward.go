@@ -59,7 +59,7 @@ func (l *lane) forward(b *packet.Buffer, h *wire.IPv4Header, src, dst ipv4, at i
 			return
 		}
 	}
-	if s.cfg.Tracer != nil {
+	if s.tracer != nil {
 		s.trace(trace.Forward, l.iface, b, "by "+out.name)
 	}
 	b = b.Writable()

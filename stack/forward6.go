@@ -71,7 +71,7 @@ func (l *lane) forward6(b *packet.Buffer, at int, src, dst address) {
 			return
 		}
 	}
-	if s.cfg.Tracer != nil {
+	if s.tracer != nil {
 		s.trace(trace.Forward, l.iface, b, "by "+out.name)
 	}
 	b = b.Writable()

@@ -111,7 +111,7 @@ func (s *Stack) sendFragments(i *Interface, n *neighbor, b *packet.Buffer, mtu i
 		list = fragments(b, at, mtu)
 	}
 	s.own.split.Add(uint64(len(list) - 1))
-	if s.cfg.Tracer != nil {
+	if s.tracer != nil {
 		for k, f := range list {
 			if k > 0 {
 				f.ID = 0 // the first keeps the packet's number

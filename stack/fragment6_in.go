@@ -38,7 +38,7 @@ func (l *lane) fragment6(b *packet.Buffer, c *chain, at int, src, dst address, t
 		return l.problem(b, drop.ReassemblyMalformed, wire.ICMPv6ErroneousField, 4) // the payload's length
 	}
 	s := l.iface.stack
-	if s.cfg.Tracer != nil {
+	if s.tracer != nil {
 		s.trace(trace.Collect, l.iface, b, "")
 	}
 	key := assemblyKey{src: src, dst: dst, id: h.ID()}

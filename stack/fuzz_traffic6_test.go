@@ -2,18 +2,13 @@ package stack
 
 import (
 	"net/netip"
-	"testing"
-	"time"
 
-	"github.com/castnet-go/castnet/packet"
-	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
 
-// newTraffic6 is newTraffic for IPv6: a forwarding stack with IPv6 sockets, some of which
-// hear IPv4 as well.
-func newTraffic6(t testing.TB, data []byte) *traffic {
-	w := &traffic{t: t, data: data, stepper: (*traffic).step6, static: 3}
+// openSix makes a forwarding stack with IPv6 sockets, some of which hear IPv4 as well.
+func (w *traffic) openSix() {
+	t := w.t
 	w.host, w.cables[0], w.cables[1] = newRouter6(t, Config{Limits: trafficLimits})
 	w.cables[1].mtu = 1300
 	w.route(t, "2001:db8:c::/48 via 2001:db8:1::9")
@@ -22,13 +17,6 @@ func newTraffic6(t testing.TB, data []byte) *traffic {
 		w.connected6(t, "[2001:db8:1::2]:8", "[2001:db8:1::9]:9"), w.open6(t, "[2001:db8::2]:10"),
 		w.connected6(t, "[2001:db8::2]:11", "[2001:db8:c::1]:9"), w.open6(t, "[::ffff:10.0.0.2]:12"),
 	}
-	setOption(t, w.sockets[0], socket.ReceiveErrors, 1)
-	setOption(t, w.sockets[2], socket.ReceiveErrors, 1)
-	setOption(t, w.sockets[3], socket.ReceiveBuffer, 4000)
-	if _, err := w.OpenEcho(func(Echo) {}); err != nil {
-		t.Fatal(err)
-	}
-	return w
 }
 
 func (w *traffic) station6() string {
@@ -74,92 +62,50 @@ func on(l *cable, f []byte) []byte {
 	return f
 }
 
-// step6 is step for IPv6.
-func (w *traffic) step6() {
-	l := w.cables[w.byte(2)]
-	switch w.byte(11) {
-	case 0:
-		l.deliver(on(l, w.packet6()))
-	case 1: // several, in one batch
-		var batch [][]byte
-		for range 1 + w.byte(6) {
-			batch = append(batch, on(l, w.packet6()))
+// fragments6 is fragments for IPv6.
+func (w *traffic) fragments6(l *cable) {
+	src, dst := w.station6(), w.own6()
+	whole := udp6(src, dst, 9, 7, letters(500))
+	for id := uint32(w.byte(3)); ; {
+		at := w.byte(8) * 64
+		end := min(at+64*(1+w.byte(3)), len(whole))
+		if w.byte(8) == 7 {
+			end -= min(w.byte(60), end-at)
 		}
-		l.deliver(batch...)
-	case 2, 3: // fragments, of a few datagrams that are about at once
-		src, dst := w.station6(), w.own6()
-		whole := udp6(src, dst, 9, 7, letters(500))
-		for id := uint32(w.byte(3)); ; {
-			at := w.byte(8) * 64
-			end := min(at+64*(1+w.byte(3)), len(whole))
-			if w.byte(8) == 7 {
-				end -= min(w.byte(60), end-at)
-			}
-			header := make([]byte, 8)
-			wire.PutIPv6Fragment(header, wire.ProtocolUDP, at, at < 384, id)
-			l.deliver(on(l, frame6(src, dst, 64, wire.ProtocolIPv6Fragment, append(header, whole[min(at, end):end]...))))
-			if w.byte(3) == 0 {
-				break
-			}
-		}
-	case 4: // an error about what was sent
-		quoted := w.sent[w.byte(len(w.sent))]
-		if len(quoted) <= wire.EthernetHeaderLen {
+		header := make([]byte, 8)
+		wire.PutIPv6Fragment(header, wire.ProtocolUDP, at, at < 384, id)
+		l.deliver(on(l, frame6(src, dst, 64, wire.ProtocolIPv6Fragment, append(header, whole[min(at, end):end]...))))
+		if w.byte(3) == 0 {
 			return
 		}
-		quoted = quoted[wire.EthernetHeaderLen:]
-		quoted = quoted[:min(len(quoted), 8+w.byte(256))]
-		src, dst := w.station6(), w.own6()
-		t := [...]wire.ICMPv6Type{
-			wire.ICMPv6DestinationUnreachable, wire.ICMPv6PacketTooBig, wire.ICMPv6TimeExceeded, wire.ICMPv6ParameterProblem,
-			wire.ICMPv6Redirect, wire.ICMPv6Type(w.byte(256)),
-		}[w.byte(6)]
-		m := icmp6(src, dst, t, wire.ICMPv6Code(w.byte(8)), uint32(w.byte(8)*256+w.byte(256)), quoted)
-		l.deliver(on(l, frame6(src, dst, uint8(64+191*w.byte(2)), wire.ProtocolICMPv6, m)))
-	case 5: // neighbour discovery
-		mac := [...]wire.MAC{macPeer, macOther, {2, 0, 0, 0, 0, byte(w.byte(256))}, wire.Broadcast, macStack}[w.byte(5)]
-		src, dst := w.station6(), w.own6()
-		var m []byte
-		if w.byte(2) == 0 {
-			m = wire.NeighborSolicitation{Target: netip.MustParseAddr(w.own6()), Options: slla(mac)}.AppendTo(nil)
-		} else {
-			m = wire.NeighborAdvertisement{
-				Target: netip.MustParseAddr(w.station6()), Solicited: w.byte(2) == 0, Override: w.byte(2) == 0,
-				Options: wire.AppendNDPLinkLayerAddress(nil, wire.NDPTargetLinkLayerAddress, mac),
-			}.AppendTo(nil)
-		}
-		l.deliver(on(l, frame6(src, dst, 255, wire.ProtocolICMPv6, summed6(src, dst, m))))
-	case 6:
-		w.clock.Advance([...]time.Duration{time.Millisecond, time.Second, 5 * time.Second, 31 * time.Second, time.Minute, 11 * time.Minute}[w.byte(6)])
-	case 7: // an answer, to somebody
-		s := w.sockets[w.byte(len(w.sockets))]
-		m := socket.Message{Buf: []byte(letters(w.byte(256) * 16))}
-		if w.byte(2) == 0 {
-			m.Addr = netip.AddrPortFrom(netip.MustParseAddr(w.station6()), uint16(w.port()))
-		}
-		s.TrySend([]socket.Message{m}) // or be told what is pending
-	case 8:
-		s := w.sockets[w.byte(len(w.sockets))]
-		switch w.byte(4) {
-		case 0:
-			s.SetOption(socket.MTUDiscovery, w.byte(6))
-		case 1:
-			s.SetOption(socket.ReceiveErrors, w.byte(2))
-		case 2:
-			s.TryRecvError(&socket.ErrorMessage{Buf: make([]byte, w.byte(256))})
-		case 3:
-			s.Option(socket.PathMTU)
-		}
-	case 9:
-		s := w.sockets[w.byte(len(w.sockets))]
-		if size := w.byte(256); size%2 == 0 {
-			s.TryRecv([]socket.Message{{Buf: make([]byte, size*8)}})
-		} else if _, loan, _ := s.TryLend(make([]socket.Message, size/8)); loan != nil {
-			loan.Return()
-		}
-	case 10: // IPv4, for the dual sockets
-		l.deliver(w.datagram(l).frame())
 	}
+}
+
+// icmpError6 is icmpError for IPv6.
+func (w *traffic) icmpError6(l *cable, quoted []byte) {
+	src, dst := w.station6(), w.own6()
+	t := [...]wire.ICMPv6Type{
+		wire.ICMPv6DestinationUnreachable, wire.ICMPv6PacketTooBig, wire.ICMPv6TimeExceeded, wire.ICMPv6ParameterProblem,
+		wire.ICMPv6Redirect, wire.ICMPv6Type(w.byte(256)),
+	}[w.byte(6)]
+	m := icmp6(src, dst, t, wire.ICMPv6Code(w.byte(8)), uint32(w.byte(8)*256+w.byte(256)), quoted)
+	l.deliver(on(l, frame6(src, dst, uint8(64+191*w.byte(2)), wire.ProtocolICMPv6, m)))
+}
+
+// ndp delivers a question or an answer of neighbour discovery.
+func (w *traffic) ndp(l *cable) {
+	mac := w.mac()
+	src, dst := w.station6(), w.own6()
+	var m []byte
+	if w.byte(2) == 0 {
+		m = wire.NeighborSolicitation{Target: netip.MustParseAddr(w.own6()), Options: slla(mac)}.AppendTo(nil)
+	} else {
+		m = wire.NeighborAdvertisement{
+			Target: netip.MustParseAddr(w.station6()), Solicited: w.byte(2) == 0, Override: w.byte(2) == 0,
+			Options: wire.AppendNDPLinkLayerAddress(nil, wire.NDPTargetLinkLayerAddress, mac),
+		}.AppendTo(nil)
+	}
+	l.deliver(on(l, frame6(src, dst, 255, wire.ProtocolICMPv6, summed6(src, dst, m))))
 }
 
 // wellFormed6 is wellFormed for a packet of IPv6.
@@ -198,39 +144,5 @@ func (w *traffic) wellFormed6(p []byte) {
 		}
 	default:
 		w.t.Fatalf("a packet of protocol %v came out", walk.Protocol())
-	}
-}
-
-// FuzzTraffic6 is FuzzTraffic for IPv6.
-func FuzzTraffic6(f *testing.F) {
-	for seed := range uint64(8) {
-		f.Add(randomBytes(seed, 400))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		live := packet.Live()
-		newTraffic6(t, data[:min(len(data), 1500)]).run(live)
-	})
-}
-
-// TestTraffic6 is FuzzTraffic6 for some seeds, and checks that what it is made for comes
-// to pass.
-func TestTraffic6(t *testing.T) {
-	dropped := make(map[string]uint64)
-	for seed := range uint64(60) {
-		live := packet.Live()
-		w := newTraffic6(t, randomBytes(seed, 3000))
-		w.run(live)
-		for r, n := range w.Drops().Map() {
-			dropped[r.String()] += n
-		}
-	}
-	for _, r := range []string{
-		"BadChecksum", "MissingChecksum", "OptionsRejected", "MartianSource", "MartianDestination", "TTLExpired", "NoPort", "NoRoute",
-		"NeighborUnreachable", "NeighborQueueFull", "PacketTooBig", "ReassemblyTimeout", "ReassemblyOverlap", "ReassemblyDuplicate",
-		"ReassemblyMemory", "ICMPUnmatched", "ICMPUnsupported", "ReceiveQueueFull",
-	} {
-		if dropped[r] == 0 {
-			t.Errorf("nothing was dropped for %s: %v", r, dropped)
-		}
 	}
 }

@@ -24,8 +24,44 @@ type traffic struct {
 	sent    [8][]byte // frames that came out, the latest ones
 	next    int
 	data    []byte
-	stepper func(*traffic)
-	static  int // neighbours that were set by hand
+	family  *trafficFamily
+}
+
+// trafficFamily is what is different in traffic of IPv4 and of IPv6.
+type trafficFamily struct {
+	name   string
+	open   func(w *traffic)              // gives it hosts and sockets
+	static int                           // neighbours that were set by hand
+	kinds  int                           // of steps
+	frame  func(*traffic, *cable) []byte // a datagram, good or bad
+	piece  func(w *traffic, l *cable)    // fragments
+	error  func(w *traffic, l *cable, quoted []byte)
+	who    func(w *traffic, l *cable) // neighbours ask and answer
+	peer   func(w *traffic) string
+	// reasons are those that its test meets.
+	reasons []string
+}
+
+var trafficFamilies = []*trafficFamily{
+	{
+		name: "IPv4", open: (*traffic).open4, static: 2, kinds: 10, peer: (*traffic).station,
+		frame: func(w *traffic, l *cable) []byte { return w.datagram(l).frame() },
+		piece: (*traffic).fragments, error: (*traffic).icmpError, who: (*traffic).arp,
+		reasons: []string{
+			"BadChecksum", "OptionsRejected", "MACFiltered", "TTLExpired", "NoPort", "NeighborUnreachable", "NeighborQueueFull", "PacketTooBig",
+			"ReassemblyTimeout", "ReassemblyOverlap", "ReassemblyDuplicate", "ReassemblyMemory", "ICMPUnmatched", "ICMPUnsupported", "ReceiveQueueFull",
+		},
+	},
+	{
+		name: "IPv6", open: (*traffic).openSix, static: 3, kinds: 11, peer: (*traffic).station6,
+		frame: func(w *traffic, l *cable) []byte { return on(l, w.packet6()) },
+		piece: (*traffic).fragments6, error: (*traffic).icmpError6, who: (*traffic).ndp,
+		reasons: []string{
+			"BadChecksum", "MissingChecksum", "OptionsRejected", "MartianSource", "MartianDestination", "TTLExpired", "NoPort", "NoRoute",
+			"NeighborUnreachable", "NeighborQueueFull", "PacketTooBig", "ReassemblyTimeout", "ReassemblyOverlap", "ReassemblyDuplicate",
+			"ReassemblyMemory", "ICMPUnmatched", "ICMPUnsupported", "ReceiveQueueFull",
+		},
+	},
 }
 
 // trafficLimits are so narrow that a short sequence reaches them.
@@ -33,15 +69,9 @@ var trafficLimits = Limits{
 	Neighbors: 4, NeighborQueue: 2, Backlog: 4, ErrorDestinations: 3, PathMTUs: 2, EchoPorts: 1, ReassemblyMemory: 6 << 10,
 }
 
-func newTraffic(t testing.TB, data []byte) *traffic {
-	w := &traffic{t: t, data: data, stepper: (*traffic).step, static: 2}
-	w.host, w.cables[0], w.cables[1] = newRouter(t, Config{Limits: trafficLimits})
-	w.cables[1].mtu = 300
-	w.route(t, "192.0.2.0/24 via 10.1.0.9")
-	w.sockets = []*Socket{
-		w.open(t, "0.0.0.0:7"), w.connected(t, "10.0.0.2:8", "10.0.0.9:9"),
-		w.connected(t, "10.1.0.2:8", "10.1.0.9:9"), w.open(t, "10.0.0.2:10"), w.connected(t, "10.0.0.2:11", "192.0.2.1:9"),
-	}
+func newTraffic(t testing.TB, f *trafficFamily, data []byte) *traffic {
+	w := &traffic{t: t, data: data, family: f}
+	f.open(w)
 	setOption(t, w.sockets[0], socket.ReceiveErrors, 1)
 	setOption(t, w.sockets[2], socket.ReceiveErrors, 1)
 	setOption(t, w.sockets[3], socket.ReceiveBuffer, 4000)
@@ -49,6 +79,17 @@ func newTraffic(t testing.TB, data []byte) *traffic {
 		t.Fatal(err)
 	}
 	return w
+}
+
+func (w *traffic) open4() {
+	t := w.t
+	w.host, w.cables[0], w.cables[1] = newRouter(t, Config{Limits: trafficLimits})
+	w.cables[1].mtu = 300
+	w.route(t, "192.0.2.0/24 via 10.1.0.9")
+	w.sockets = []*Socket{
+		w.open(t, "0.0.0.0:7"), w.connected(t, "10.0.0.2:8", "10.0.0.9:9"),
+		w.connected(t, "10.1.0.2:8", "10.1.0.9:9"), w.open(t, "10.0.0.2:10"), w.connected(t, "10.0.0.2:11", "192.0.2.1:9"),
+	}
 }
 
 // byte takes the next byte of the sequence, below n; 0 if there is none left.
@@ -89,59 +130,77 @@ func (w *traffic) datagram(l *cable) datagram {
 	return d
 }
 
+// fragments delivers some, of a few datagrams that are about at once.
+func (w *traffic) fragments(l *cable) {
+	d := datagram{to: l.mac, src: w.station() + ":9", dst: w.own() + ":7", payload: letters(500), tos: uint8(w.byte(4))}
+	for id := uint16(w.byte(3)); ; {
+		at := w.byte(8) * 64
+		p := piece{at: at, end: at + 64*(1+w.byte(3)), last: at >= 384}
+		if w.byte(8) == 7 {
+			p.end, p.last = p.end-w.byte(60), w.byte(2) == 0
+		}
+		l.deliver(pieceOf(d, id, p))
+		if w.byte(3) == 0 {
+			return
+		}
+	}
+}
+
+// icmpError delivers an error about what is quoted.
+func (w *traffic) icmpError(l *cable, quoted []byte) {
+	rest := [4]byte{byte(w.byte(80)), 0, byte(w.byte(6)), byte(w.byte(256))} // a pointer, an MTU
+	t := [...]wire.ICMPType{
+		wire.ICMPDestinationUnreachable, wire.ICMPDestinationUnreachable, wire.ICMPTimeExceeded, wire.ICMPParameterProblem,
+		wire.ICMPRedirect, wire.ICMPType(w.byte(256)),
+	}[w.byte(6)]
+	body := icmpBody(t, wire.ICMPCode(w.byte(16)), rest, quoted)
+	l.deliver(datagram{to: l.mac, src: w.station() + ":0", dst: w.own() + ":0", protocol: wire.ProtocolICMP, payload: body}.frame())
+}
+
+// mac is a hardware address that a neighbour may claim to have.
+func (w *traffic) mac() wire.MAC {
+	return [...]wire.MAC{macPeer, macOther, {2, 0, 0, 0, 0, byte(w.byte(256))}, wire.Broadcast, macStack}[w.byte(5)]
+}
+
+// arp delivers a question or an answer.
+func (w *traffic) arp(l *cable) {
+	if mac := w.mac(); w.byte(2) == 0 {
+		l.deliver(arpRequest(mac, w.station(), w.own()))
+	} else {
+		l.deliver(arpReply(mac, w.station(), w.own()))
+	}
+}
+
 // step does what the next bytes say.
 func (w *traffic) step() {
 	l := w.cables[w.byte(2)]
-	switch w.byte(10) {
+	switch w.byte(w.family.kinds) {
 	case 0:
-		l.deliver(w.datagram(l).frame())
-	case 1: // several of one flow, in one batch
+		l.deliver(w.family.frame(w, l))
+	case 1: // several, in one batch
 		var batch [][]byte
 		for range 1 + w.byte(6) {
-			batch = append(batch, w.datagram(l).frame())
+			batch = append(batch, w.family.frame(w, l))
 		}
 		l.deliver(batch...)
-	case 2, 3: // fragments, of a few datagrams that are about at once
-		d := datagram{to: l.mac, src: w.station() + ":9", dst: w.own() + ":7", payload: letters(500), tos: uint8(w.byte(4))}
-		for id := uint16(w.byte(3)); ; {
-			at := w.byte(8) * 64
-			p := piece{at: at, end: at + 64*(1+w.byte(3)), last: at >= 384}
-			if w.byte(8) == 7 {
-				p.end, p.last = p.end-w.byte(60), w.byte(2) == 0
-			}
-			l.deliver(pieceOf(d, id, p))
-			if w.byte(3) == 0 {
-				break
-			}
-		}
+	case 2, 3:
+		w.family.piece(w, l)
 	case 4: // an error about what was sent
 		quoted := w.sent[w.byte(len(w.sent))]
 		if len(quoted) <= wire.EthernetHeaderLen {
 			return
 		}
 		quoted = quoted[wire.EthernetHeaderLen:]
-		quoted = quoted[:min(len(quoted), 8+w.byte(256))]
-		rest := [4]byte{byte(w.byte(80)), 0, byte(w.byte(6)), byte(w.byte(256))} // a pointer, an MTU
-		t := [...]wire.ICMPType{
-			wire.ICMPDestinationUnreachable, wire.ICMPDestinationUnreachable, wire.ICMPTimeExceeded, wire.ICMPParameterProblem,
-			wire.ICMPRedirect, wire.ICMPType(w.byte(256)),
-		}[w.byte(6)]
-		body := icmpBody(t, wire.ICMPCode(w.byte(16)), rest, quoted)
-		l.deliver(datagram{to: l.mac, src: w.station() + ":0", dst: w.own() + ":0", protocol: wire.ProtocolICMP, payload: body}.frame())
+		w.family.error(w, l, quoted[:min(len(quoted), 8+w.byte(256))])
 	case 5:
-		mac := [...]wire.MAC{macPeer, macOther, {2, 0, 0, 0, 0, byte(w.byte(256))}, wire.Broadcast, macStack}[w.byte(5)]
-		if w.byte(2) == 0 {
-			l.deliver(arpRequest(mac, w.station(), w.own()))
-		} else {
-			l.deliver(arpReply(mac, w.station(), w.own()))
-		}
+		w.family.who(w, l)
 	case 6:
 		w.clock.Advance([...]time.Duration{time.Millisecond, time.Second, 5 * time.Second, 31 * time.Second, time.Minute, 11 * time.Minute}[w.byte(6)])
 	case 7: // an answer, to somebody
 		s := w.sockets[w.byte(len(w.sockets))]
 		m := socket.Message{Buf: []byte(letters(w.byte(256) * 16))}
 		if w.byte(2) == 0 {
-			m.Addr = netip.MustParseAddrPort(fmt.Sprintf("%s:%d", w.station(), w.port()))
+			m.Addr = netip.AddrPortFrom(netip.MustParseAddr(w.family.peer(w)), uint16(w.port()))
 		}
 		s.TrySend([]socket.Message{m}) // or be told what is pending
 	case 8:
@@ -178,7 +237,7 @@ func (w *traffic) check() {
 	if l := w.Ledger(); !l.Balanced() {
 		w.t.Fatalf("the ledger does not balance: %+v, drops %v", l, w.Drops().Map())
 	}
-	if n := len(w.Neighbors()); n > trafficLimits.Neighbors+w.static {
+	if n := len(w.Neighbors()); n > trafficLimits.Neighbors+w.family.static {
 		w.t.Fatalf("%d neighbours", n)
 	}
 	r := &w.reassembly
@@ -240,7 +299,7 @@ func (w *traffic) wellFormed(f []byte) {
 // run does what all bytes say, and looks at what is left.
 func (w *traffic) run(live int) {
 	for len(w.data) > 0 {
-		w.stepper(w)
+		w.step()
 		w.check()
 	}
 	w.clock.Advance(time.Hour)
@@ -261,33 +320,36 @@ func (w *traffic) run(live int) {
 // formed, all is accounted for after every step, and nothing is left in the end.
 func FuzzTraffic(f *testing.F) {
 	for seed := range uint64(8) {
-		f.Add(randomBytes(seed, 400))
+		for family := range trafficFamilies {
+			f.Add(uint8(family), randomBytes(seed, 400))
+		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Fuzz(func(t *testing.T, family uint8, data []byte) {
 		live := packet.Live()
-		newTraffic(t, data[:min(len(data), 1500)]).run(live)
+		newTraffic(t, trafficFamilies[int(family)%len(trafficFamilies)], data[:min(len(data), 1500)]).run(live)
 	})
 }
 
 // TestTraffic is FuzzTraffic for some seeds, and checks that what it is made for
 // comes to pass.
 func TestTraffic(t *testing.T) {
-	dropped := make(map[string]uint64)
-	for seed := range uint64(60) {
-		live := packet.Live()
-		w := newTraffic(t, randomBytes(seed, 3000))
-		w.run(live)
-		for r, n := range w.Drops().Map() {
-			dropped[r.String()] += n
-		}
-	}
-	for _, r := range []string{
-		"BadChecksum", "OptionsRejected", "MACFiltered", "TTLExpired", "NoPort", "NeighborUnreachable", "NeighborQueueFull", "PacketTooBig",
-		"ReassemblyTimeout", "ReassemblyOverlap", "ReassemblyDuplicate", "ReassemblyMemory", "ICMPUnmatched", "ICMPUnsupported", "ReceiveQueueFull",
-	} {
-		if dropped[r] == 0 {
-			t.Errorf("nothing was dropped for %s: %v", r, dropped)
-		}
+	for _, family := range trafficFamilies {
+		t.Run(family.name, func(t *testing.T) {
+			dropped := make(map[string]uint64)
+			for seed := range uint64(60) {
+				live := packet.Live()
+				w := newTraffic(t, family, randomBytes(seed, 3000))
+				w.run(live)
+				for r, n := range w.Drops().Map() {
+					dropped[r.String()] += n
+				}
+			}
+			for _, r := range family.reasons {
+				if dropped[r] == 0 {
+					t.Errorf("nothing was dropped for %s: %v", r, dropped)
+				}
+			}
+		})
 	}
 }
 

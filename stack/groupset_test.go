@@ -52,7 +52,7 @@ func merge(all []socket.Membership) (only bool, list []netip.Addr) {
 func TestTheUnionIsWhatTheSocketsMake(t *testing.T) {
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		m := newMember(t, Config{Seed: [32]byte{byte(seed), 5}}, "10.0.0.2/24")
+		m := newMember(t, inet4, Config{Seed: [32]byte{byte(seed), 5}}, "10.0.0.2/24")
 		groups := []string{g1, g2, g3}
 		sockets := make([]*Socket, 5)
 		for k := range sockets {

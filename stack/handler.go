@@ -66,7 +66,7 @@ func (l *lane) toHandler(b *packet.Buffer, h Handler) {
 	l.flush()
 	i := l.iface
 	i.stack.own.consumed.Add(1)
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		i.stack.trace(trace.Consume, i, b, "handler")
 	}
 	b.TrimFront(b.Len() - len(b.NetworkBytes()))

@@ -19,22 +19,21 @@ import (
 
 // An Interface is a stack's end of a link. AddInterface makes it.
 type Interface struct {
-	stack *Stack
-	name  string
-	index int
-	link  link.Link
+	// What every packet asks for is one cache line.
+	link    link.Link
+	stack   *Stack
+	macWord uint64 // the link's hardware address, in the upper 48 bits
+	index   int
+	lanes   []lane
 
-	// What the link is, asked once.
-	macWord uint64 // its hardware address, in the upper 48 bits
-	kind    link.Kind
-	caps    link.Capabilities
+	name string
+	kind link.Kind         // the link's, asked once
+	caps link.Capabilities // likewise
+	mtu  atomic.Int32      // set by SetMTU; 0: the link's
 
-	mtu atomic.Int32 // set by SetMTU; 0: the link's
-
-	lanes  []lane
 	groups groupSet
 
-	configMu sync.Mutex                 // serialises SetUp, which calls the link
+	configMu sync.Mutex                 // serialises SetUp, EnableIPv6 and the removal
 	ip6      atomic.Pointer[interface6] // nil: it does not speak IPv6
 
 	drops drop.Counters
@@ -139,10 +138,16 @@ func (s *Stack) RemoveInterface(name string) error {
 	if n.kind == link.Loopback {
 		return errors.New("stack: the loopback interface cannot be removed")
 	}
+	n.configMu.Lock()
 	s.detach(n.Interface)
-	s.neighbors.flush(n.Interface)
-	if n.ip6.Load() != nil {
+	six := n.ip6.Load() != nil
+	if six {
 		s.six.removed(n.Interface)
+	}
+	n.configMu.Unlock()
+	s.neighbors.flush(n.Interface)
+	if six {
+		s.six.finish6(n.Interface)
 	}
 	n.groups.configured()
 	return n.link.Close()
@@ -281,25 +286,36 @@ func (i *Interface) RemoveAddress(p netip.Prefix) error {
 // does the link-local one: when it comes up again, others are asked anew whether they
 // have them, and until then they are tentative.
 func (i *Interface) SetUp(up bool) error {
-	i.configMu.Lock()
-	defer i.configMu.Unlock()
-	before := i.stack.state.Load().byIndex(i.index)
-	err := i.change(func(_ *state, n *netif) error {
-		n.up = up
-		return nil
-	})
+	six, err := i.setUp(up)
 	if err == nil && !up {
 		i.stack.neighbors.flush(i)
 	}
-	if err == nil && i.ip6.Load() != nil && before.up != up {
-		if up {
-			i.stack.six.up(i)
-		} else {
-			i.stack.six.down(i)
-		}
+	if six {
+		i.stack.six.finish6(i)
 	}
 	i.groups.configured()
 	return err
+}
+
+// setUp is SetUp, but for what follows from it for others. It reports whether there is
+// something to be done for IPv6.
+func (i *Interface) setUp(up bool) (six bool, err error) {
+	i.configMu.Lock()
+	defer i.configMu.Unlock()
+	before := i.stack.state.Load().byIndex(i.index)
+	err = i.change(func(_ *state, n *netif) error {
+		n.up = up
+		return nil
+	})
+	if err != nil || i.ip6.Load() == nil || before.up == up {
+		return false, err
+	}
+	if up {
+		i.stack.six.up(i)
+	} else {
+		i.stack.six.down(i)
+	}
+	return true, nil
 }
 
 // MTU returns the length of the longest IP packet that the interface sends whole.
@@ -397,7 +413,7 @@ func (i *Interface) transmitWhole(frames []*packet.Buffer) bool {
 }
 
 func (i *Interface) traceTransmit(frames []*packet.Buffer) {
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		for _, b := range frames {
 			i.stack.trace(trace.Transmit, i, b, "")
 		}
@@ -442,7 +458,7 @@ func (i *Interface) dropAs(b *packet.Buffer, reason drop.Reason, detail string) 
 	if sk, ok := b.Owner().(*Socket); ok {
 		sk.countDrop(reason, n)
 	}
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		i.stack.traceEvent(trace.Event{Step: trace.Drop, Reason: reason, Detail: detail}, i, b)
 	}
 	b.Release()

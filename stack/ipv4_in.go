@@ -157,7 +157,7 @@ func (l *lane) unknownProtocol(b *packet.Buffer, h *wire.IPv4Header, src ipv4, t
 // consume ends the journey of a packet whose reader is the stack itself.
 func (i *Interface) consume(b *packet.Buffer) {
 	i.stack.own.consumed.Add(1)
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		i.stack.trace(trace.Consume, i, b, "")
 	}
 	b.Release()

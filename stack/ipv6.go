@@ -43,7 +43,8 @@ type version6 struct {
 	// parseRoute checks a route to r, of which n is known already.
 	parseRoute func(st *state, r Route, n route) (route, error)
 	// down and up take note that the interface has changed; removed, that it is gone.
-	down, up, removed func(i *Interface)
+	// They call no link: finish does what follows.
+	down, up, removed, finish6 func(i *Interface)
 	// fragments cuts a packet whose IP header begins at the offset.
 	fragments func(s *Stack, b *packet.Buffer, at, mtu int) []*packet.Buffer
 	// finish finishes the checksum of a packet of this host's, and wholeHeader the
@@ -81,6 +82,7 @@ var ipv6 = &version6{
 	down:          (*Interface).down6,
 	up:            (*Interface).up6,
 	removed:       (*Interface).removed6,
+	finish6:       (*Interface).finish6,
 	fragments:     (*Stack).fragments6,
 	finish:        finish6,
 	wholeHeader:   wholeHeader6,

@@ -92,16 +92,25 @@ func TestDatagramsOfIPv6(t *testing.T) {
 }
 
 // An interface that does not speak IPv6 takes none in, though another one of the host's
-// has the address, and sockets and groups are there (Linux's disable_ipv6): neither on
-// the short way nor on the long one.
+// has the address, and sockets are there (Linux's disable_ipv6): neither on the short way
+// nor on the long one. No group is joined on it.
 func TestAnInterfaceThatDoesNotSpeakIPv6HearsNone(t *testing.T) {
 	h, l := onCable6(t, Config{})
 	other := newCable()
 	eth1 := h.attach(t, "eth1", other, "10.0.0.2/24")
 	s := h.open6(t, "[::]:7")
-	if err := s.ChangeGroup(socket.JoinGroup, groupOn("ff15::1", eth1)); err != nil {
-		t.Fatal(err)
+	joins := func(want error) {
+		t.Helper()
+		if err := s.ChangeGroup(socket.JoinGroup, groupOn("ff15::1", eth1)); err != want {
+			t.Errorf("joining: %v, want %v", err, want)
+		}
+		source := groupOn("ff35::1", eth1)
+		source.Source = netip.MustParseAddr(from6)
+		if err := s.ChangeGroup(socket.JoinSource, source); err != want {
+			t.Errorf("joining for a source: %v, want %v", err, want)
+		}
 	}
+	joins(syscall.EINVAL)
 	in := func(l *cable) {
 		l.deliver(frame6(from6, own6, 64, wire.ProtocolUDP, udp6(from6, own6, 9, 7, "x")))
 		l.deliver(frame6(from6, "ff15::1", 64, wire.ProtocolUDP, udp6(from6, "ff15::1", 9, 7, "x")))
@@ -110,7 +119,8 @@ func TestAnInterfaceThatDoesNotSpeakIPv6HearsNone(t *testing.T) {
 	if got := payloads(t, s); len(got) != 0 {
 		t.Errorf("received %q", got)
 	}
-	checkDrops(t, h, drop.UnknownEtherType, 2)
+	checkDrops(t, h, drop.UnknownEtherType, 1)
+	checkDrops(t, h, drop.MACFiltered, 1)
 	in(l)
 	if got := payloads(t, s); len(got) != 1 {
 		t.Errorf("by the other: received %q", got)
@@ -118,6 +128,7 @@ func TestAnInterfaceThatDoesNotSpeakIPv6HearsNone(t *testing.T) {
 	if err := eth1.EnableIPv6(); err != nil {
 		t.Fatal(err)
 	}
+	joins(nil)
 	in(other)
 	if got := payloads(t, s); len(got) != 2 {
 		t.Errorf("once it speaks IPv6: received %q", got)

@@ -45,33 +45,34 @@ type lane struct {
 
 	// word is 1 while a delivery is under way, plus twice the number of
 	// frames that have come in: the count is stored with what has to be
-	// stored anyway.
-	word  atomic.Uint64
-	bytes uint64 // of those frames; who has entered may look at it
-
-	iface *Interface
+	// stored anyway. It and what follows it, the socket included, is what every
+	// delivery looks at: a cache line.
+	word    atomic.Uint64
+	bytes   uint64       // of those frames; who has entered may look at it
+	waiting atomic.Int32 // frames in the ring
 
 	// Of the delivery under way, or the last one.
+	short bool // there is a short way, by the state
+	iface *Interface
 	state *state
 	netif *netif
-	rest  []*packet.Buffer // what is being delivered, from the first of a row on,
-	to    *Socket          // not queued yet, for this socket,
-	flow  flow             // found by this,
-	row   int32            // and so many
-	scope int32            // what a packet on the loopback interface was marked with, by path.scope
+	to    *Socket // for which frames are not queued yet,
+	row   int32   // so many
+	scope int32   // what a packet on the loopback interface was marked with, by path.scope
+
+	// What the short way remembers.
+	last  plainHeader
+	sane  uint64        // source and destination that were found to be in order
+	last6 *plainHeader6 // nil until the first
+
 	woken []*Socket        // sockets at which somebody waits
+	rest  []*packet.Buffer // of what is being delivered, those and what is behind them
+	flow  flow             // by which the socket was found
 	many  []*Socket        // room for the receivers of one datagram
 	fans  *[maxFans]fan    // nil until there is one to many
 
-	// Of the short way, by the state.
-	short bool   // there is one
-	sane  uint64 // source and destination that were found to be in order
-	last  plainHeader
-	last6 *plainHeader6 // nil until the first
-
 	bytesSeen atomic.Uint64 // what bytes was when somebody last looked
 
-	waiting atomic.Int32 // frames in the ring
 	// aside and asideBytes count what came in and was put into the ring, or
 	// found no room there: it is not counted in word and bytes.
 	aside, asideBytes atomic.Uint64
@@ -80,7 +81,7 @@ type lane struct {
 	ring   []*packet.Buffer
 	resume timer
 
-	_ [56]byte // with the end of resume, which is hardly ever touched, a line again
+	_ [8]byte // to the end of a line
 }
 
 func (l *lane) init(i *Interface) {
@@ -161,7 +162,7 @@ func (l *lane) begin() {
 	if st := l.iface.stack.state.Load(); st != l.state {
 		i := l.iface
 		l.state, l.netif = st, st.byIndex(i.index)
-		l.short = i.kind == link.Ethernet && l.netif != nil && l.netif.up && i.stack.cfg.Tracer == nil &&
+		l.short = i.kind == link.Ethernet && l.netif != nil && l.netif.up && i.stack.tracer == nil &&
 			st.hooks.Input == nil
 		l.sane, l.last = 0, plainHeader{}
 		if l.last6 != nil {
@@ -316,7 +317,7 @@ func (s *Stack) traceDrop(i *Interface, b *packet.Buffer, reason drop.Reason) {
 }
 
 func (s *Stack) traceEvent(e trace.Event, i *Interface, b *packet.Buffer) {
-	t := s.cfg.Tracer
+	t := s.tracer
 	if b.ID == 0 {
 		b.ID = t.NewID()
 	}

@@ -3,6 +3,7 @@ package stack
 import (
 	"syscall"
 
+	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/socket"
 )
 
@@ -37,6 +38,9 @@ func (s *Socket) change6(change socket.GroupChange, g socket.Group) (*Interface,
 		return nil, syscall.ENODEV
 	}
 	i := n.Interface
+	if joins && i.ip6.Load() == nil && n.kind != link.Loopback && !n.covers(group) {
+		return nil, syscall.EINVAL // it does not speak IPv6 (Linux's __ipv6_dev_mc_inc)
+	}
 	if joins && k < 0 {
 		if joined.count(false) >= maxGroups6 {
 			return nil, syscall.ENOMEM

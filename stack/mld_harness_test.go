@@ -4,87 +4,54 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"testing"
 
-	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/wire"
 )
 
-// newMember6 is newMember for MLD: what is said of solicited-node groups is left out.
-// Without addresses the interface speaks no IPv6 yet.
-func newMember6(t *testing.T, c Config, addresses ...string) *member {
-	t.Helper()
-	if c.DADTransmits == 0 {
-		c.DADTransmits = -1
-	}
-	l := newCable()
-	m := &member{host: newHost(t, c, l, addresses...), cable: l}
-	m.take(0)
-	m.listen6()
-	return m
-}
-
-func (m *member) listen6() {
-	m.start = m.clock.Now()
-	m.cable.onSent = func(f []byte) {
-		if m.cable.kind == link.Ethernet {
-			f = f[wire.EthernetHeaderLen:]
-		}
-		h, payload, err := wire.ParseIPv6(f)
-		if err != nil || h.NextHeader() != wire.ProtocolIPv6HopByHop {
-			return
-		}
-		text := describeMLD(h, payload)
-		if text != "" {
-			m.said = append(m.said, saying{m.clock.Now().Sub(m.start), h.Destination().String(), text})
-		}
-	}
-}
-
-// describeMLD says what a message says, and whether it comes as it has to: behind a
+// describeMLD says what a packet of MLD says, and whether it comes as it has to: behind a
 // Router Alert, with a hop limit of 1, from a link-local address. What comes from :: is
-// marked.
-func describeMLD(h *wire.IPv6Header, payload []byte) string {
+// marked, and what is said of solicited nodes, which every host tells of, is left out.
+func describeMLD(packet []byte) (to netip.Addr, text string) {
+	h, payload, err := wire.ParseIPv6(packet)
+	if err != nil || h.NextHeader() != wire.ProtocolIPv6HopByHop {
+		return to, ""
+	}
+	to = h.Destination()
 	body, ok := strings.CutPrefix(string(payload), wire.MLDHopByHop)
 	src := addressOf16(h.Source16())
 	m, rest, err := wire.ParseICMPv6([]byte(body))
 	if !ok || err != nil || h.HopLimit() != 1 || src != unspecified6 && !src.isLinkLocal() ||
 		!m.ChecksumOK(h.PseudoSum(wire.ProtocolICMPv6, uint32(len(body))), rest) {
-		return fmt.Sprintf("malformed % x", payload)
+		return to, fmt.Sprintf("malformed % x", payload)
 	}
-	mark := ""
-	if src == unspecified6 {
-		mark = "from ::, "
+	if text = describeMLDMessage(m.Type(), []byte(body)); text != "" && src == unspecified6 {
+		text = "from ::, " + text
 	}
-	if m.Type() != wire.ICMPv6MLDv2Report {
-		v1, err := wire.ParseMLD([]byte(body))
+	return to, text
+}
+
+func describeMLDMessage(t wire.ICMPv6Type, body []byte) string {
+	if t != wire.ICMPv6MLDv2Report {
+		v1, err := wire.ParseMLD(body)
 		if err != nil {
 			return err.Error()
 		}
 		if solicited(v1.Group()) {
 			return ""
 		}
-		return mark + map[wire.ICMPv6Type]string{wire.ICMPv6MLDv1Report: "v1 ", wire.ICMPv6MLDv1Done: "done "}[v1.Type()] + v1.Group().String()
+		return map[wire.ICMPv6Type]string{wire.ICMPv6MLDv1Report: "report ", wire.ICMPv6MLDv1Done: "leave "}[v1.Type()] + nameOf(v1.Group())
 	}
-	rs, err := wire.ParseMLDv2Report([]byte(body))
+	rs, err := wire.ParseMLDv2Report(body)
 	if err != nil {
 		return err.Error()
 	}
 	var records []string
 	for r := range rs.All() {
-		if solicited(r.Group) {
-			continue
+		if !solicited(r.Group) {
+			records = append(records, describeRecord(r))
 		}
-		var sources []string
-		for a := range r.Sources.All() {
-			sources = append(sources, strings.TrimPrefix(a.String(), "2001:db8::"))
-		}
-		records = append(records, fmt.Sprintf("%v %v {%s}", r.Type, r.Group, strings.Join(sources, " ")))
 	}
-	if len(records) == 0 {
-		return ""
-	}
-	return mark + strings.Join(records, "; ")
+	return strings.Join(records, "; ")
 }
 
 func solicited(a netip.Addr) bool {
@@ -124,25 +91,10 @@ func summed6(src, dst string, body []byte) []byte {
 	return body
 }
 
-// query6 is query for MLD: of version 2 unless it says otherwise.
-func (m *member) query6(q wire.MLDQuery, sources ...string) {
-	if q.Version == 0 {
-		q.Version = 2
-	}
-	to := "ff02::1"
-	if q.Group.IsValid() {
-		to = q.Group.String()
-	} else {
+// mldQuery is a query as a message, whose checksum is the frame's part.
+func mldQuery(q wire.MLDQuery) []byte {
+	if !q.Group.IsValid() {
 		q.Group = netip.IPv6Unspecified()
 	}
-	for _, s := range sources {
-		q.Sources = q.Sources.Append(netip.MustParseAddr("2001:db8::" + s))
-	}
-	m.cable.deliver(mldFrame(to, q.AppendTo(nil)))
+	return q.AppendTo(nil)
 }
-
-const (
-	h1 = "ff15::1"
-	h2 = "ff15::2"
-	h3 = "ff35::7"
-)

@@ -27,6 +27,7 @@ type interface6 struct {
 	todo      []func()   // to be done with mu released, in this order
 	busy      bool       // somebody is at it
 	changed   bool       // what is published is to be published anew
+	heard     hearsay
 	gone      bool
 	up        bool
 	addresses []*address6
@@ -69,22 +70,31 @@ func (i *Interface) EnableIPv6() error {
 
 // enable6 returns the interface's IPv6 side, which it makes if there is none.
 func (i *Interface) enable6() (*interface6, error) {
+	x, made, err := i.begin6()
+	if made {
+		i.finish6()
+	}
+	return x, err
+}
+
+// begin6 is enable6, but for what is left for later, and says whether there was none.
+func (i *Interface) begin6() (x *interface6, made bool, err error) {
 	i.configMu.Lock()
 	defer i.configMu.Unlock()
 	if x := i.ip6.Load(); x != nil {
-		return x, nil
+		return x, false, nil
 	}
 	st := i.stack.state.Load()
 	n := st.byIndex(i.index)
 	switch {
 	case st.closed:
-		return nil, socket.ErrClosed
+		return nil, false, socket.ErrClosed
 	case n == nil:
-		return nil, text.Errorf("stack: interface %q was removed", i.name)
+		return nil, false, text.Errorf("stack: interface %q was removed", i.name)
 	case i.MTU() < wire.IPv6MinMTU:
-		return nil, text.Errorf("stack: interface %q has an MTU of %d; IPv6 needs %d (RFC 8200)", i.name, i.MTU(), wire.IPv6MinMTU)
+		return nil, false, text.Errorf("stack: interface %q has an MTU of %d; IPv6 needs %d (RFC 8200)", i.name, i.MTU(), wire.IPv6MinMTU)
 	}
-	x := &interface6{iface: i, up: n.up, armed: never, solicitAt: never}
+	x = &interface6{iface: i, up: n.up, armed: never, solicitAt: never, heard: hearsay{at: never}}
 	x.wake.due = x.fire
 	i.ip6.Store(x)
 	x.mu.Lock()
@@ -95,8 +105,15 @@ func (i *Interface) enable6() (*interface6, error) {
 		x.add(x.linkLocal(0))
 	}
 	x.changed = true
+	x.settle()
+	return x, true, nil
+}
+
+// finish6 does what was left for later.
+func (i *Interface) finish6() {
+	x := i.ip6.Load()
+	x.mu.Lock()
 	x.finish()
-	return x, nil
 }
 
 // later has something done when the mutex is released.
@@ -109,16 +126,26 @@ func (x *interface6) random(most time.Duration) time.Duration {
 	return time.Duration(x.iface.stack.random.uint64() % uint64(max(most, 1)))
 }
 
-// finish publishes what has changed, sets the timer, releases the mutex and does what
-// was left for later. If somebody else is at that, he does it, so that a group is not
-// left before it was joined.
-func (x *interface6) finish() {
+// commit publishes what has changed and sets the timer.
+func (x *interface6) commit() {
 	if x.changed && !x.gone {
-		x.changed = false
+		x.changed, x.heard.at = false, never
 		x.publish()
 		x.later(x.iface.groups.configured)
 	}
 	x.arm()
+}
+
+// settle is commit and releases the mutex. What was left for later is for finish6.
+func (x *interface6) settle() {
+	x.commit()
+	x.mu.Unlock()
+}
+
+// finish is commit, releases the mutex and does what was left for later. If somebody
+// else is at that, he does it, so that a group is not left before it was joined.
+func (x *interface6) finish() {
+	x.commit()
 	if x.busy {
 		x.mu.Unlock()
 		return
@@ -186,7 +213,7 @@ func (x *interface6) routes(yield func(route)) {
 
 // arm sets the timer for what comes first.
 func (x *interface6) arm() {
-	at := x.solicitAt
+	at := min(x.solicitAt, x.heard.at)
 	for _, a := range x.addresses {
 		at = min(at, a.next())
 	}
@@ -224,6 +251,7 @@ func (x *interface6) fire(now instant) {
 	for _, a := range append([]*address6(nil), x.addresses...) {
 		x.ripen(a, now)
 	}
+	x.changed = x.changed || x.heard.ripe(now)
 	x.expire(now)
 	if x.solicitAt <= now {
 		x.solicitRouters(now)
@@ -296,7 +324,7 @@ func (i *Interface) up6() {
 	}
 	x.changed = true
 	x.advertiseSoon()
-	x.finish()
+	x.settle()
 }
 
 // down6 takes note that the interface went down: what others have said is forgotten.
@@ -315,7 +343,7 @@ func (i *Interface) down6() {
 		}
 	}
 	x.changed = true
-	x.finish()
+	x.settle()
 }
 
 // forget forgets all that routers have said.
@@ -337,7 +365,7 @@ func (i *Interface) removed6() {
 	x := i.ip6.Load()
 	x.mu.Lock()
 	x.gone = true
-	x.finish()
+	x.settle()
 }
 
 // retransTimer returns how long an answer to a solicitation is waited for.

@@ -41,7 +41,7 @@ func (l *lane) ndp(b *packet.Buffer, src, dst address) {
 // consumeWith is consume with something to be said in traces.
 func (i *Interface) consumeWith(b *packet.Buffer, detail string) {
 	i.stack.own.consumed.Add(1)
-	if i.stack.cfg.Tracer != nil {
+	if i.stack.tracer != nil {
 		i.stack.trace(trace.Consume, i, b, detail)
 	}
 	b.Release()

@@ -166,7 +166,7 @@ func (t *neighborTable) hold(n *neighbor, b *packet.Buffer) {
 		sendTo(n.iface, b, wordMAC(w))
 		return
 	}
-	if t.stack.cfg.Tracer != nil {
+	if t.stack.tracer != nil {
 		t.stack.trace(trace.Resolve, n.iface, b, "waits for "+n.addr.netip().String())
 	}
 	var full *packet.Buffer // those that make room, linked

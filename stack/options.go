@@ -9,6 +9,7 @@ import (
 
 // options are what SetOption sets, apart from the sizes of the buffers.
 type options struct {
+	mark, portRange      uint32
 	reuseAddr, reusePort bool
 	only6                bool // IPv6Only
 	freeBind, broadcast  bool
@@ -22,8 +23,6 @@ type options struct {
 	tos                  uint8
 	device               int // interface index; 0: any
 	multicastDevice      int
-	portRange            uint32
-	mark                 uint32
 }
 
 var defaultOptions = options{

@@ -26,6 +26,9 @@ func (k *portKey) connected() bool { return k.ports&0xffff != 0 }
 // since its slots are atomic, and replaced only when it grows, so neither
 // reading nor changing it costs more as sockets multiply.
 type portTable struct {
+	// changes counts what was changed, so that what was found can be remembered.
+	changes atomic.Uint64
+
 	key   [2]uint64
 	table atomic.Pointer[slots]
 
@@ -41,10 +44,7 @@ type portTable struct {
 	// while there are none, datagrams of IPv4 need not be looked up among them.
 	duals atomic.Int32
 
-	// changes counts what was changed, so that what was found can be remembered.
-	changes atomic.Uint64
-
-	// joins counts changes of what bound sockets hear of groups, likewise.
+	// joins counts changes of what bound sockets hear of groups, as changes does.
 	joins atomic.Uint64
 
 	uses usage  // what is bound, for the conflicts of bind

@@ -38,7 +38,8 @@ type queriers struct {
 	reporter groupReporter
 }
 
-// A groupReporter is a reporter as what comes from the link has to do with it.
+// A groupReporter is a reporter as what comes from the link has to do with it. The linker
+// goes by the names of methods, so no other type of the package should have these.
 type groupReporter interface {
 	// cancel forgets everything that was to be sent.
 	cancel()
@@ -49,8 +50,10 @@ type groupReporter interface {
 	respond(q *wire.IGMPQuery, at, now instant)
 	// heard takes note of another host's report of a group.
 	heard(key address)
-	// arm sets the timer for the earliest thing to be done.
-	arm()
+	// schedule sets the timer for the earliest thing to be done.
+	schedule()
+	// fire says what is due.
+	fire(now instant)
 }
 
 // A groupProtocol is what IGMP and MLD have each for itself.
@@ -142,7 +145,7 @@ func (q *queriers) cancel() {
 
 func (q *queriers) arm() {
 	if q.reporter != nil {
-		q.reporter.arm()
+		q.reporter.schedule()
 	}
 }
 

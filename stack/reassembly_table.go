@@ -110,7 +110,7 @@ type lost struct {
 func (l *lane) fragment(b *packet.Buffer, h *wire.IPv4Header, at int, src, dst ipv4, to cast) {
 	s := l.iface.stack
 	b.SetTransport(at + h.HeaderLen())
-	if s.cfg.Tracer != nil {
+	if s.tracer != nil {
 		s.trace(trace.Collect, l.iface, b, "")
 	}
 	key := assemblyKey{src: src.address(), dst: dst.address(), id: uint32(h.ID()), protocol: h.Protocol()}
@@ -184,7 +184,7 @@ func (s *Stack) merge(done *lost, at int) *packet.Buffer {
 	}
 	s.own.merged.Add(uint64(n - 1))
 	done.a.each(func(b *packet.Buffer) { b.Release() })
-	if s.cfg.Tracer != nil {
+	if s.tracer != nil {
 		s.trace(trace.Merge, s.interfaceOf(whole), whole, text.Sprintf("of %d fragments", n))
 	}
 	return whole
@@ -295,7 +295,7 @@ func (s *Stack) dropHeld(b *packet.Buffer, reason drop.Reason) {
 		return
 	}
 	s.drops.Add(reason, 1)
-	if s.cfg.Tracer != nil {
+	if s.tracer != nil {
 		s.traceDrop(nil, b, reason)
 	}
 	b.Release()

@@ -33,7 +33,7 @@ func (s *Socket) TryRecv(ms []socket.Message) (int, error) {
 	}
 	reports := socket.Fields(s.reports.Load())
 	if len(ms) == 1 && reports&socket.FieldSegmentSize == 0 {
-		if reports == 0 && s.stack.cfg.Tracer == nil && s.receiveSmall(&ms[0]) {
+		if reports == 0 && s.stack.tracer == nil && s.receiveSmall(&ms[0]) {
 			return 1, nil
 		}
 		b, lost := s.pop()
@@ -52,7 +52,7 @@ func (s *Socket) receiveMany(ms []socket.Message) (int, error) {
 		return s.receiveTrains(ms)
 	}
 	done := 0
-	if s.reports.Load() == 0 && s.stack.cfg.Tracer == nil {
+	if s.reports.Load() == 0 && s.stack.tracer == nil {
 		done = s.receiveManySmall(ms)
 	}
 	if done == len(ms) {
@@ -233,7 +233,7 @@ func (s *Socket) fill(m *socket.Message, b *packet.Buffer, payload []byte, lost 
 	if s.reports.Load() != 0 {
 		s.report(m, b, b.NetworkBytes(), b.TransportBytes(), lost)
 	}
-	if s.stack.cfg.Tracer != nil {
+	if s.stack.tracer != nil {
 		s.stack.trace(trace.Read, s.stack.interfaceOf(b), b, s.describe())
 	}
 }

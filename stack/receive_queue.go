@@ -186,7 +186,7 @@ func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 			}
 		}
 	}
-	if s.stack.cfg.Tracer != nil {
+	if s.stack.tracer != nil {
 		detail := s.describe()
 		for _, b := range frames {
 			s.stack.trace(trace.Queue, i, b, detail)
@@ -215,7 +215,7 @@ func (s *Socket) enqueue(i *Interface, frames []*packet.Buffer) (waiting bool) {
 // enqueueOne is enqueue for a single datagram.
 func (s *Socket) enqueueOne(i *Interface, b *packet.Buffer) (waiting bool) {
 	q := &s.queue
-	if s.wantsTime() || s.stack.cfg.Tracer != nil {
+	if s.wantsTime() || s.stack.tracer != nil {
 		return s.enqueue(i, b.Single())
 	}
 	q.mu.Lock()

@@ -149,7 +149,7 @@ func (r *reporter) changed(g *group, before int, sides bool, sources []address) 
 	if r.count(g); r.left > maxLeft {
 		r.calm(g)
 	}
-	r.arm()
+	r.schedule()
 }
 
 // count notes whether a group is only there to be told of.
@@ -185,8 +185,8 @@ func (r *reporter) tell(g *group, now instant, sides bool, sources []address) {
 	r.changes.set(&s.change, now)
 }
 
-// arm sets the timer for the earliest thing to be done.
-func (r *reporter) arm() {
+// schedule sets the timer for the earliest thing to be done.
+func (r *reporter) schedule() {
 	at := min(r.general, r.changes.next(), r.responses.next())
 	if at == r.armed {
 		return
@@ -205,7 +205,7 @@ func (r *reporter) fire(now instant) {
 	s.mu.Lock()
 	r.armed = never
 	messages := r.step(now)
-	r.arm()
+	r.schedule()
 	s.mu.Unlock()
 	for _, m := range messages {
 		r.form.send(s.iface, m)
@@ -350,5 +350,5 @@ func (r *reporter) heard(key address) {
 		r.responses.cancel(&s.respond)
 		s.unsolicited, s.reported = 0, false
 	}
-	r.arm()
+	r.schedule()
 }

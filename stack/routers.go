@@ -145,7 +145,7 @@ func (x *interface6) advertised(src address, m *wire.RouterAdvertisement) {
 			}
 		}
 	}
-	x.finish()
+	x.finishHeard(now)
 }
 
 // minRetransTimer is the least that a router can make hosts wait for an answer: else it
@@ -196,7 +196,7 @@ func (x *interface6) removeRouter(addr address) {
 func (x *interface6) ceased(addr address) {
 	x.mu.Lock()
 	x.removeRouter(addr)
-	x.finish()
+	x.finishHeard(x.now())
 }
 
 // onLink takes note that a prefix is on the link for so long; with no lifetime it is

@@ -135,7 +135,7 @@ func (s *Socket) sendOne(m *socket.Message) (int, error) {
 		s.stack.neighbors.hold(neighbor, b)
 		return 1, nil
 	}
-	if s.stack.cfg.Tracer != nil {
+	if s.stack.tracer != nil {
 		s.stack.trace(trace.Transmit, iface, b, "")
 	}
 	frames := b.Single()
@@ -179,7 +179,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 		failure  error
 	)
 	ms = ms[:min(len(ms), runLength)]
-	if s.stack.cfg.Tracer != nil && s.errors.Load() != nil {
+	if s.stack.tracer != nil && s.errors.Load() != nil {
 		ms = ms[:1] // for none may be traced that is given back
 	}
 	out.n, out.fresh = 0, 0
@@ -292,7 +292,7 @@ func (s *Socket) sendRun(ms []socket.Message, out *outBatch, first bool) (int, e
 // way of the one before them, which has just been looked at and so need not be
 // again. It returns how many there are.
 func (s *Socket) sendLikewise(p *path, ms []socket.Message, out *outBatch) (n int) {
-	quick := p.usual && s.stack.cfg.Tracer == nil
+	quick := p.usual && s.stack.tracer == nil
 	mark := s.opts.mark
 	most := min(p.mtu-p.header-wire.UDPHeaderLen, p.most())
 	payload := 0
@@ -567,7 +567,7 @@ func (s *Socket) build(p *path, b *packet.Buffer, payload []byte) {
 	b.Flow, b.Mark = s.flow, s.opts.mark
 	b.SetOwner(s)
 	p.wrap(b, payload, s.stack)
-	if s.stack.cfg.Tracer != nil {
+	if s.stack.tracer != nil {
 		s.stack.trace(trace.Send, p.iface, b, s.describeLocked())
 	}
 }

@@ -36,14 +36,14 @@ type Socket struct {
 
 	// mu guards the socket's state and its sending side.
 	mu     sync.Mutex
-	bound  binding
-	peer   netip.AddrPort // zero: not connected
-	opts   options
 	path   *path // to the peer, or where the last datagram went
 	sent   uint64
 	bytes  uint64
-	splits uint64 // datagrams beyond the first of each train
-	hooked uint64 // of all those, what the stack has counted itself
+	opts   options
+	bound  binding
+	peer   netip.AddrPort // zero: not connected
+	splits uint64         // datagrams beyond the first of each train
+	hooked uint64         // of all those, what the stack has counted itself
 
 	rank  atomic.Uint64 // among the sockets of one key: the order of binding
 	waits waits

@@ -50,7 +50,7 @@ func (s *Stack) stableID(prefix address, name string, tries uint8) uint64 {
 	block[8], block[9] = tries, byte(len(name)) // which is not zero: the seed's own stream is another
 	copy(block[16:], name)                      // 15 bytes at most
 	for k := range block {
-		block[k] ^= s.seed[k]
+		block[k] ^= s.cfg.Seed[k]
 	}
 	return rand.NewChaCha8(block).Uint64()
 }

@@ -13,25 +13,27 @@ import (
 	"github.com/castnet-go/castnet/internal/entropy"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/socket"
+	"github.com/castnet-go/castnet/trace"
 	"github.com/castnet-go/castnet/wire"
 )
 
 // A Stack is one host's UDP/IP kernel. It is a socket.Network. Make it with
 // New; all methods may be called from any goroutine.
 type Stack struct {
-	cfg  Config
-	six  *version6 // nil: a stack without IPv6
-	seed [32]byte
+	// state is the configuration that packets are handled by. With it stands what else
+	// every packet asks for: with the front of ports it is one cache line.
+	state  atomic.Pointer[state]
+	six    *version6    // nil: a stack without IPv6
+	tracer trace.Tracer // nil: none
+	ports  portTable
 
-	// state is the configuration that packets are handled by.
-	state atomic.Pointer[state]
+	cfg   Config       // its zeros filled in, the seed included
 	mu    sync.Mutex   // held while state is replaced
 	index int          // the last interface index given out
 	ever  []*Interface // all that there have been, for the ledger
 
 	timers     timers
 	random     random
-	ports      portTable
 	neighbors  neighborTable
 	pathMTUs   pathMTUs
 	errorLimit errorLimiter
@@ -105,12 +107,11 @@ func newStack(c Config, six *version6) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	seed := c.Seed
-	if seed == ([32]byte{}) {
-		seed = entropy.Seed()
+	if c.Seed == ([32]byte{}) {
+		c.Seed = entropy.Seed()
 	}
-	s := &Stack{cfg: c, six: six, seed: seed}
-	s.random.src = rand.NewChaCha8(seed)
+	s := &Stack{cfg: c, six: six, tracer: c.Tracer}
+	s.random.src = rand.NewChaCha8(c.Seed)
 	s.timers.init(c.Clock)
 	s.ports.init(s)
 	s.neighbors.init(s)
@@ -195,9 +196,22 @@ func (s *Stack) LookupNetIP(_ context.Context, network, host string) ([]netip.Ad
 	return addrs, nil
 }
 
-// Close closes every socket and every link. A second Close returns
+// Close closes every socket and every link. Routers are told before which groups are
+// left by that, and were left just now: once, as far as it is due. A second Close returns
 // socket.ErrClosed.
 func (s *Stack) Close() error {
+	if s.state.Load().closed {
+		return socket.ErrClosed
+	}
+	for _, sk := range s.sockets.close() {
+		sk.mu.Lock()
+		sk.leaveAll()
+		sk.mu.Unlock()
+	}
+	for _, n := range s.state.Load().interfaces {
+		n.groups.tell(s.timers.now())
+	}
+
 	s.mu.Lock()
 	old := s.state.Load()
 	if old.closed {

@@ -57,7 +57,7 @@ func (s *Socket) buildTrain(p *path, b *packet.Buffer, ms []socket.Message, segm
 		copy(b.Append(len(ms[i].Buf)), ms[i].Buf)
 	}
 	p.wrapTrain(b, segment, s.stack)
-	if s.stack.cfg.Tracer != nil {
+	if s.stack.tracer != nil {
 		s.stack.trace(trace.Send, p.iface, b, s.describeLocked())
 	}
 }

@@ -20,17 +20,21 @@ const (
 // who waits registers first and looks at the queue after. So one of the two
 // always sees the other.
 type waits struct {
-	interest atomic.Uint32 // the events that somebody waits for
+	// interest has the events that somebody waits for. One that is taken stays in it
+	// until it happens again and nobody wants it: who reads and waits anew, as nearly
+	// everybody does, would only put it back.
+	interest atomic.Uint32
 
 	mu      sync.Mutex
-	alarm   atomic.Bool // the Socket's: a timer will tell of writability
-	waiters *waiter     // blocked goroutines
-	free    *waiter     // for the next ones, their channels belonging to the socket's synctest bubble
-	onRead  func()
-	onWrite func()
-	onError func()
-	joined  socket.Events // those of the three that are one notification, to be called once
+	alarm   atomic.Bool    // the Socket's: a timer will tell of writability
+	waiters *waiter        // blocked goroutines
+	free    *waiter        // for the next ones, their channels belonging to the socket's synctest bubble
+	notify  [events]func() // by the events' bits
+	joined  socket.Events  // those of the three that are one notification, to be called once
 }
+
+// events is how many kinds of events there are, of which readable is the first bit.
+const events = 3
 
 // waiter is one blocked goroutine.
 type waiter struct {
@@ -47,7 +51,7 @@ func (w *waiter) WakeCancelled() {
 	}
 }
 
-// wanted reports whether somebody waits for one of the events.
+// wanted reports whether somebody may wait for one of the events.
 func (w *waits) wanted(ev socket.Events) bool {
 	return socket.Events(w.interest.Load())&ev != 0
 }
@@ -93,16 +97,14 @@ func (w *waits) setInterest() {
 	for x := w.waiters; x != nil; x = x.next {
 		ev |= x.mask
 	}
-	if w.onRead != nil {
-		ev |= readable
+	for k, fn := range &w.notify {
+		if fn != nil {
+			ev |= readable << k
+		}
 	}
-	if w.onWrite != nil {
-		ev |= writable
+	if w.interest.Load() != uint32(ev) {
+		w.interest.Store(uint32(ev))
 	}
-	if w.onError != nil {
-		ev |= socket.ErrorQueued
-	}
-	w.interest.Store(uint32(ev))
 }
 
 // wake tells everybody who waits for one of the events, with no lock held.
@@ -110,11 +112,39 @@ func (w *waits) wake(ev socket.Events) {
 	if !w.wanted(ev) {
 		return
 	}
-	for _, fn := range w.take(ev) {
-		if fn != nil {
-			fn()
+	var fns [events]func()
+	w.mu.Lock()
+	w.wakeWaiters(ev)
+	n := 0
+	for k := range fns {
+		if ev&(readable<<k) != 0 && w.notify[k] != nil {
+			fns[n] = w.take(k)
+			n++
 		}
 	}
+	if n == 0 {
+		w.setInterest()
+	}
+	w.mu.Unlock()
+	for _, fn := range fns[:n] {
+		fn()
+	}
+}
+
+// take takes the notification of an event out, and where it is one for several events
+// takes it from the others, so that it is not called again.
+func (w *waits) take(k int) func() {
+	fn := w.notify[k]
+	w.notify[k] = nil
+	if w.joined&(readable<<k) != 0 {
+		for j := range w.notify {
+			if w.joined&(readable<<j) != 0 {
+				w.notify[j] = nil
+			}
+		}
+		w.joined = 0
+	}
+	return fn
 }
 
 // wakeBlocked wakes the goroutines that wait for one of the events, and reports
@@ -123,11 +153,12 @@ func (w *waits) wakeBlocked(ev socket.Events) (notify bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wakeWaiters(ev)
-	for k, fn := range w.notifications() {
-		if ev&(readable<<k) != 0 && *fn != nil {
+	for k, fn := range w.notify {
+		if ev&(readable<<k) != 0 && fn != nil {
 			return true
 		}
 	}
+	w.setInterest()
 	return false
 }
 
@@ -137,37 +168,6 @@ func (w *waits) wakeWaiters(ev socket.Events) {
 			x.WakeCancelled()
 		}
 	}
-}
-
-// take wakes the goroutines that wait for one of the events and returns the
-// notifications, for the caller to call.
-func (w *waits) take(ev socket.Events) (fns [3]func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.wakeWaiters(ev)
-	slots := w.notifications()
-	for k, fn := range slots {
-		event := readable << k
-		if ev&event == 0 || *fn == nil {
-			continue
-		}
-		fns[k], *fn = *fn, nil
-		if w.joined&event != 0 { // and not for the others again
-			for j, other := range slots {
-				if w.joined&(readable<<j) != 0 {
-					*other = nil
-				}
-			}
-			w.joined = 0
-		}
-	}
-	w.setInterest()
-	return fns
-}
-
-// notifications are the notifications, in the order of the events' bits.
-func (w *waits) notifications() [3]*func() {
-	return [3]*func(){&w.onRead, &w.onWrite, &w.onError}
 }
 
 // Wait blocks until one of the events holds.
@@ -207,9 +207,9 @@ func (s *Socket) Notify(mask socket.Events, fn func()) {
 	w := &s.waits
 	mask &= allEvents
 	w.mu.Lock()
-	for k, slot := range w.notifications() {
+	for k := range w.notify {
 		if mask&(readable<<k) != 0 {
-			*slot = fn
+			w.notify[k] = fn
 		}
 	}
 	w.joined &^= mask

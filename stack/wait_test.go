@@ -194,6 +194,36 @@ func full(t testing.TB, c Config) (*host, *cable, *Socket) {
 
 // A function for both events is one notification: called once, by whichever
 // event comes first, and not again by the other.
+// What was told stays of interest until it happens once more and nobody has come back.
+func TestInterestEnds(t *testing.T) {
+	h, l := known(t, Config{})
+	in := datagram{}.frame()
+	s := h.open(t, "0.0.0.0:7")
+	n := 0
+	for range 3 {
+		s.Notify(socket.Readable, func() { n++ })
+		l.deliver(in)
+		payloads(t, s)
+	}
+	if n != 3 || !s.waits.wanted(socket.Readable) {
+		t.Errorf("called %d times, want 3; of interest: %v", n, s.waits.wanted(socket.Readable))
+	}
+	l.deliver(in)
+	if n != 3 || s.waits.wanted(allEvents) {
+		t.Errorf("called %d times, want 3; of interest: %v, want false", n, s.waits.wanted(allEvents))
+	}
+
+	// Of room to send, a frame that is let go of tells.
+	s.Notify(socket.Writable, func() {})
+	if s.waits.wanted(socket.Writable) {
+		s.Charge(0)
+		s.Uncharge(0)
+	}
+	if s.waits.wanted(socket.Writable) {
+		t.Error("room to send is of interest to nobody, and still asked for")
+	}
+}
+
 func TestOneNotifyForBothEventsIsCalledOnce(t *testing.T) {
 	in := datagram{}.frame()
 	for what, events := range map[string][]func(*host, *cable, *Socket){

@@ -20,9 +20,11 @@ import (
 
 // A world is two hosts with a router between them, on wires that lose, hold,
 // double and spoil frames, driven by bytes: each step reads a few and does
-// something to a socket, a stack or a wire. The same bytes do the same.
+// something to a socket, a stack or a wire. The same bytes do the same. One with an
+// odd seed speaks IPv6 besides IPv4.
 type world struct {
 	t     testing.TB
+	six   bool
 	data  []byte
 	chaos *rand.Rand // of the wires
 	clock *clock.Virtual
@@ -124,7 +126,7 @@ func (f *faulty) letGo() {
 
 func newWorld(t testing.TB, seed uint64, data []byte, tracer trace.Tracer) *world {
 	w := &world{
-		t: t, data: data, chaos: rand.New(rand.NewPCG(seed, 1)),
+		t: t, six: seed&1 == 1, data: data, chaos: rand.New(rand.NewPCG(seed, 1)),
 		clock: clock.NewVirtual(time.Time{}), log: fnv.New64a(),
 	}
 	add := func(c Config) *host {
@@ -144,14 +146,21 @@ func newWorld(t testing.TB, seed uint64, data []byte, tracer trace.Tracer) *worl
 			h.eth0 = i
 		}
 	}
+	narrow := 600
+	if w.six {
+		narrow = wire.IPv6MinMTU
+	}
 	la, ra := mem.Pair(mem.Config{Queues: 2})
-	rb, lb := mem.Pair(mem.Config{Queues: 1, MTU: 600})
+	rb, lb := mem.Pair(mem.Config{Queues: 1, MTU: narrow})
 	attach(a, "eth0", la, "10.0.0.1/24")
 	attach(r, "eth0", ra, "10.0.0.254/24")
 	attach(r, "eth1", rb, "10.1.0.254/24")
 	attach(b, "eth0", lb, "10.1.0.2/24")
 	a.route(t, "default via 10.0.0.254")
 	b.route(t, "default via 10.1.0.254")
+	if w.six {
+		w.speak6()
+	}
 	return w
 }
 
@@ -181,7 +190,15 @@ var worldOwn = [...]netip.Prefix{
 	netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.254/24"), netip.MustParsePrefix("10.1.0.2/24"),
 }
 
-func (w *world) address() netip.Addr { return worldAddresses[w.next(len(worldAddresses))] }
+// addresses are those that there are to choose from.
+func (w *world) addresses() []netip.Addr {
+	if w.six {
+		return worldAddresses6[:]
+	}
+	return worldAddresses[:]
+}
+
+func (w *world) address() netip.Addr { return w.addresses()[w.next(len(w.addresses()))] }
 
 func (w *world) endpoint() netip.AddrPort {
 	a := w.address()
@@ -191,6 +208,9 @@ func (w *world) endpoint() netip.AddrPort {
 // message makes a message to send from the data.
 func (w *world) message() socket.Message {
 	sizes := [...]int{0, 1, 2, 3, 30, 40, 50, 200, 500, 572, 573, 600, 1472, 1473, 5000, 65507, 65508}
+	if w.six {
+		sizes = [...]int{0, 1, 2, 3, 30, 40, 50, 200, 1232, 1233, 1252, 1452, 1453, 1473, 5000, 65507, 65528}
+	}
 	m := socket.Message{Buf: make([]byte, sizes[w.next(len(sizes))])}
 	if w.next(5) > 0 {
 		m.Addr = w.endpoint()
@@ -209,14 +229,18 @@ func (w *world) step() bool {
 	if len(w.data) == 0 {
 		return false
 	}
-	op := w.next(32)
+	ops := 32
+	if w.six {
+		ops += 8
+	}
+	op := w.next(ops)
 	k := w.next(len(w.hosts))
 	h := w.hosts[k]
 	slot := &w.slots[k][w.next(len(w.slots[k]))]
 	s := *slot
 	note := func(what string, results ...any) { fmt.Fprintln(w.log, what, results) }
 	if s == nil && op < 18 {
-		sk, err := h.OpenSocket(socket.IPv4)
+		sk, err := h.OpenSocket(w.family())
 		note("open", err)
 		*slot = sk
 		if err != nil {
@@ -225,7 +249,7 @@ func (w *world) step() bool {
 		if options := w.next(16); options > 0 {
 			sk.SetOption(socket.ReuseAddr, options&1)
 			sk.SetOption(socket.Broadcast, options&2)
-			note("bind", sk.Bind(netip.AddrPortFrom(worldAddresses[2*(options&1)], uint16(1+w.next(3)))))
+			note("bind", sk.Bind(netip.AddrPortFrom(w.addresses()[2*(options&1)], uint16(1+w.next(3)))))
 		} else {
 			note("bind", sk.Bind(w.endpoint()))
 		}
@@ -331,6 +355,8 @@ func (w *world) step() bool {
 			frame = w.frame(f)
 		}
 		f.Deliver(w.next(3), newBuffer(frame).Single())
+	default:
+		w.step6(op-32, h, s, note)
 	}
 	return true
 }
@@ -348,7 +374,11 @@ func (w *world) reconfigure(k, op int, note func(string, ...any)) {
 		p := worldOwn[k]
 		if w.next(2) == 0 {
 			if a := w.address(); a.IsValid() {
-				p = netip.PrefixFrom(a, []int{24, 32, 31, 8, 0, 25}[w.next(6)])
+				bits := []int{24, 32, 31, 8, 0, 25}[w.next(6)]
+				if !a.Is4() {
+					bits = min(4*bits, 128)
+				}
+				p = netip.PrefixFrom(a.WithZone(""), bits)
 			}
 		}
 		if op == 22 || w.next(4) > 0 {
@@ -360,6 +390,8 @@ func (w *world) reconfigure(k, op int, note func(string, ...any)) {
 		r := Route{Gateway: w.address(), Type: RouteType(w.next(5)), Metric: w.next(2)}
 		if a := w.address(); a.Is4() {
 			r.Destination = netip.PrefixFrom(a, []int{24, 32, 0}[w.next(3)]).Masked()
+		} else if a.IsValid() {
+			r.Destination = netip.PrefixFrom(a.WithZone(""), []int{64, 128, 0}[w.next(3)]).Masked()
 		}
 		if w.next(2) == 0 {
 			r.Interface = "eth0"
@@ -384,6 +416,9 @@ func (w *world) repair(k int) {
 		}
 	}
 	h.eth0.AddAddress(worldOwn[k])
+	if w.six {
+		h.eth0.AddAddress(worldOwn6[k])
+	}
 	for _, r := range h.Routes() {
 		if r.Type != RouteUnicast {
 			h.RemoveRoute(r)
@@ -393,6 +428,9 @@ func (w *world) repair(k int) {
 
 // frame makes a frame for the stack at the end of a wire that is nearly right.
 func (w *world) frame(f *faulty) []byte {
+	if w.six && w.next(2) == 0 {
+		return w.frame6(f)
+	}
 	d := datagram{
 		to: f.Address(), from: macPeer, src: "10.0.0.77:1", dst: "10.0.0.1:1",
 		ttl: uint8(w.next(4)), tos: uint8(w.next(256)), payload: string(make([]byte, w.next(200))),

@@ -1,23 +1,24 @@
 // One socket sends, each datagram in the callback of the one before, and another of the same
-// loop receives. Each line of input is a number of datagrams and their size; each line of output
-// how many were received and the processor time of it, in nanoseconds.
+// loop receives. Each line of input is "both", a number of datagrams and their size; each line of
+// output how many were received and the processor time of it and the time, in nanoseconds.
 'use strict';
 const dgram = require('dgram');
 const lines = require('readline').createInterface({ input: process.stdin });
 
 lines.on('line', (line) => {
-  const [count, size] = line.split(' ').map(Number);
+  const [, count, size] = line.split(' ').map(Number);
   const payload = Buffer.alloc(size, 'x');
   const receiver = dgram.createSocket('udp4');
   const sender = dgram.createSocket('udp4');
-  let sent = 0, received = 0, start;
+  let sent = 0, received = 0, spent, start;
   const limit = setTimeout(finish, 5000);
   function finish() {
-    const used = process.cpuUsage(start);
+    const used = process.cpuUsage(spent);
+    const took = Math.round((performance.now() - start) * 1e6);
     clearTimeout(limit);
     sender.close();
     receiver.close();
-    console.log(received + ' ' + (used.user + used.system) * 1000);
+    console.log(received + ' ' + (used.user + used.system) * 1000 + ' ' + took);
   }
   receiver.on('message', (msg) => {
     if (msg.length === size && ++received === count) finish();
@@ -34,7 +35,8 @@ lines.on('line', (line) => {
         if (sent % 32 === 0) setImmediate(next);
         else next();
       }
-      start = process.cpuUsage();
+      spent = process.cpuUsage();
+      start = performance.now();
       next();
     });
   });

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -90,6 +91,7 @@ the same seed do the same, as the fingerprint shows.`,
 					return fmt.Errorf("%s is a folder without an index.js", name)
 				}
 			}
+			collectLater(len(args))
 			status, err := r.run(cmd.Context(), args)
 			if err != nil {
 				return fail(err)
@@ -110,6 +112,15 @@ the same seed do the same, as the fingerprint shows.`,
 	f.BoolVar(&r.json, "json", false, "print one JSON object a line")
 	f.SortFlags = false
 	return cmd
+}
+
+// collectLater makes the garbage collector run less often than is usual, unless GOGC says
+// how often. The engine leaves much garbage behind and keeps little: of a few scripts it
+// costs some 20 MiB each, and saves a fifth of the time that they take to send and receive.
+func collectLater(scripts int) {
+	if scripts <= 8 && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 }
 
 // isPackage reports whether a folder can be run.

@@ -5,7 +5,6 @@ package conformance
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"syscall"
 	"testing"
 
@@ -79,40 +78,7 @@ var group6Cases = []testCase{
 		}
 		s.changeErr(socket.JoinGroup, on("239.1.1.99", eth0), syscall.ENOBUFS)
 	}},
-	{name: "Group6Sources", rules: "F-JOIN6-03", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
-		s, eth0 := open6(t, n), n.Index(t, "eth0")
-		const g, a, b = "ff35::3", "2001:db8::2", "2001:db8::3"
-		s.change(socket.JoinSource, on(g, eth0, b))
-		s.change(socket.JoinSource, on(g, eth0, a))
-		s.wantMemberships(fmt.Sprintf("%s %d only [%s %s]", g, eth0, a, b))
-		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EADDRNOTAVAIL)
-		s.changeErr(socket.BlockSource, on(g, eth0, a), syscall.EINVAL)
-		s.changeErr(socket.UnblockSource, on(g, eth0, a), syscall.EINVAL)
-		s.changeErr(socket.JoinGroup, on(g, eth0), syscall.EADDRINUSE)
-		s.changeErr(socket.LeaveSource, on(g, eth0, "2001:db8::9"), syscall.EADDRNOTAVAIL)
-		s.change(socket.LeaveSource, on(g, eth0, a))
-		s.change(socket.LeaveSource, on(g, eth0, b))
-		s.wantMemberships()
-		s.changeErr(socket.LeaveSource, on(g, eth0, b), syscall.EINVAL)
-
-		s.join(g, eth0)
-		s.change(socket.BlockSource, on(g, eth0, b))
-		s.changeErr(socket.BlockSource, on(g, eth0, b), syscall.EADDRNOTAVAIL)
-		s.changeErr(socket.UnblockSource, on(g, eth0, a), syscall.EADDRNOTAVAIL)
-		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EINVAL)
-		s.changeErr(socket.LeaveSource, on(g, eth0, b), syscall.EINVAL)
-		s.wantMemberships(fmt.Sprintf("%s %d all but [%s]", g, eth0, b))
-		s.change(socket.UnblockSource, on(g, eth0, b))
-		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EINVAL) // there was a list once
-		s.wantMemberships(fmt.Sprintf("%s %d all but []", g, eth0))
-		s.change(socket.LeaveGroup, on(g, eth0))
-
-		s.join(g, eth0)
-		s.change(socket.JoinSource, on(g, eth0, a))
-		s.wantMemberships(fmt.Sprintf("%s %d only [%s]", g, eth0, a))
-		s.change(socket.LeaveGroup, on(g, eth0)) // whatever it hears
-		s.wantMemberships()
-	}},
+	{name: "Group6Sources", rules: "F-JOIN6-03", needs: Wires | IPv6, run: inet6.groupSources},
 	{name: "Group6Interface", rules: "F-JOIN6-04", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
 		s, eth0, lo := open6(t, n), n.Index(t, "eth0"), n.Index(t, "lo")
 		s.join("ff15::1", 0) // by the route
@@ -128,66 +94,7 @@ var group6Cases = []testCase{
 		s.change(socket.JoinSource, on("ff35::1", 0, "2001:db8::3"))
 		s.wantMemberships(fmt.Sprintf("ff35::1 %d only [2001:db8::2 2001:db8::3]", eth0))
 	}},
-	{name: "Group6Who", rules: "F-RECV6-01", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
-		n.know6(t)
-		eth0 := n.Index(t, "eth0")
-		const g, two, three = "ff15::7", "2001:db8::2", "2001:db8::3"
-		one := func(addr string) *sock { return bound6(t, n, at6(addr, 4000), socket.ReuseAddr) }
-		joined := one("::")
-		joined.join(g, eth0)
-		wild := one("::")
-		deaf := one("::")
-		deaf.set(socket.MulticastAll, 0)
-		group := one(g)
-		groupDeaf := one(g)
-		groupDeaf.set(socket.MulticastAll, 0)
-		other := one("ff15::8")
-		unicast := one(global6)
-		unicast.join(g, eth0)
-		blocking := one("::")
-		blocking.join(g, eth0)
-		blocking.change(socket.BlockSource, on(g, eth0, two))
-		only := one("::")
-		only.change(socket.JoinSource, on(g, eth0, three))
-		elsewhere := one("::")
-		elsewhere.join(g, eth0)
-		elsewhere.connect(at6("2001:db8::5", 9))
-		ipv4 := bound(t, n, "0.0.0.0:4001")
-		n.Sent6(t)
-
-		send := func(from, to, payload string) {
-			n.Eth0.sendGroup6(from, to, payload)
-			n.Sent6(t)
-		}
-		send(two, g, "from 2")
-		for _, s := range []*sock{joined, wild, group} {
-			s.wantFrom("from 2", at6(two, 9))
-		}
-		for _, s := range []*sock{deaf, groupDeaf, other, unicast, blocking, only, elsewhere, ipv4} {
-			s.wantNothing()
-		}
-		send(three, g, "from 3")
-		for _, s := range []*sock{joined, wild, group, blocking, only} {
-			s.want("from 3")
-			s.wantNothing()
-		}
-		send(two, "ff15::8", "nobody has joined")
-		for _, s := range []*sock{joined, wild, other} {
-			s.wantNothing()
-		}
-		send(two, "ff02::1", "all nodes")
-		for _, s := range []*sock{joined, wild, blocking, only} {
-			s.want("all nodes")
-		}
-		for _, s := range []*sock{deaf, group, other, unicast} {
-			s.wantNothing()
-		}
-		deaf.join(g, eth0)
-		wild.set(socket.MulticastAll, 0)
-		send(two, g, "again")
-		deaf.want("again")
-		wild.wantNothing()
-	}},
+	{name: "Group6Who", rules: "F-RECV6-01", needs: Wires | IPv6, run: inet6.groupWho},
 	{name: "Group6Scopes", rules: "F-RECV6-02", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
 		n.know6(t)
 		s, eth0 := bound6(t, n, "[::]:4000"), n.Index(t, "eth0")
@@ -304,43 +211,5 @@ var group6Cases = []testCase{
 		s.send(at6("ff01::7", 4000), "nowhere")
 		quiet("scope 1, without a copy")
 	}},
-	{name: "Group6Union", rules: "F-RECV6-03", needs: Wires | IPv6, run: func(t *testing.T, n *Machine) {
-		n.know6(t)
-		eth0 := n.Index(t, "eth0")
-		wild := bound6(t, n, "[::]:4000")
-		a, b := open6(t, n), open6(t, n)
-		const g = "ff35::4"
-		source := func(k int) string { return fmt.Sprintf("2001:db8::%x", k) }
-		hears := func(what string, from ...int) {
-			t.Helper()
-			for k := 2; k <= 4; k++ {
-				n.Eth0.sendGroup6(source(k), g, what)
-				n.Sent6(t)
-				if slices.Contains(from, k) {
-					wild.wantFrom(what, at6(source(k), 9))
-				} else {
-					wild.wantNothing()
-				}
-			}
-		}
-		hears("nobody is a member")
-		a.change(socket.JoinSource, on(g, eth0, source(2)))
-		hears("IN{2}", 2)
-		b.change(socket.JoinSource, on(g, eth0, source(3)))
-		hears("IN{2} IN{3}", 2, 3)
-		b.change(socket.LeaveGroup, on(g, eth0))
-		b.join(g, eth0)
-		hears("IN{2} EX{}", 2, 3, 4)
-		b.change(socket.BlockSource, on(g, eth0, source(2)))
-		b.change(socket.BlockSource, on(g, eth0, source(3)))
-		hears("IN{2} EX{2,3}", 2, 4)
-		a.change(socket.LeaveGroup, on(g, eth0))
-		hears("EX{2,3}", 4)
-		a.join(g, eth0)
-		hears("EX{} EX{2,3}", 2, 3, 4)
-		a.Close()
-		hears("EX{2,3}", 4)
-		b.Close()
-		hears("nobody")
-	}},
+	{name: "Group6Union", rules: "F-RECV6-03", needs: Wires | IPv6, run: inet6.groupUnion},
 }

@@ -119,40 +119,7 @@ var groupCases = []testCase{
 		}
 		s.changeErr(socket.JoinSource, on("239.1.1.1", eth0, "10.0.0.20"), syscall.ENOBUFS)
 	}},
-	{name: "GroupSources", rules: "F-JOIN-07 F-JOIN-08 F-JOIN-12 F-JOIN-13", needs: Wires, run: func(t *testing.T, n *Machine) {
-		s, eth0 := open(t, n), n.Index(t, "eth0")
-		const g, a, b = "239.1.2.3", "10.0.0.2", "10.0.0.3"
-		s.change(socket.JoinSource, on(g, eth0, b))
-		s.change(socket.JoinSource, on(g, eth0, a))
-		s.wantMemberships(fmt.Sprintf("%s %d only [%s %s]", g, eth0, a, b))
-		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EADDRNOTAVAIL)
-		s.changeErr(socket.BlockSource, on(g, eth0, a), syscall.EINVAL)
-		s.changeErr(socket.UnblockSource, on(g, eth0, a), syscall.EINVAL)
-		s.changeErr(socket.JoinGroup, on(g, eth0), syscall.EADDRINUSE)
-		s.changeErr(socket.LeaveSource, on(g, eth0, "10.0.0.9"), syscall.EADDRNOTAVAIL)
-		s.change(socket.LeaveSource, on(g, eth0, a))
-		s.change(socket.LeaveSource, on(g, eth0, b))
-		s.wantMemberships()
-		s.changeErr(socket.LeaveSource, on(g, eth0, b), syscall.EINVAL)
-
-		s.join(g, eth0)
-		s.change(socket.BlockSource, on(g, eth0, b))
-		s.changeErr(socket.BlockSource, on(g, eth0, b), syscall.EADDRNOTAVAIL)
-		s.changeErr(socket.UnblockSource, on(g, eth0, a), syscall.EADDRNOTAVAIL)
-		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EINVAL)
-		s.changeErr(socket.LeaveSource, on(g, eth0, b), syscall.EINVAL)
-		s.wantMemberships(fmt.Sprintf("%s %d all but [%s]", g, eth0, b))
-		s.change(socket.UnblockSource, on(g, eth0, b))
-		s.changeErr(socket.JoinSource, on(g, eth0, a), syscall.EINVAL) // there was a list once
-		s.wantMemberships(fmt.Sprintf("%s %d all but []", g, eth0))
-		s.change(socket.LeaveGroup, on(g, eth0))
-
-		s.join(g, eth0)
-		s.change(socket.JoinSource, on(g, eth0, a))
-		s.wantMemberships(fmt.Sprintf("%s %d only [%s]", g, eth0, a))
-		s.change(socket.LeaveGroup, on(g, eth0)) // whatever it hears
-		s.wantMemberships()
-	}},
+	{name: "GroupSources", rules: "F-JOIN-07 F-JOIN-08 F-JOIN-12 F-JOIN-13", needs: Wires, run: inet4.groupSources},
 	{name: "GroupInterface", rules: "F-JOIN-09 F-JOIN-16", needs: Wires | DefaultRoute, run: func(t *testing.T, n *Machine) {
 		eth0, eth1 := n.Index(t, "eth0"), n.Index(t, "eth1")
 		heard := func(g socket.Group, w0, w1 bool) {
@@ -326,51 +293,7 @@ var groupCases = []testCase{
 		s.send("239.1.2.3:9", "x")
 		n.Eth1.NextUDP(t, "x")
 	}},
-	{name: "GroupWho", rules: "F-RECV-01 F-RECV-02 F-RECV-03 F-RECV-04 E-REUSE-10", needs: Wires, run: func(t *testing.T, n *Machine) {
-		eth0 := n.Index(t, "eth0")
-		joined := bound(t, n, "0.0.0.0:4000", socket.ReuseAddr)
-		joined.join("239.1.2.3", eth0)
-		wild := bound(t, n, "0.0.0.0:4000", socket.ReuseAddr)
-		deaf := bound(t, n, "0.0.0.0:4000", socket.ReuseAddr)
-		deaf.set(socket.MulticastAll, 0)
-		group := bound(t, n, "239.1.2.3:4000", socket.ReuseAddr)
-		groupDeaf := bound(t, n, "239.1.2.3:4000", socket.ReuseAddr)
-		groupDeaf.set(socket.MulticastAll, 0)
-		other := bound(t, n, "239.1.2.4:4000", socket.ReuseAddr)
-		unicast := bound(t, n, "10.0.0.1:4000", socket.ReuseAddr)
-		unicast.join("239.1.2.3", eth0)
-		blocking := bound(t, n, "0.0.0.0:4000", socket.ReuseAddr)
-		blocking.join("239.1.2.3", eth0)
-		blocking.change(socket.BlockSource, on("239.1.2.3", eth0, "10.0.0.2"))
-		only := bound(t, n, "0.0.0.0:4000", socket.ReuseAddr)
-		only.change(socket.JoinSource, on("239.1.2.3", eth0, "10.0.0.3"))
-		elsewhere := bound(t, n, "0.0.0.0:4000", socket.ReuseAddr)
-		elsewhere.join("239.1.2.3", eth0)
-		elsewhere.connect("10.0.0.5:9")
-
-		sendGroup(n.Eth0, "10.0.0.2:9", "239.1.2.3:4000", "from 2")
-		for _, s := range []*sock{joined, wild, group} {
-			m := s.wantFrom("from 2", "10.0.0.2:9")
-			copy(m.Buf, "changed")
-		}
-		for _, s := range []*sock{deaf, groupDeaf, other, unicast, blocking, only, elsewhere} {
-			s.wantNothing()
-		}
-		sendGroup(n.Eth0, "10.0.0.3:9", "239.1.2.3:4000", "from 3")
-		for _, s := range []*sock{joined, wild, group, blocking, only} {
-			s.want("from 3")
-			s.wantNothing()
-		}
-		sendGroup(n.Eth0, "10.0.0.2:9", "239.1.2.4:4000", "nobody has joined")
-		for _, s := range []*sock{joined, wild, other} {
-			s.wantNothing()
-		}
-		deaf.join("239.1.2.3", eth0)
-		wild.set(socket.MulticastAll, 0)
-		sendGroup(n.Eth0, "10.0.0.2:9", "239.1.2.3:4000", "again")
-		deaf.want("again")
-		wild.wantNothing()
-	}},
+	{name: "GroupWho", rules: "F-RECV-01 F-RECV-02 F-RECV-03 F-RECV-04 E-REUSE-10", needs: Wires, run: inet4.groupWho},
 	{name: "GroupAllHosts", rules: "F-RECV-05", needs: Wires, run: func(t *testing.T, n *Machine) {
 		s := bound(t, n, "0.0.0.0:4000")
 		sendGroup(n.Eth0, "10.0.0.2:9", "224.0.0.1:4000", "1")
@@ -386,43 +309,7 @@ var groupCases = []testCase{
 		sendGroup(n.Eth0, "10.0.0.2:9", "224.0.0.1:4000", "4")
 		s.want("4")
 	}},
-	{name: "GroupUnion", rules: "F-RECV-06", needs: Wires, run: func(t *testing.T, n *Machine) {
-		eth0 := n.Index(t, "eth0")
-		wild := bound(t, n, "0.0.0.0:4000")
-		a, b := open(t, n), open(t, n)
-		hears := func(what string, from ...int) {
-			t.Helper()
-			for k := 2; k <= 4; k++ {
-				sendGroup(n.Eth0, fmt.Sprintf("10.0.0.%d:9", k), "239.1.2.3:4000", what)
-				if slices.Contains(from, k) {
-					wild.wantFrom(what, fmt.Sprintf("10.0.0.%d:9", k))
-				} else {
-					wild.wantNothing()
-				}
-			}
-		}
-		hears("nobody is a member")
-		a.change(socket.JoinSource, on("239.1.2.3", eth0, "10.0.0.2"))
-		hears("IN{2}", 2)
-		b.change(socket.JoinSource, on("239.1.2.3", eth0, "10.0.0.3"))
-		hears("IN{2} IN{3}", 2, 3)
-		b.change(socket.LeaveGroup, on("239.1.2.3", eth0))
-		b.join("239.1.2.3", eth0)
-		hears("IN{2} EX{}", 2, 3, 4)
-		b.change(socket.BlockSource, on("239.1.2.3", eth0, "10.0.0.2"))
-		b.change(socket.BlockSource, on("239.1.2.3", eth0, "10.0.0.3"))
-		hears("IN{2} EX{2,3}", 2, 4)
-		a.change(socket.LeaveGroup, on("239.1.2.3", eth0))
-		hears("EX{2,3}", 4)
-		a.join("239.1.2.3", eth0)
-		hears("EX{} EX{2,3}", 2, 3, 4)
-		a.change(socket.BlockSource, on("239.1.2.3", eth0, "10.0.0.3"))
-		hears("EX{3} EX{2,3}", 2, 4)
-		b.Close()
-		hears("EX{3}", 2, 4)
-		a.change(socket.UnblockSource, on("239.1.2.3", eth0, "10.0.0.3"))
-		hears("EX{}", 2, 3, 4)
-	}},
+	{name: "GroupUnion", rules: "F-RECV-06", needs: Wires, run: inet4.groupUnion},
 	{name: "GroupUnspecifiedSource", rules: "F-RECV-07", needs: Wires, run: func(t *testing.T, n *Machine) {
 		s, eth0 := bound(t, n, "0.0.0.0:4000"), n.Index(t, "eth0")
 		s.join("239.1.2.3", eth0)

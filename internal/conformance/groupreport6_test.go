@@ -95,41 +95,17 @@ func settleReports(t *testing.T, n *Machine) {
 	nextReport6(t, n, 0)
 }
 
-// A query6 is a query of MLD to be injected: version 2 unless it says otherwise.
-type query6 struct {
-	group    string // "": a general query
-	sources  []string
-	version  int
-	response time.Duration // 0: 100 ms
-
-	from, to string
-	hops     uint8
-	noAlert  bool
-	cut      int // bytes left out at the end
-	badSum   bool
-}
-
-func (q query6) frame(w *Wire) []byte {
-	m := wire.MLDQuery{Version: 2, Group: netip.IPv6Unspecified(), MaxResponse: q.response, Robustness: 2, Interval: 125 * time.Second}
+// frame6 is the query as MLD's.
+func (q query) frame6(w *Wire) []byte {
+	m := wire.MLDQuery{Version: 2, Group: netip.IPv6Unspecified(), Robustness: 2, Interval: 125 * time.Second}
 	if q.version != 0 {
 		m.Version = q.version
 	}
-	if m.MaxResponse == 0 {
-		m.MaxResponse = 100 * time.Millisecond
-	}
-	to, from := "ff02::1", peer6
 	if q.group != "" {
-		m.Group, to = netip.MustParseAddr(q.group), q.group
+		m.Group = netip.MustParseAddr(q.group)
 	}
-	for _, s := range q.sources {
-		m.Sources = m.Sources.Append(netip.MustParseAddr(s))
-	}
-	if q.to != "" {
-		to = q.to
-	}
-	if q.from != "" {
-		from = q.from
-	}
+	var from, to string
+	from, to, m.MaxResponse, m.Sources = q.with(peer6, "ff02::1")
 	body := m.AppendTo(nil)
 	body = body[:len(body)-q.cut]
 	wire.UpdateICMPv6Checksum(body, netip.MustParseAddr(from).As16(), netip.MustParseAddr(to).As16())
@@ -137,9 +113,9 @@ func (q query6) frame(w *Wire) []byte {
 		body[2] ^= 1
 	}
 	if q.noAlert {
-		return w.packet6(from, to, max(q.hops, 1), wire.ProtocolICMPv6, body)
+		return w.packet6(from, to, max(q.ttl, 1), wire.ProtocolICMPv6, body)
 	}
-	return w.packet6(from, to, max(q.hops, 1), wire.ProtocolIPv6HopByHop, append([]byte(wire.MLDHopByHop), body...))
+	return w.packet6(from, to, max(q.ttl, 1), wire.ProtocolIPv6HopByHop, append([]byte(wire.MLDHopByHop), body...))
 }
 
 var groupReport6Cases = []testCase{
@@ -173,46 +149,12 @@ var groupReport6Cases = []testCase{
 		}
 		s.join("ff15::1", n.Index(t, "lo"))
 		wantSilence6(t, n, 300*time.Millisecond)
-		n.Eth0.Send(query6{}.frame(n.Eth0))
+		n.Eth0.Send(query{}.frame6(n.Eth0))
 		wantSilence6(t, n, 300*time.Millisecond)
 		s.join("ff02::fb", eth0)
 		wantRecords6(t, n, "TO_EX ff02::fb []")
 	}},
-	{name: "Report6Merged", rules: "F-REPORT6-03", needs: Wires | IPv6, slow: true, run: func(t *testing.T, n *Machine) {
-		settleReports(t, n)
-		eth0 := n.Index(t, "eth0")
-		a, b := open6(t, n), open6(t, n)
-		const g, two, three = "ff35::1", "2001:db8::2", "2001:db8::3"
-		next := func(want ...string) {
-			t.Helper()
-			wantRecords6(t, n, want...)
-			wantRecords6(t, n, want...)
-		}
-		state := func(want string) {
-			t.Helper()
-			n.Eth0.Send(query6{}.frame(n.Eth0))
-			wantRecords6(t, n, want)
-		}
-		a.change(socket.JoinSource, on(g, eth0, two))
-		next("ALLOW ff35::1 [2001:db8::2]")
-		state("IS_IN ff35::1 [2001:db8::2]")
-		b.change(socket.JoinSource, on(g, eth0, three))
-		next("ALLOW ff35::1 [2001:db8::3]")
-		state("IS_IN ff35::1 [2001:db8::2 2001:db8::3]")
-		b.change(socket.LeaveGroup, on(g, eth0))
-		next("BLOCK ff35::1 [2001:db8::3]")
-		b.join(g, eth0)
-		next("TO_EX ff35::1 []")
-		state("IS_EX ff35::1 []")
-		b.change(socket.BlockSource, on(g, eth0, three))
-		next("BLOCK ff35::1 [2001:db8::3]")
-		b.change(socket.BlockSource, on(g, eth0, two)) // whom a hears
-		wantSilence6(t, n, 300*time.Millisecond)
-		state("IS_EX ff35::1 [2001:db8::3]")
-		b.change(socket.LeaveGroup, on(g, eth0))
-		next("TO_IN ff35::1 [2001:db8::2]")
-		state("IS_IN ff35::1 [2001:db8::2]")
-	}},
+	{name: "Report6Merged", rules: "F-REPORT6-03", needs: Wires | IPv6, slow: true, run: inet6.reportMerged},
 	{name: "Report6Queried", rules: "F-REPORT6-04", needs: Wires | IPv6, slow: true, run: func(t *testing.T, n *Machine) {
 		settleReports(t, n)
 		eth0 := n.Index(t, "eth0")
@@ -223,9 +165,9 @@ var groupReport6Cases = []testCase{
 		s.change(socket.JoinSource, on("ff35::1", eth0, three))
 		for nextReport6(t, n, 1500*time.Millisecond) != nil {
 		}
-		ask := func(q query6, want ...string) {
+		ask := func(q query, want ...string) {
 			t.Helper()
-			n.Eth0.Send(q.frame(n.Eth0))
+			n.Eth0.Send(q.frame6(n.Eth0))
 			if want == nil {
 				wantSilence6(t, n, 300*time.Millisecond)
 			} else {
@@ -233,25 +175,25 @@ var groupReport6Cases = []testCase{
 			}
 		}
 		all := []string{"IS_EX ff15::1 []", "IS_IN ff35::1 [2001:db8::2 2001:db8::3]"}
-		ask(query6{}, all...)
-		ask(query6{to: machine6}, all...)
-		ask(query6{hops: 2})
-		ask(query6{noAlert: true})
-		ask(query6{from: "::"})
-		ask(query6{from: there6})
-		ask(query6{group: "ff15::1"}, "IS_EX ff15::1 []")
-		ask(query6{group: "ff35::1"}, "IS_IN ff35::1 [2001:db8::2 2001:db8::3]")
-		ask(query6{group: "ff35::1", sources: []string{three, four}}, "IS_IN ff35::1 [2001:db8::3]")
-		ask(query6{group: "ff35::1", sources: []string{four}})
-		ask(query6{group: "ff15::99"})
-		ask(query6{group: "ff15::99", to: "ff02::1"})
-		ask(query6{group: "2001:db8::1", to: "ff02::1"})
-		ask(query6{badSum: true})
+		ask(query{}, all...)
+		ask(query{to: machine6}, all...)
+		ask(query{ttl: 2})
+		ask(query{noAlert: true})
+		ask(query{from: "::"})
+		ask(query{from: there6})
+		ask(query{group: "ff15::1"}, "IS_EX ff15::1 []")
+		ask(query{group: "ff35::1"}, "IS_IN ff35::1 [2001:db8::2 2001:db8::3]")
+		ask(query{group: "ff35::1", sources: []string{three, four}}, "IS_IN ff35::1 [2001:db8::3]")
+		ask(query{group: "ff35::1", sources: []string{four}})
+		ask(query{group: "ff15::99"})
+		ask(query{group: "ff15::99", to: "ff02::1"})
+		ask(query{group: "2001:db8::1", to: "ff02::1"})
+		ask(query{badSum: true})
 		for cut := 1; cut <= 3; cut++ {
-			ask(query6{cut: cut})
+			ask(query{cut: cut})
 		}
-		ask(query6{group: "ff35::1", sources: []string{three}, cut: 1})
-		ask(query6{sources: []string{three}}) // a general query has none
+		ask(query{group: "ff35::1", sources: []string{three}, cut: 1})
+		ask(query{sources: []string{three}}) // a general query has none
 	}},
 	{name: "Report6Version1", rules: "F-REPORT6-05", needs: Wires | IPv6, slow: true, run: func(t *testing.T, n *Machine) {
 		settleReports(t, n)
@@ -259,7 +201,7 @@ var groupReport6Cases = []testCase{
 		a, b := open6(t, n), open6(t, n)
 		a.join("ff15::1", eth0)
 		wantRecords6(t, n, "TO_EX ff15::1 []")
-		n.Eth0.Send(query6{version: 1}.frame(n.Eth0))
+		n.Eth0.Send(query{version: 1}.frame6(n.Eth0))
 		if p := wantRecords6(t, n, "report1 ff15::1"); p.IP.Destination().String() != "ff15::1" {
 			t.Errorf("the report goes to %v", p.IP.Destination())
 		}
@@ -270,7 +212,7 @@ var groupReport6Cases = []testCase{
 			t.Errorf("the done goes to %v", p.IP.Destination())
 		}
 		// Another reports the group first.
-		n.Eth0.Send(query6{version: 1, response: 2 * time.Second}.frame(n.Eth0))
+		n.Eth0.Send(query{version: 1, response: 2 * time.Second}.frame6(n.Eth0))
 		m := make([]byte, wire.MLDHeaderLen)
 		wire.PutMLD(m, wire.ICMPv6MLDv1Report, netip.MustParseAddr("ff15::2"))
 		wire.UpdateICMPv6Checksum(m, netip.MustParseAddr(peer6).As16(), netip.MustParseAddr("ff15::2").As16())

@@ -1,51 +1,70 @@
 'use strict';
-// AsyncLocalStorage and AsyncResource. What is stored goes along with ticks, timers
-// and queued microtasks. Hooks can be made, and are never called.
+// AsyncLocalStorage and AsyncResource. The context in which something begins goes along
+// with what it begins: with ticks, timers, promises, sends and lookups; a socket's messages
+// are in that in which the socket was made. Hooks can be made, and are never called.
 
+const { get, set, track } = internalBinding('async');
 const ticks = require('internal/ticks');
-const { validateFunction, validateString } = require('internal/validators');
+const { validateFunction, validateObject, validateString } = require('internal/validators');
 const { codes: { ERR_ASYNC_TYPE } } = require('internal/errors');
 
-let current = new Map(); // what each storage holds now
+// A context is what each storage holds, a Map that is never changed; undefined: nothing.
 let nextId = 1;
 
 function within(frame, f, self, args) {
-  const before = current;
-  current = frame;
+  const before = get();
+  set(frame);
   try {
     return Reflect.apply(f, self, args);
   } finally {
-    current = before;
+    set(before);
   }
 }
 
 function bindTo(f) {
-  const frame = current;
+  const frame = get();
   return function(...args) { return within(frame, f, this, args); };
 }
 
 class AsyncLocalStorage {
-  constructor() {
+  #name;
+  #default;
+  constructor(options = {}) {
+    validateObject(options, 'options');
+    if (options.name !== undefined) validateString(options.name, 'options.name');
+    this.#name = options.name ?? '';
+    this.#default = options.defaultValue;
     // From the first storage on, functions that are queued keep their context.
-    ticks.hooks.bind = bindTo;
+    if (ticks.hooks.bind === undefined) {
+      ticks.hooks.bind = bindTo;
+      track();
+    }
   }
-  static bind(f) { return bindTo(f); }
+  static bind(f) {
+    validateFunction(f, 'fn');
+    return bindTo(f);
+  }
   static snapshot() {
-    const frame = current;
+    const frame = get();
     return (f, ...args) => within(frame, f, undefined, args);
   }
-  getStore() { return current.get(this); }
-  run(store, f, ...args) { return within(new Map(current).set(this, store), f, undefined, args); }
+  get name() { return this.#name; }
+  getStore() {
+    const frame = get();
+    return frame?.has(this) ? frame.get(this) : this.#default;
+  }
+  run(store, f, ...args) { return within(new Map(get()).set(this, store), f, undefined, args); }
   exit(f, ...args) { return this.run(undefined, f, ...args); }
-  enterWith(store) { current = new Map(current).set(this, store); }
+  enterWith(store) { set(new Map(get()).set(this, store)); }
   disable() {
-    current = new Map(current);
-    current.delete(this);
+    const frame = new Map(get());
+    frame.delete(this);
+    set(frame);
   }
 }
 
 class AsyncResource {
-  #frame = current;
+  #frame = get();
   #id = ++nextId;
   constructor(type) {
     validateString(type, 'type');

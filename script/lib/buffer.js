@@ -12,7 +12,9 @@ const { inspect } = require('internal/inspect');
 const kMaxLength = 2 ** 32;
 const kStringMaxLength = 2 ** 29 - 24;
 
-class FastBuffer extends Uint8Array {}
+class FastBuffer extends Uint8Array {
+  constructor(bufferOrLength, byteOffset, length) { super(bufferOrLength, byteOffset, length); }
+}
 
 function Buffer(arg, encodingOrOffset, length) {
   if (typeof arg === 'number') {

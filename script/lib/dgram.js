@@ -13,11 +13,12 @@ const {
 const {
   validateAbortSignal, validateNumber, validatePort, validateString,
 } = require('internal/validators');
-const { guessHandleType, kStateSymbol, newHandle } = require('internal/dgram');
+const { guessHandleType, kPlain, kStateSymbol, newHandle } = require('internal/dgram');
 const { bytesOf, listOf, sliceOf } = require('internal/dgrammessage');
-const { SendWrap, constants: { UV_UDP_IPV6ONLY, UV_UDP_REUSEADDR, UV_UDP_REUSEPORT } } = require('internal/udp_wrap');
+const { SendWrap, UDP, kTrySend, constants: { UV_UDP_IPV6ONLY, UV_UDP_REUSEADDR, UV_UDP_REUSEPORT } } = require('internal/udp_wrap');
 const { UV_ENOBUFS } = internalBinding('uv');
 const { Buffer } = require('buffer');
+const { inContext, tick } = require('internal/ticks');
 const { deprecate } = require('internal/deprecate');
 const channel = require('diagnostics_channel').channel('udp.socket');
 // Beyond Node: what a receiveBlockList has dropped.
@@ -85,6 +86,7 @@ function Socket(type, listener) {
     connectState: disconnected,
     queue: undefined,
     lookups: 0,
+    literal: undefined, // the address that was sent to last, if it was one and not a name
     later: undefined, // callbacks that wait for the end of the loop's turn
     turn: -1, // of the loop, in which
     called: 0, // callbacks were called
@@ -149,7 +151,7 @@ function received(nread, handle, buf, rinfo) {
     if (dropped.hasSubscribers) dropped.publish({ socket, reason: 'BlockListed', rinfo: { ...rinfo, size: buf.length } });
     return;
   }
-  rinfo.size = buf.length;
+  if (rinfo.size !== nread) rinfo.size = buf.length;
   socket.emit('message', buf, rinfo);
 }
 
@@ -421,7 +423,7 @@ Socket.prototype.send = function send(buffer, offset, length, port, address, cal
     if (one === undefined) {
       throw new ERR_INVALID_ARG_TYPE('buffer', ['Buffer', 'TypedArray', 'DataView', 'string'], buffer);
     }
-    list = [one];
+    list = one;
   }
 
   if (!isConnected) port = validatePort(port, 'Port', false);
@@ -434,7 +436,7 @@ Socket.prototype.send = function send(buffer, offset, length, port, address, cal
   }
   mustRun(this);
   if (state.bindState === unbound) this.bind({ port: 0, exclusive: true }, null);
-  if (list.length === 0) list.push(Buffer.alloc(0));
+  if (Array.isArray(list) && list.length === 0) list.push(Buffer.alloc(0));
 
   if (state.bindState !== bound) {
     if (state.queue?.length >= maxWaiting) {
@@ -453,11 +455,27 @@ Socket.prototype.send = function send(buffer, offset, length, port, address, cal
     return;
   }
   state.lookups++;
-  state.handle.lookup(address, (err, ip) => {
+  const { handle } = state;
+  if (address !== undefined && address === state.literal && handle.lookup === handle[kPlain]) {
+    tick(sendLiteral, this, list, address, port, callback);
+    return;
+  }
+  if (handle[kPlain] !== undefined && typeof address === 'string' && isIP(address) === (this.type === 'udp6' ? 6 : 4)) {
+    state.literal = address;
+  }
+  handle.lookup(address, (err, ip) => {
     state.lookups--;
     sendNow(this, err, ip, list, address, port, callback);
   });
 };
+
+// sendLiteral is what follows the lookup of an address that is one, as the one before was.
+function sendLiteral(socket, list, address, port, callback) {
+  socket[kStateSymbol].lookups--;
+  sendNow(socket, null, address, list, address, port, callback);
+}
+
+const { send: send4, send6 } = UDP.prototype;
 
 // maxWaiting is how many datagrams of a socket may wait for it to be bound, or for
 // names to be looked up. Node has no such limit.
@@ -475,18 +493,28 @@ function sendNow(socket, err, ip, list, address, port, callback) {
     else process.nextTick(() => socket.emit('error', err));
     return;
   }
-  if (!state.handle) return; // closed meanwhile
-  const req = new SendWrap();
-  req.list = list; // kept until it is sent
-  req.address = address;
-  req.port = port;
-  if (callback) {
-    req.callback = callback;
-    req.oncomplete = sent;
+  const { handle } = state;
+  if (!handle) return; // closed meanwhile
+  const toPeer = port === null || port === undefined;
+  // Nobody looks at the request of what goes at once, unless somebody has put another
+  // function in the place of the handle's.
+  let result = 0;
+  if (handle.send === send4) result = handle[kTrySend](list, toPeer ? -1 : port, ip, 4);
+  else if (handle.send === send6) result = handle[kTrySend](list, toPeer ? -1 : port, ip, 6);
+  if (result === 0) {
+    if (!Array.isArray(list)) list = [list];
+    const req = new SendWrap();
+    req.list = list; // kept until it is sent
+    req.address = address;
+    req.port = port;
+    if (callback) {
+      req.callback = callback;
+      req.oncomplete = sent;
+    }
+    result = toPeer ?
+      handle.send(req, list, list.length, Boolean(callback)) :
+      handle.send(req, list, list.length, port, ip, Boolean(callback));
   }
-  const result = port === null || port === undefined ?
-    state.handle.send(req, list, list.length, Boolean(callback)) :
-    state.handle.send(req, list, list.length, port, ip, Boolean(callback));
   if (result >= 1) {
     if (callback) complete(state, callback, null, result - 1);
     return;
@@ -502,25 +530,27 @@ function sendNow(socket, err, ip, list, address, port, callback) {
 // would let nobody else have a turn, and in virtual time nothing would ever end: when a
 // turn of them has been called in this turn of the loop, the next wait for its end, and
 // so do those after them.
-function complete(state, ...args) {
-  if (state.later === undefined && (state.turn !== turns() || state.called < turn)) {
-    process.nextTick(called, state, args);
+function complete(state, callback, err, size) {
+  if (state.later === undefined && (state.called < turn || state.turn !== turns())) {
+    tick(called, state, callback, err, size);
     return;
   }
   if (state.later === undefined) {
     state.later = [];
     setImmediate(callLater, state);
   }
-  state.later.push(() => called(state, args));
+  state.later.push(inContext(() => called(state, callback, err, size)));
 }
 
-function called(state, [callback, ...args]) {
-  if (state.turn !== turns()) {
-    state.turn = turns();
+function called(state, callback, err, size) {
+  const now = turns();
+  if (state.turn !== now) {
+    state.turn = now;
     state.called = 0;
   }
   state.called++;
-  callback(...args);
+  if (err) callback(err);
+  else callback(null, size);
 }
 
 function callLater(state) {
@@ -558,7 +588,7 @@ Socket.prototype.close = function close(callback) {
   state.handle = null;
   process.nextTick(() => {
     if (state.later === undefined) this.emit('close');
-    else state.later.push(() => this.emit('close'));
+    else state.later.push(inContext(() => this.emit('close')));
   });
   return this;
 };

@@ -4,7 +4,7 @@
 const binding = internalBinding('dns');
 const { isIP } = require('net');
 const { DNSException, codes: { ERR_FEATURE_UNAVAILABLE, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } } = require('internal/errors');
-const { entry } = require('internal/ticks');
+const { entry, inContext } = require('internal/ticks');
 const { validateArray, validateBoolean, validateFunction, validateNumber, validateOneOf, validateString } = require('internal/validators');
 const { UV_EAI_NODATA, UV_EAI_NONAME, UV_EAI_MEMORY } = internalBinding('uv');
 
@@ -61,7 +61,7 @@ function lookup(hostname, options, callback) {
     else process.nextTick(callback, null, hostname, literal);
     return {};
   }
-  binding.lookup(hostname, family, entry((errno, addresses) => {
+  binding.lookup(hostname, family, entry(inContext((errno, addresses) => {
     if (errno !== 0) {
       callback(failure(errno, hostname));
       return;
@@ -73,7 +73,7 @@ function lookup(hostname, options, callback) {
     }
     if (all) callback(null, list);
     else callback(null, list[0].address, list[0].family);
-  }));
+  })));
   return {};
 }
 

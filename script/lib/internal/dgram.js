@@ -16,8 +16,12 @@ function lookupBy(family, lookup) {
   return (address, callback) => lookup(address || nobody, family, callback);
 }
 
+// kPlain is a handle's own lookup if it is that of the network, where literals need none.
+const kPlain = Symbol('plain lookup');
+
 function newHandle(type, lookup) {
-  if (lookup === undefined) {
+  const plain = lookup === undefined;
+  if (plain) {
     // A literal needs no resolver. dns.lookup is asked for when it is used: it may
     // have been replaced.
     const { isIP } = require('net');
@@ -31,6 +35,7 @@ function newHandle(type, lookup) {
   if (type !== 'udp4' && type !== 'udp6') throw new ERR_SOCKET_BAD_TYPE();
   const handle = new UDP();
   handle.lookup = lookupBy(type === 'udp6' ? 6 : 4, lookup);
+  if (plain) Object.defineProperty(handle, kPlain, { value: handle.lookup });
   if (type === 'udp6') {
     handle.bind = handle.bind6;
     handle.connect = handle.connect6;
@@ -56,4 +61,4 @@ function _createSocketHandle(address, port, type, fd, flags) {
   return handle;
 }
 
-module.exports = { _createSocketHandle, guessHandleType, kStateSymbol, newHandle };
+module.exports = { _createSocketHandle, guessHandleType, kPlain, kStateSymbol, newHandle };

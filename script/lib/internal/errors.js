@@ -217,6 +217,7 @@ define('ERR_MODULE_NOT_FOUND', "Cannot find %s '%s' imported from %s", Error);
 define('ERR_OPERATION_FAILED', 'Operation failed: %s', Error);
 define('ERR_UNCAUGHT_EXCEPTION_CAPTURE_ALREADY_SET',
   '`process.setupUncaughtExceptionCapture()` was called while a capture callback was already active', Error);
+define('ERR_BUFFER_TOO_LARGE', 'Cannot create a Buffer larger than %s bytes', RangeError);
 define('ERR_MULTIPLE_CALLBACK', 'Callback called multiple times', Error);
 define('ERR_STREAM_ALREADY_FINISHED', 'Cannot call %s after a stream was finished', Error);
 define('ERR_STREAM_CANNOT_PIPE', 'Cannot pipe, not readable', Error);

@@ -25,69 +25,8 @@ function lazily(module, ...names) {
   }
 }
 
-// The language's, which the engine lacks.
-function complete() {
-  const { stackHere } = internalBinding('errors');
-  Error.stackTraceLimit ??= 10;
-  Error.captureStackTrace ??= (object) => {
-    let title = '';
-    try {
-      title = Error.prototype.toString.call(object);
-    } catch {
-      title = 'Error';
-    }
-    const lines = stackHere(1);
-    Object.defineProperty(object, 'stack', {
-      value: lines === '' ? title : `${title}\n${lines}`, writable: true, configurable: true, enumerable: false,
-    });
-  };
-  for (const name of ['asyncIterator', 'dispose', 'asyncDispose']) {
-    if (Symbol[name] === undefined) {
-      Object.defineProperty(Symbol, name, { value: Symbol(`Symbol.${name}`), writable: false, enumerable: false, configurable: false });
-    }
-  }
-  // Without a view of the garbage collector, a weak reference holds for good.
-  if (typeof WeakRef === 'undefined') {
-    define('WeakRef', class WeakRef {
-      #target;
-      constructor(target) { this.#target = target; }
-      deref() { return this.#target; }
-    });
-  }
-  if (typeof FinalizationRegistry === 'undefined') {
-    define('FinalizationRegistry', class FinalizationRegistry {
-      register() {}
-      unregister() { return false; }
-    });
-  }
-  // Of Float16Array there is the view of bytes; its elements are numbers' bits.
-  if (typeof Float16Array === 'undefined') {
-    define('Float16Array', class Float16Array extends Uint16Array {
-      get [Symbol.toStringTag]() { return 'Float16Array'; }
-    });
-  }
-  Promise.withResolvers ??= function withResolvers() {
-    let resolve;
-    let reject;
-    const promise = new this((a, b) => {
-      resolve = a;
-      reject = b;
-    });
-    return { promise, resolve, reject };
-  };
-  Array.fromAsync ??= async function fromAsync(items, map) {
-    const out = [];
-    const it = items[Symbol.asyncIterator]?.() ?? items[Symbol.iterator]();
-    for (let step = await it.next(); !step.done; step = await it.next()) {
-      const value = await step.value;
-      out.push(map === undefined ? value : await map(value, out.length));
-    }
-    return out;
-  };
-}
-
 function start(filename) {
-  complete();
+  require('internal/language').complete(define);
   define('global', globalThis);
   define('process', require('process'));
   const { Buffer, atob, btoa } = require('buffer');
@@ -107,7 +46,7 @@ function start(filename) {
   }
   lazily('console', 'console');
   Object.defineProperty(globalThis, 'console', { configurable: true, writable: true, enumerable: false, value: require('console') });
-  lazily('internal/abort', 'AbortController', 'AbortSignal', 'DOMException', 'Event', 'EventTarget');
+  lazily('internal/abort', 'AbortController', 'AbortSignal', 'CustomEvent', 'DOMException', 'Event', 'EventTarget');
   lazily('internal/encoding', 'TextDecoder', 'TextEncoder');
   lazily('url', 'URL', 'URLSearchParams');
   lazily('perf_hooks', 'performance');

@@ -14,26 +14,46 @@ let nextId = 1000;
 class SendWrap {
   constructor() {
     this.oncomplete = undefined;
+    if (ticks.hooks.bind !== undefined) {
+      Object.defineProperty(this, kComplete, { value: ticks.hooks.bind((status, size) => this.oncomplete(status, size)) });
+    }
   }
 }
+const kComplete = Symbol('oncomplete in its context');
 
-const complete = ticks.guard((req, status, size) => req.oncomplete(status, size));
+const complete = ticks.guard((req, status, size) => {
+  if (req[kComplete] === undefined) req.oncomplete(status, size);
+  else req[kComplete](status, size);
+});
+
+// sent is called when a send that had to wait is over.
+function sent(req, status, size) {
+  if (req.oncomplete !== undefined) complete(req, status, size);
+  if (flags[0] !== 0) ticks.runTicks();
+}
+
+// kTrySend is a handle's method that sends at once or not at all, for dgram's Socket. It
+// takes one Uint8Array or a list of them, and returns one more than the length, 0 if it
+// cannot be sent now, or a negative errno.
+const kTrySend = Symbol('try to send');
 
 class UDP {
   #h;
+  #trySend;
   #closed = false;
   #id = ++nextId;
 
   constructor() {
     const handle = this;
-    const receive = ticks.guard((nread, buffer, address, family, port) => {
+    const receive = ticks.guard(ticks.inContext((nread, buffer, address, family, port) => {
       if (nread < 0) handle.onmessage(nread, handle, undefined, undefined);
-      else handle.onmessage(nread, handle, new FastBuffer(buffer), { address, family, port, size: nread });
-    });
+      else handle.onmessage(nread, handle, buffer, { address, family, port, size: nread });
+    }));
     this.#h = open((nread, buffer, address, family, port) => {
       receive(nread, buffer, address, family, port);
       if (flags[0] !== 0) ticks.runTicks();
-    });
+    }, FastBuffer);
+    this.#trySend = this.#h.trySend;
     this.onmessage = undefined;
   }
 
@@ -88,10 +108,13 @@ class UDP {
     if (this.#closed) return UV_EBADF;
     if (this.#h.none === true) return UV_ENETDOWN;
     const connected = typeof port === 'boolean' || port === undefined;
-    return this.#h.send(list.length === 1 ? list[0] : list, connected ? -1 : port, address, family, (status, size) => {
-      if (req.oncomplete !== undefined) complete(req, status, size);
-      if (flags[0] !== 0) ticks.runTicks();
-    });
+    return this.#h.send(list.length === 1 ? list[0] : list, connected ? -1 : port, address, family, sent, req);
+  }
+  [kTrySend](list, port, address, family) {
+    if (this.#closed) return UV_EBADF;
+    if (this.#h.none === true) return UV_ENETDOWN;
+    if (this.#trySend === undefined) return 0;
+    return this.#trySend(list, port, address, family);
   }
 
   // Beyond Node: refuse drops the datagram that onmessage is being called with, stats
@@ -111,11 +134,11 @@ class UDP {
   close(callback) {
     if (this.#closed) return;
     const h = this.#h;
-    const done = ticks.entry(() => { if (typeof callback === 'function') callback.call(this); });
+    const done = ticks.entry(ticks.inContext(() => { if (typeof callback === 'function') callback.call(this); }));
     if (h.none === true) setImmediate(done);
     else h.close(done);
     this.#closed = true;
   }
 }
 
-module.exports = { SendWrap, UDP, constants };
+module.exports = { SendWrap, UDP, constants, kTrySend };

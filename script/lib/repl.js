@@ -1,0 +1,4 @@
+'use strict';
+// There is no REPL.
+
+module.exports = require('internal/unavailable').unavailable('repl', ['start'], ['REPLServer', 'Recoverable'], {});
