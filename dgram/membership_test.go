@@ -200,6 +200,29 @@ func TestJoinOnEveryInterfaceWithoutAny(t *testing.T) {
 	}
 }
 
+// TestJoinOnEveryInterfaceThatIsUp: one that is down is left out, also of the names.
+func TestJoinOnEveryInterfaceThatIsUp(t *testing.T) {
+	l, middle, _, _ := twoLANs(t)
+	if err := middle.Stack().Interface("eth1").SetUp(false); err != nil {
+		t.Fatal(err)
+	}
+	middle.Go("join", func(context.Context) error {
+		w := newWorld(t, "lab", middle)
+		s := w.server("s", dgram.Options{})
+		names, err := s.AddMembershipAll("239.1.1.1")
+		do(w, err)
+		if strings.Join(names, " ") != "eth0" || len(s.Memberships()) != 1 {
+			t.Errorf("joined on %v: %v", names, s.Memberships())
+		}
+		do(w, s.Close(nil))
+		w.run()
+		return nil
+	})
+	if err := l.RunTasks(time.Minute); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTwoGroupsOnOnePort do not hear each other where a socket is bound to its group
 // (node 19954).
 func TestTwoGroupsOnOnePort(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,32 +19,12 @@ import (
 	"github.com/castnet-go/castnet"
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/flow"
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/link/mem"
-	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/stack"
 )
 
-// TestMain fails if the tests leave goroutines or buffers behind.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	goroutines, buffers := runtime.NumGoroutine(), packet.Live()
-	code := m.Run()
-	if f := flag.Lookup("test.fuzz"); code == 0 && f.Value.String() == "" {
-		if n := packet.Live() - buffers; n != 0 {
-			fmt.Fprintf(os.Stderr, "%d buffers are still out\n", n)
-			code = 1
-		}
-		for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
-			if time.Now().After(end) {
-				buf := make([]byte, 1<<20)
-				fmt.Fprintf(os.Stderr, "goroutines are left:\n%s\n", buf[:runtime.Stack(buf, true)])
-				code = 1
-				break
-			}
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // world is a client, 10.9.0.7, and a tunnel that hears whatever the client sends,
 // to any address.
@@ -432,33 +411,54 @@ func TestEvictIdlest(t *testing.T) {
 		if st := s.Stats(); st != (flow.Stats{Flows: 3, Accepted: 5, Evicted: 2}) {
 			t.Errorf("%+v", st)
 		}
+		// One that has spoken since the last look is not it, wherever it stands.
+		time.Sleep(70 * time.Minute)
+		write(t, one, "once more")
+		speak(6)
+		synctest.Wait()
+		if !slices.Equal(evicted, []string{"192.0.2.1:2", "192.0.2.1:3", "192.0.2.1:4"}) {
+			t.Errorf("evicted %q", evicted)
+		}
 		done()
 	})
 }
 
-// Handlers that do not return are not replaced without end.
+// Handlers that do not return are not replaced without end: neither those of flows that
+// were evicted, nor those of flows that have ended by themselves and left room.
 func TestHandlersAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		stuck := make(chan struct{})
-		handlers := 0
-		s, done := w.serve(flow.Config{MaxFlows: 2, Full: flow.EvictIdlest, Handler: func(f *flow.Flow) {
-			handlers++
-			<-stuck
-		}})
-		for k := range 20 {
-			write(t, w.dial(fmt.Sprintf("192.0.2.1:%d", 1+k)), "x")
-			synctest.Wait()
-		}
-		if handlers != 4 {
-			t.Errorf("%d handlers, want twice MaxFlows", handlers)
-		}
-		if st := s.Stats(); st.Refused != 16 || st.Accepted != 4 {
-			t.Errorf("%+v", st)
-		}
-		close(stuck)
-		done()
-	})
+	for name, cfg := range map[string]flow.Config{
+		"evicted": {MaxFlows: 2, Full: flow.EvictIdlest},
+		"idle":    {MaxFlows: 2, IdleTimeout: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				stuck := make(chan struct{})
+				handlers := 0
+				cfg.Handler = func(f *flow.Flow) {
+					handlers++
+					<-stuck
+				}
+				s, done := w.serve(cfg)
+				for k := range 20 {
+					write(t, w.dial(fmt.Sprintf("192.0.2.1:%d", 1+k)), "x")
+					synctest.Wait()
+					if cfg.IdleTimeout > 0 {
+						time.Sleep(3 * cfg.IdleTimeout)
+						synctest.Wait()
+					}
+				}
+				if handlers != 4 {
+					t.Errorf("%d handlers, want twice MaxFlows", handlers)
+				}
+				if st := s.Stats(); st.Refused != 16 || st.Accepted != 4 {
+					t.Errorf("%+v", st)
+				}
+				close(stuck)
+				done()
+			})
+		})
+	}
 }
 
 func TestAdmit(t *testing.T) {

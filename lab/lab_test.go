@@ -5,28 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/castnet-go/castnet"
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/lab"
-	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/stack"
 )
 
-// TestMain fails if a lab has leaked buffers.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if n := packet.Live(); n != 0 && code == 0 {
-		fmt.Fprintf(os.Stderr, "%d packet buffers were never released\n", n)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func prefixes(s ...string) (list []netip.Prefix) {
 	for _, s := range s {

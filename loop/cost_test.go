@@ -58,7 +58,11 @@ func busy(t *testing.T, callback time.Duration) (log []string, immediates int, p
 		again = func() {
 			immediates++
 			if !end {
-				_ = self.TrySend(to(a, "x"))
+				if immediates%2 == 0 {
+					_ = self.TrySend(to(a, "x"))
+				} else {
+					_ = self.TrySendTo([]byte("x"), a)
+				}
 				w.loop.SetImmediate(again)
 			}
 		}

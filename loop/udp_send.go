@@ -92,8 +92,8 @@ func (u *UDP) TrySend(m *socket.Message) error {
 	}
 	l := u.loop
 	l.out[0] = *m
-	n, err := u.sock.TrySend(l.out[:1])
-	l.spent += n
+	l.spent++
+	_, err := u.sock.TrySend(l.out[:1])
 	l.out[0].Buf = nil
 	return again(err)
 }
@@ -105,6 +105,7 @@ func (u *UDP) TrySendTo(b []byte, to netip.AddrPort) error {
 	}
 	m := &u.plain[0]
 	m.Buf, m.Addr = b, to
+	u.loop.spent++
 	_, err := u.sock.TrySend(u.plain[:])
 	m.Buf = nil
 	if err != nil {

@@ -245,6 +245,9 @@ func TestSendInACallbackWaits(t *testing.T) {
 				w.ok(u.Close(nil))
 			}))
 			w.note("%d waits", u.SendQueueCount())
+			if got := drain(peer); len(got) != 0 {
+				w.Errorf("inside the callback of a send %q went at once", got)
+			}
 			w.is("TrySend while one waits", u.TrySend(to(a, "3")), syscall.EAGAIN)
 			w.is("TrySendBatch while one waits", func() error { _, err := u.TrySendBatch([]socket.Message{*to(a, "3")}); return err }(), syscall.EAGAIN)
 		}))

@@ -170,10 +170,10 @@ func (r *Runtime) bindProcess(o *goja.Object) {
 	o.Set("isTTY", func(fd int) bool { return r.isTTY(fd) })
 	start := r.loop.Clock().Now()
 	o.Set("hrtime", func() []int64 {
-		d := r.loop.Clock().Now().Sub(start)
+		d := r.now().Sub(start)
 		return []int64{int64(d) / 1e9, int64(d) % 1e9}
 	})
-	o.Set("now", func() float64 { return float64(r.loop.Clock().Now().Sub(start)) / 1e6 })
+	o.Set("now", func() float64 { return float64(r.now().Sub(start)) / 1e6 })
 	o.Set("origin", float64(start.UnixNano())/1e6)
 	o.Set("uncaught", func(call goja.FunctionCall) goja.Value {
 		r.uncaught(call.Argument(0), nil, false)

@@ -17,7 +17,7 @@ func (r *Runtime) call(f goja.Callable, args ...goja.Value) (v goja.Value, ok bo
 	if r.exiting || r.failure != nil {
 		return nil, false
 	}
-	r.context = nil
+	r.context, r.asked = nil, 0
 	v, err := f(goja.Undefined(), args...)
 	if err != nil {
 		r.caught(err)

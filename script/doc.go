@@ -75,6 +75,7 @@
 // bits, and a stack that overflows cannot be caught. Stacks of errors that the engine
 // makes have its own form until they are printed.
 //
-// In virtual time nothing happens while a script computes: one that waits for Date.now
-// to go on waits for ever. What it does when called takes time (Config.CallbackTime).
+// In virtual time nothing happens while a script computes, unless it asks for the time
+// more than a thousand times, which then goes on. What it does when called takes time
+// (Config.CallbackTime).
 package script

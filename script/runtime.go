@@ -90,6 +90,7 @@ type Runtime struct {
 	rejected []*goja.Promise // without a handler, so far
 	handled  []*goja.Promise // that have got one after it was told that they had none
 
+	asked    int        // how often the script has asked for the time since it was called
 	context  goja.Value // of AsyncLocalStorage; nil: of nothing
 	exiting  bool
 	exitCode int
@@ -143,7 +144,7 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	r.stopped, r.stop = context.WithCancel(context.Background())
 	r.loop = loop.New(loop.Config{On: cfg.On, Microtasks: r.drain, CallbackTime: cfg.CallbackTime})
-	r.vm.SetTimeSource(r.loop.Clock().Now)
+	r.vm.SetTimeSource(r.now)
 	if cfg.Rand != nil {
 		r.vm.SetRandSource(cfg.Rand.Float64)
 	}

@@ -334,6 +334,21 @@ func (s *groupSet) configured() {
 	s.program()
 }
 
+// tell says what is due, without waiting for the timer.
+func (s *groupSet) tell(now instant) {
+	var reporters []groupReporter
+	s.mu.Lock()
+	for _, q := range []*queriers{s.queriers, s.queriers6} {
+		if q != nil && q.reporter != nil {
+			reporters = append(reporters, q.reporter)
+		}
+	}
+	s.mu.Unlock()
+	for _, r := range reporters {
+		r.fire(now)
+	}
+}
+
 // An InterfaceGroup is what an interface hears of a group: of every source but those
 // listed, or, if Only is set, of those alone.
 type InterfaceGroup struct {

@@ -2,11 +2,8 @@ package stack
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"runtime"
 	"sort"
 	"strings"
 	"sync"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/castnet-go/castnet/clock"
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/packet"
@@ -24,27 +22,7 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// TestMain fails if the tests leave goroutines or buffers behind.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	goroutines, buffers := runtime.NumGoroutine(), packet.Live()
-	code := m.Run()
-	if f := flag.Lookup("test.fuzz"); code == 0 && f.Value.String() == "" {
-		if n := packet.Live() - buffers; n != 0 {
-			fmt.Fprintf(os.Stderr, "%d buffers are still out\n", n)
-			code = 1
-		}
-		for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
-			if time.Now().After(end) {
-				buf := make([]byte, 1<<20)
-				fmt.Fprintf(os.Stderr, "goroutines are left:\n%s\n", buf[:runtime.Stack(buf, true)])
-				code = 1
-				break
-			}
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // host is a stack with one Ethernet interface, in virtual time.
 type host struct {

@@ -52,6 +52,8 @@ type groupReporter interface {
 	heard(key address)
 	// schedule sets the timer for the earliest thing to be done.
 	schedule()
+	// fire says what is due.
+	fire(now instant)
 }
 
 // A groupProtocol is what IGMP and MLD have each for itself.

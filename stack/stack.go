@@ -196,9 +196,22 @@ func (s *Stack) LookupNetIP(_ context.Context, network, host string) ([]netip.Ad
 	return addrs, nil
 }
 
-// Close closes every socket and every link. A second Close returns
+// Close closes every socket and every link. Routers are told before which groups are
+// left by that, and were left just now: once, as far as it is due. A second Close returns
 // socket.ErrClosed.
 func (s *Stack) Close() error {
+	if s.state.Load().closed {
+		return socket.ErrClosed
+	}
+	for _, sk := range s.sockets.close() {
+		sk.mu.Lock()
+		sk.leaveAll()
+		sk.mu.Unlock()
+	}
+	for _, n := range s.state.Load().interfaces {
+		n.groups.tell(s.timers.now())
+	}
+
 	s.mu.Lock()
 	old := s.state.Load()
 	if old.closed {

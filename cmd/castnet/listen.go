@@ -54,12 +54,7 @@ sent to it; without a port, that is 7000. More of that does 'castnet mcast join'
 			if err := r.listen(cmd.Context(), address); err != nil {
 				return fail(err)
 			}
-			defer func() {
-				r.conn.Close()
-				if r.group.IsValid() {
-					p.lingerForLeaves()
-				}
-			}()
+			defer r.conn.Close()
 			err = r.run(cmd.Context(), func(ms []castnet.Message) error {
 				for i := range ms {
 					if !r.take(&ms[i]) {

@@ -143,7 +143,6 @@ func (j *joiner) run(ctx context.Context) error {
 		for _, c := range j.conns {
 			c.Close()
 		}
-		j.place.lingerForLeaves()
 	}()
 	for _, c := range j.channels {
 		if err := j.join(ctx, c); err != nil {

@@ -98,18 +98,6 @@ func (p *place) hearGroups(group netip.Addr) error {
 	return err
 }
 
-// leaveTime is how long a stack of our own is left alone to tell the network that groups
-// were left. It does so at once, but by a timer.
-const leaveTime = 50 * time.Millisecond
-
-// lingerForLeaves waits until the network has been told which groups were left: the
-// operating system goes on after us, a stack of our own does not.
-func (p *place) lingerForLeaves() {
-	if p.kind != "host" {
-		time.Sleep(leaveTime)
-	}
-}
-
 // toMany reports whether several hosts may answer to the address: a group's, or
 // a broadcast address of the network.
 func (p *place) toMany(a netip.Addr) bool {

@@ -5,7 +5,6 @@ package fd_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/fd"
 	"github.com/castnet-go/castnet/packet"
@@ -457,12 +457,4 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// TestMain looks for buffers that were never released.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if n := packet.Live(); packet.Checking && n != 0 && status == 0 {
-		fmt.Fprintf(os.Stderr, "%d buffers were not released\n", n)
-		status = 1
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { leak.Main(m) }

@@ -1,26 +1,17 @@
 package mem_test
 
 import (
-	"fmt"
-	"os"
 	"slices"
 	"testing"
 
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/wire"
 )
 
-// TestMain looks for buffers that were never released.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if n := packet.Live(); packet.Checking && n != 0 && status == 0 {
-		fmt.Fprintf(os.Stderr, "%d buffers were not released\n", n)
-		status = 1
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // A keeper is a sink that keeps what it is handed.
 type keeper struct {

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/leak"
+	"github.com/castnet-go/castnet/internal/linktest"
 	"github.com/castnet-go/castnet/internal/netns"
 	"github.com/castnet-go/castnet/link"
 	device "github.com/castnet-go/castnet/link/packet"
@@ -491,93 +493,37 @@ func TestDownAndGone(t *testing.T) {
 		}
 	}
 	ping()
-	try := func() error {
+	frame := func() *packet.Buffer {
 		f := packet.New(60)
 		copy(f.Append(60), frameTo(mac0, 0, nil))
-		n, err := w.link.Write(f.Single())
-		if n == 0 {
-			f.Release()
-		}
-		return err
+		return f
 	}
-	w.ns.Run(t, "ip", "link", "set", "veth1", "down")
-	if err := try(); err != link.ErrDown {
-		t.Errorf("Write while it is down: %v, want %v", err, link.ErrDown)
-	}
-	w.ns.Run(t, "ip", "link", "set", "veth1", "up")
-	ready(t, w.ns)
-	w.ns.Run(t, "ip", "neigh", "replace", ours.String(), "lladdr", mac1.String(), "dev", "veth0")
-	if err := try(); err != nil {
-		t.Errorf("Write while it is up again: %v", err)
-	}
-	ping()
-	if err := w.link.Err(); err != nil {
-		t.Errorf("Err: %v", err)
-	}
-	w.ns.Run(t, "ip", "link", "del", "veth1")
-	select {
-	case <-w.link.Done():
-	case <-time.After(10 * time.Second):
-		t.Fatal("the Link did not notice that its interface was deleted")
-	}
-	if err := w.link.Err(); err != link.ErrDown {
-		t.Errorf("Err: %v, want %v", err, link.ErrDown)
-	}
-	if err := try(); err != link.ErrDown {
-		t.Errorf("Write when it is gone: %v, want %v", err, link.ErrDown)
-	}
+	linktest.DownAndGone(t, w.ns, "veth1", w.link, frame, func() {
+		ready(t, w.ns)
+		w.ns.Run(t, "ip", "neigh", "replace", ours.String(), "lladdr", mac1.String(), "dev", "veth0")
+		ping()
+	})
 }
 
 func TestOpenRefuses(t *testing.T) {
 	ns := wired(t)
 	ns.Run(t, "ip", "tuntap", "add", "dev", "tun7", "mode", "tun")
-	for _, test := range []struct {
-		name string
-		cfg  device.Config
-		is   error
-		want string
-	}{
-		{"eth9", device.Config{}, unix.ENODEV, "there are lo, veth"},
-		{"", device.Config{}, unix.ENODEV, "there are lo, veth"},
-		{"tun7", device.Config{}, unix.EINVAL, "no Ethernet address"},
-		{"lo", device.Config{}, unix.EINVAL, "no Ethernet address"},
-		{"veth1", device.Config{MTU: 1501}, nil, "more than the interface's 1500"},
-		{"veth1", device.Config{MTU: 60}, nil, "an MTU of 60"},
-		{"veth1", device.Config{Queues: 65}, nil, "1 to 64"},
-		{"veth1", device.Config{Address: wire.Broadcast}, nil, "group's address"},
-	} {
-		l, err := tryOpen(ns, test.name, test.cfg)
-		if err == nil {
-			l.Close()
-			t.Errorf("%s: no error", test.name)
-			continue
-		}
-		if test.is != nil && !errors.Is(err, test.is) {
-			t.Errorf("%v is not %v", err, test.is)
-		}
-		if !strings.HasPrefix(err.Error(), "packet: "+test.name+": ") || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("error %q does not name the interface and say %q", err, test.want)
-		}
-	}
+	linktest.Refuse(t, ns, "packet", tryOpen, []linktest.Refusal[device.Config]{
+		{Name: "eth9", Is: unix.ENODEV, Want: "there are lo, veth"},
+		{Name: "", Is: unix.ENODEV, Want: "there are lo, veth"},
+		{Name: "tun7", Is: unix.EINVAL, Want: "no Ethernet address"},
+		{Name: "lo", Is: unix.EINVAL, Want: "no Ethernet address"},
+		{Name: "veth1", Config: device.Config{MTU: 1501}, Want: "more than the interface's 1500"},
+		{Name: "veth1", Config: device.Config{MTU: 60}, Want: "an MTU of 60"},
+		{Name: "veth1", Config: device.Config{Queues: 65}, Want: "1 to 64"},
+		{Name: "veth1", Config: device.Config{Address: wire.Broadcast}, Want: "group's address"},
+	})
 }
 
 func TestWithoutCapability(t *testing.T) {
 	ns := wired(t)
-	var err error
-	// For good: the thread belongs to the namespace and ends with it.
-	ns.Do(func() {
-		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		var data [2]unix.CapUserData
-		if err = unix.Capget(&head, &data[0]); err == nil {
-			data[0].Effective &^= 1 << unix.CAP_NET_RAW
-			data[0].Permitted &^= 1 << unix.CAP_NET_RAW
-			err = unix.Capset(&head, &data[0])
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = tryOpen(ns, "veth1", device.Config{})
+	ns.DropCapabilities(t, unix.CAP_NET_RAW)
+	_, err := tryOpen(ns, "veth1", device.Config{})
 	var refused *link.CapabilityError
 	if !errors.As(err, &refused) || !errors.Is(err, os.ErrPermission) {
 		t.Fatalf("got %v, want a CapabilityError that is os.ErrPermission", err)
@@ -589,12 +535,4 @@ func TestWithoutCapability(t *testing.T) {
 	}
 }
 
-// TestMain looks for buffers that were never released.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if n := packet.Live(); packet.Checking && n != 0 && status == 0 {
-		fmt.Fprintf(os.Stderr, "%d buffers were not released\n", n)
-		status = 1
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { leak.Main(m) }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/castnet-go/castnet/clock"
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/link/pcap"
@@ -230,12 +231,4 @@ func TestTsharkIsContent(t *testing.T) {
 	}
 }
 
-// TestMain looks for buffers that were never released.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if n := packet.Live(); packet.Checking && n != 0 && status == 0 {
-		fmt.Fprintf(os.Stderr, "%d buffers were not released\n", n)
-		status = 1
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { leak.Main(m) }

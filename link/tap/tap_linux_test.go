@@ -2,7 +2,6 @@ package tap_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/netip"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/castnet-go/castnet/internal/linktest"
 	"github.com/castnet-go/castnet/internal/netns"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/tap"
@@ -39,27 +39,6 @@ func open(t *testing.T, ns *netns.Namespace, name string, cfg tap.Config) *tap.L
 func tryOpen(ns *netns.Namespace, name string, cfg tap.Config) (l *tap.Link, err error) {
 	ns.Do(func() { l, err = tap.Open(name, cfg) })
 	return l, err
-}
-
-// A device is what ip says of one.
-type device struct {
-	Name    string   `json:"ifname"`
-	MTU     int      `json:"mtu"`
-	Flags   []string `json:"flags"`
-	Address wire.MAC `json:"address"`
-}
-
-func devices(t *testing.T, ns *netns.Namespace) map[string]device {
-	t.Helper()
-	var list []device
-	if err := json.Unmarshal([]byte(ns.Run(t, "ip", "-json", "link")), &list); err != nil {
-		t.Fatal(err)
-	}
-	m := make(map[string]device)
-	for _, d := range list {
-		m[d.Name] = d
-	}
-	return m
 }
 
 // A receiver is a sink that hands over what it gets.
@@ -108,7 +87,7 @@ func TestOpenMakesDevice(t *testing.T) {
 	if l.Name() != "cn0" || l.Kind() != link.Ethernet || l.MTU() != 1400 || l.Address() != mac || l.Queues() != 1 {
 		t.Errorf("got %s, kind %d, MTU %d, address %v, %d queues", l.Name(), l.Kind(), l.MTU(), l.Address(), l.Queues())
 	}
-	d := devices(t, ns)["cn0"]
+	d := ns.Devices(t)["cn0"]
 	if d.MTU != 1400 || !strings.Contains(strings.Join(d.Flags, " "), "UP") {
 		t.Errorf("the device has MTU %d, flags %v", d.MTU, d.Flags)
 	}
@@ -121,7 +100,7 @@ func TestOpenMakesDevice(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := devices(t, ns)["cn0"]; ok {
+	if _, ok := ns.Devices(t)["cn0"]; ok {
 		t.Error("the device outlived the Link")
 	}
 }
@@ -157,7 +136,7 @@ func TestPersistent(t *testing.T) {
 	ns := netns.New(t)
 	l := open(t, ns, "cn0", tap.Config{Persistent: true, MTU: 1300})
 	l.Close()
-	if d := devices(t, ns)["cn0"]; d.MTU != 1300 {
+	if d := ns.Devices(t)["cn0"]; d.MTU != 1300 {
 		t.Fatalf("the device did not outlive the Link: %+v", d)
 	}
 	// Opening it again takes it as it is.
@@ -166,7 +145,7 @@ func TestPersistent(t *testing.T) {
 		t.Errorf("MTU %d, want the device's 1300", l.MTU())
 	}
 	l.Close()
-	if _, ok := devices(t, ns)["cn0"]; !ok {
+	if _, ok := ns.Devices(t)["cn0"]; !ok {
 		t.Error("a device that was there before went with the Link")
 	}
 }
@@ -217,37 +196,7 @@ func TestDeviceDownAndGone(t *testing.T) {
 		clear(b.Append(60))
 		return b
 	}
-	try := func() error {
-		b := frame()
-		n, err := l.Write(b.Single())
-		if n == 0 {
-			b.Release()
-		}
-		return err
-	}
-	ns.Run(t, "ip", "link", "set", "cn0", "down")
-	if err := try(); err != link.ErrDown {
-		t.Errorf("Write while the device is down: %v, want %v", err, link.ErrDown)
-	}
-	ns.Run(t, "ip", "link", "set", "cn0", "up")
-	if err := try(); err != nil {
-		t.Errorf("Write while it is up again: %v", err)
-	}
-	ns.Run(t, "ip", "link", "del", "cn0")
-	select {
-	case <-l.Done():
-	case <-time.After(10 * time.Second):
-		t.Fatal("the Link did not notice that its device was deleted")
-	}
-	if err := l.Err(); err != link.ErrDown {
-		t.Errorf("Err: %v, want %v", err, link.ErrDown)
-	}
-	if err := try(); err != link.ErrDown {
-		t.Errorf("Write when the device is gone: %v, want %v", err, link.ErrDown)
-	}
-	if err := l.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
+	linktest.DownAndGone(t, ns, "cn0", l, frame, nil)
 }
 
 func TestSetMTU(t *testing.T) {
@@ -258,7 +207,7 @@ func TestSetMTU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := devices(t, ns)["cn0"]; d.MTU != 9000 || l.MTU() != 9000 {
+	if d := ns.Devices(t)["cn0"]; d.MTU != 9000 || l.MTU() != 9000 {
 		t.Errorf("MTU %d at the device, %d at the Link", d.MTU, l.MTU())
 	}
 	ns.Do(func() { err = l.SetMTU(65535) }) // over what the kernel allows
@@ -272,51 +221,23 @@ func TestOpenRefuses(t *testing.T) {
 	ns.Run(t, "ip", "tuntap", "add", "dev", "tun7", "mode", "tun")
 	open(t, ns, "taken", tap.Config{})
 	ns.Run(t, "ip", "tuntap", "add", "dev", "same", "mode", "tap")
-	same := devices(t, ns)["same"].Address
-	for _, test := range []struct {
-		name string
-		cfg  tap.Config
-		is   error
-		want string
-	}{
-		{"taken", tap.Config{}, unix.EBUSY, "another program has it open"},
-		{"tun7", tap.Config{}, unix.EINVAL, "no TAP device"},
-		{"lo", tap.Config{}, unix.EINVAL, "no TAP device"},
-		{"a/b", tap.Config{}, unix.EINVAL, "not a name"},
-		{"more-than-fifteen", tap.Config{}, unix.EINVAL, "not a name"},
-		{"same", tap.Config{Address: same}, nil, "ours must be another"},
-		{"mtu", tap.Config{MTU: 10}, unix.EINVAL, "MTU to 10"},
-		{"group", tap.Config{Address: wire.Broadcast}, nil, "group's address"},
-		{"address", tap.Config{HostAddresses: make([]netip.Prefix, 1)}, nil, "zero prefix"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			before := len(devices(t, ns))
-			l, err := tryOpen(ns, test.name, test.cfg)
-			if err == nil {
-				l.Close()
-				t.Fatal("no error")
-			}
-			if test.is != nil && !errors.Is(err, test.is) {
-				t.Errorf("%v is not %v", err, test.is)
-			}
-			if !strings.HasPrefix(err.Error(), "tap: "+test.name+": ") || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %q does not name the device and say %q", err, test.want)
-			}
-			if after := len(devices(t, ns)); after != before {
-				t.Errorf("%d devices before, %d after", before, after)
-			}
-		})
-	}
+	same := ns.Devices(t)["same"].Address
+	linktest.Refuse(t, ns, "tap", tryOpen, []linktest.Refusal[tap.Config]{
+		{Name: "taken", Is: unix.EBUSY, Want: "another program has it open"},
+		{Name: "tun7", Is: unix.EINVAL, Want: "no TAP device"},
+		{Name: "lo", Is: unix.EINVAL, Want: "no TAP device"},
+		{Name: "a/b", Is: unix.EINVAL, Want: "not a name"},
+		{Name: "more-than-fifteen", Is: unix.EINVAL, Want: "not a name"},
+		{Name: "same", Config: tap.Config{Address: same}, Want: "ours must be another"},
+		{Name: "mtu", Config: tap.Config{MTU: 10}, Is: unix.EINVAL, Want: "MTU to 10"},
+		{Name: "group", Config: tap.Config{Address: wire.Broadcast}, Want: "group's address"},
+		{Name: "address", Config: tap.Config{HostAddresses: make([]netip.Prefix, 1)}, Want: "zero prefix"},
+	})
 }
 
 func TestWithoutCapability(t *testing.T) {
 	ns := netns.New(t)
-	var err error
-	// For good: the thread belongs to the namespace and ends with it.
-	ns.Do(func() { err = dropCapability(unix.CAP_NET_ADMIN) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	ns.DropCapabilities(t, unix.CAP_NET_ADMIN)
 	for _, test := range []struct {
 		name, op, device string // what is asked for, refused, and to be made
 		renamed          bool
@@ -352,26 +273,6 @@ func TestPreparedDeviceNeedsNoCapability(t *testing.T) {
 	ns := netns.New(t)
 	ns.Run(t, "ip", "tuntap", "add", "dev", "cn0", "mode", "tap", "user", "0")
 	ns.Run(t, "ip", "link", "set", "cn0", "up")
-	var l *tap.Link
-	var err error
-	ns.Do(func() {
-		if err = dropCapability(unix.CAP_NET_ADMIN); err == nil {
-			l, err = tap.Open("cn0", tap.Config{})
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-}
-
-func dropCapability(n int) error {
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&head, &data[0]); err != nil {
-		return err
-	}
-	data[n/32].Effective &^= 1 << (n % 32)
-	data[n/32].Permitted &^= 1 << (n % 32)
-	return unix.Capset(&head, &data[0])
+	ns.DropCapabilities(t, unix.CAP_NET_ADMIN)
+	open(t, ns, "cn0", tap.Config{})
 }

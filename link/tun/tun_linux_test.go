@@ -3,17 +3,16 @@ package tun_test
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/castnet-go/castnet/internal/linktest"
 	"github.com/castnet-go/castnet/internal/netns"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/tun"
@@ -21,33 +20,13 @@ import (
 	"github.com/castnet-go/castnet/wire"
 )
 
-// A device is what ip says of one.
-type device struct {
-	Name  string   `json:"ifname"`
-	MTU   int      `json:"mtu"`
-	Flags []string `json:"flags"`
-}
-
-func devices(t *testing.T, ns *netns.Namespace) map[string]device {
-	t.Helper()
-	var list []device
-	if err := json.Unmarshal([]byte(ns.Run(t, "ip", "-json", "link")), &list); err != nil {
-		t.Fatal(err)
-	}
-	m := make(map[string]device)
-	for _, d := range list {
-		m[d.Name] = d
-	}
-	return m
-}
-
 func TestOpenMakesDevice(t *testing.T) {
 	ns := netns.New(t)
 	l := open(t, ns, "cn0", tun.Config{MTU: 1400, HostAddresses: hosts, HostRoutes: []netip.Prefix{netip.MustParsePrefix("10.7.0.0/16")}})
 	if l.Name() != "cn0" || l.Kind() != link.IP || l.MTU() != 1400 || !l.Address().IsZero() || l.Queues() != 1 {
 		t.Errorf("got %s, kind %d, MTU %d, address %v, %d queues", l.Name(), l.Kind(), l.MTU(), l.Address(), l.Queues())
 	}
-	d := devices(t, ns)["cn0"]
+	d := ns.Devices(t)["cn0"]
 	if d.MTU != 1400 || !strings.Contains(strings.Join(d.Flags, " "), "UP") {
 		t.Errorf("the device has MTU %d, flags %v", d.MTU, d.Flags)
 	}
@@ -60,7 +39,7 @@ func TestOpenMakesDevice(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := devices(t, ns)["cn0"]; ok {
+	if _, ok := ns.Devices(t)["cn0"]; ok {
 		t.Error("the device outlived the Link")
 	}
 }
@@ -103,7 +82,7 @@ func TestHostRoutes(t *testing.T) {
 	if !errors.Is(err, unix.EEXIST) || !strings.Contains(err.Error(), "10.7.0.0/16") {
 		t.Errorf("a route that is another device's: %v", err)
 	}
-	if _, ok := devices(t, ns)["cn1"]; ok {
+	if _, ok := ns.Devices(t)["cn1"]; ok {
 		t.Error("the device was left behind")
 	}
 }
@@ -112,7 +91,7 @@ func TestPersistent(t *testing.T) {
 	ns := netns.New(t)
 	l := open(t, ns, "cn0", tun.Config{Persistent: true, MTU: 1300})
 	l.Close()
-	if d := devices(t, ns)["cn0"]; d.MTU != 1300 {
+	if d := ns.Devices(t)["cn0"]; d.MTU != 1300 {
 		t.Fatalf("the device did not outlive the Link: %+v", d)
 	}
 	// Opened without offload it must not give what only offload explains.
@@ -135,56 +114,28 @@ func TestOpenRefuses(t *testing.T) {
 	ns.Run(t, "ip", "tuntap", "add", "dev", "tap7", "mode", "tap")
 	ns.Run(t, "ip", "tuntap", "add", "dev", "single", "mode", "tun")
 	open(t, ns, "taken", tun.Config{})
-	for _, test := range []struct {
-		name string
-		cfg  tun.Config
-		is   error
-		want string
-	}{
-		{"taken", tun.Config{}, unix.EBUSY, "another program has it open"},
-		{"tap7", tun.Config{}, unix.EINVAL, "no TUN device"},
-		{"lo", tun.Config{}, unix.EINVAL, "no TUN device"},
-		{"single", tun.Config{Queues: 2}, unix.EINVAL, "no TUN device with several queues"},
-		{"a/b", tun.Config{}, unix.EINVAL, "not a name"},
-		{"more-than-fifteen", tun.Config{}, unix.EINVAL, "not a name"},
-		{"mtu", tun.Config{MTU: 10}, unix.EINVAL, "MTU to 10"},
-		{"queues", tun.Config{Queues: 257}, nil, "1 to 256"},
-		{"queues", tun.Config{Queues: -1}, nil, "1 to 256"},
-		{"address", tun.Config{HostAddresses: make([]netip.Prefix, 1)}, nil, "zero prefix"},
-		{"route", tun.Config{HostRoutes: make([]netip.Prefix, 1)}, nil, "zero prefix"},
-		{"peer", tun.Config{HostAddresses: hosts, Peer: netip.MustParseAddr("fd00::1")}, nil, "another family"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			before := len(devices(t, ns))
-			l, err := tryOpen(ns, test.name, test.cfg)
-			if err == nil {
-				l.Close()
-				t.Fatal("no error")
-			}
-			if test.is != nil && !errors.Is(err, test.is) {
-				t.Errorf("%v is not %v", err, test.is)
-			}
-			if !strings.HasPrefix(err.Error(), "tun: "+test.name+": ") || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %q does not name the device and say %q", err, test.want)
-			}
-			if after := len(devices(t, ns)); after != before {
-				t.Errorf("%d devices before, %d after", before, after)
-			}
-		})
-	}
+	linktest.Refuse(t, ns, "tun", tryOpen, []linktest.Refusal[tun.Config]{
+		{Name: "taken", Is: unix.EBUSY, Want: "another program has it open"},
+		{Name: "tap7", Is: unix.EINVAL, Want: "no TUN device"},
+		{Name: "lo", Is: unix.EINVAL, Want: "no TUN device"},
+		{Name: "single", Config: tun.Config{Queues: 2}, Is: unix.EINVAL, Want: "no TUN device with several queues"},
+		{Name: "a/b", Is: unix.EINVAL, Want: "not a name"},
+		{Name: "more-than-fifteen", Is: unix.EINVAL, Want: "not a name"},
+		{Name: "mtu", Config: tun.Config{MTU: 10}, Is: unix.EINVAL, Want: "MTU to 10"},
+		{Name: "queues", Config: tun.Config{Queues: 257}, Want: "1 to 256"},
+		{Name: "queues", Config: tun.Config{Queues: -1}, Want: "1 to 256"},
+		{Name: "address", Config: tun.Config{HostAddresses: make([]netip.Prefix, 1)}, Want: "zero prefix"},
+		{Name: "route", Config: tun.Config{HostRoutes: make([]netip.Prefix, 1)}, Want: "zero prefix"},
+		{Name: "peer", Config: tun.Config{HostAddresses: hosts, Peer: netip.MustParseAddr("fd00::1")}, Want: "another family"},
+	})
 }
 
 func TestWithoutCapability(t *testing.T) {
 	ns := netns.New(t)
 	ns.Run(t, "ip", "tuntap", "add", "dev", "mine", "mode", "tun", "user", "0")
 	ns.Run(t, "ip", "link", "set", "mine", "up")
-	var err error
-	// For good: the thread belongs to the namespace and ends with it.
-	ns.Do(func() { err = dropCapability(unix.CAP_NET_ADMIN) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = tryOpen(ns, "cn0", tun.Config{})
+	ns.DropCapabilities(t, unix.CAP_NET_ADMIN)
+	_, err := tryOpen(ns, "cn0", tun.Config{})
 	var refused *link.CapabilityError
 	if !errors.As(err, &refused) || !errors.Is(err, os.ErrPermission) {
 		t.Fatalf("got %v, want a CapabilityError that is os.ErrPermission", err)
@@ -206,52 +157,12 @@ func TestWithoutCapability(t *testing.T) {
 	l.Close()
 }
 
-func dropCapability(n int) error {
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&head, &data[0]); err != nil {
-		return err
-	}
-	data[n/32].Effective &^= 1 << (n % 32)
-	data[n/32].Permitted &^= 1 << (n % 32)
-	return unix.Capset(&head, &data[0])
-}
-
 func TestDeviceDownAndGone(t *testing.T) {
 	ns := netns.New(t)
 	l := open(t, ns, "cn0", tun.Config{HostAddresses: hosts, Queues: 2})
 	l.Attach(newReceiver(0))
-	try := func() error {
-		b := datagram(9, pattern(3000), 1000)
-		n, err := l.Write(b.Single())
-		if n == 0 {
-			b.Release()
-		}
-		return err
-	}
-	ns.Run(t, "ip", "link", "set", "cn0", "down")
-	if err := try(); err != link.ErrDown {
-		t.Errorf("Write while the device is down: %v, want %v", err, link.ErrDown)
-	}
-	ns.Run(t, "ip", "link", "set", "cn0", "up")
-	if err := try(); err != nil {
-		t.Errorf("Write while it is up again: %v", err)
-	}
-	ns.Run(t, "ip", "link", "del", "cn0")
-	select {
-	case <-l.Done():
-	case <-time.After(10 * time.Second):
-		t.Fatal("the Link did not notice that its device was deleted")
-	}
-	if err := l.Err(); err != link.ErrDown {
-		t.Errorf("Err: %v, want %v", err, link.ErrDown)
-	}
-	if err := try(); err != link.ErrDown {
-		t.Errorf("Write when the device is gone: %v, want %v", err, link.ErrDown)
-	}
-	if err := l.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
+	train := func() *packet.Buffer { return datagram(9, pattern(3000), 1000) }
+	linktest.DownAndGone(t, ns, "cn0", l, train, nil)
 }
 
 // Close returns while the kernel sends and others write, and nothing is delivered

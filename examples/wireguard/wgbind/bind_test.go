@@ -6,38 +6,21 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"runtime"
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.zx2c4.com/wireguard/conn"
 
 	"github.com/castnet-go/castnet"
+	"github.com/castnet-go/castnet/internal/leak"
 	"github.com/castnet-go/castnet/link"
 	"github.com/castnet-go/castnet/link/mem"
 	"github.com/castnet-go/castnet/packet"
 	"github.com/castnet-go/castnet/stack"
 )
 
-// TestMain fails if the tests leave goroutines or buffers behind.
-func TestMain(m *testing.M) {
-	goroutines, buffers := runtime.NumGoroutine(), packet.Live()
-	code := m.Run()
-	for end := time.Now().Add(5 * time.Second); code == 0 && runtime.NumGoroutine() > goroutines; runtime.Gosched() {
-		if time.Now().After(end) {
-			fmt.Fprintln(os.Stderr, "goroutines are left")
-			code = 1
-		}
-	}
-	if n := packet.Live() - buffers; code == 0 && n != 0 {
-		fmt.Fprintf(os.Stderr, "%d buffers are still out\n", n)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func must(t testing.TB, err error) {
 	t.Helper()
