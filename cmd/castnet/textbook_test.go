@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,16 +82,16 @@ func TestTextbookUnderNode(t *testing.T) {
 	})
 }
 
-// printed returns what a script prints. What castnet says of it besides, such as what was
-// dropped, is on standard error.
+// printed is what the script itself prints: that sockets have lost something castnet
+// tells besides, on standard error.
 func printed(t *testing.T, command ...string) string {
 	t.Helper()
-	var said bytes.Buffer
+	var errOut strings.Builder
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stderr = &said
+	cmd.Stderr = &errOut
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %v\n%s%s", command, err, out, said.Bytes())
+		t.Fatalf("%v: %v\n%s%s", command, err, out, errOut.String())
 	}
 	return string(out)
 }
