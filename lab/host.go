@@ -98,9 +98,6 @@ func (l *Lab) addHost(h *Host, name string, forwarding bool, cfg stack.Config) {
 	h.id.addString(name)
 	h.faults = l.source(name, "faults")
 	h.err = l.claim("host", name)
-	if cfg.DADTransmits == 0 {
-		cfg.DADTransmits = -1 // addresses are there from the beginning
-	}
 	cfg.Name, cfg.Clock, cfg.Seed, cfg.Tracer, cfg.Forwarding = name, &l.queue, l.derive(name, "stack"), l.tracer, forwarding
 	if cfg.DADTransmits == 0 {
 		cfg.DADTransmits = -1 // addresses can be used from the start

@@ -95,7 +95,7 @@ func (s *hostStack) config() stack.Config {
 func (f *File) attach(h *lab.Host, n *node, segments map[string]lab.Segment, d *decoder) {
 	path := f.doc.path(n)
 	for _, a := range n.interfaces() {
-		cfg := lab.LinkConfig{MTU: *a.MTU, Faults: a.Faults.lab(), Receive: a.Receive.lab(), RouterPort: *a.RouterPort}
+		cfg := lab.LinkConfig{MTU: *a.MTU, Faults: a.Faults.lab(), Receive: a.Receive.lab(), RouterPort: *a.RouterPort, IPv6: *a.IPv6, Advertise: a.Advertise.lab()}
 		for _, p := range *a.Address {
 			cfg.Addresses = append(cfg.Addresses, netip.Prefix(p))
 		}

@@ -122,16 +122,18 @@ type attachment struct {
 	MTU             *int // to the field; 0 is the default
 	Faults, Receive *faults
 	RouterPort      *bool
+	IPv6            *bool
+	Advertise       *advertisement
 }
 
 // interfaces returns the node's interfaces.
 func (n *node) interfaces() (list []attachment) {
 	if n.Interfaces == nil {
-		return []attachment{{n.Segment, &n.Address, &n.MTU, n.Faults, n.Receive, &n.RouterPort}}
+		return []attachment{{n.Segment, &n.Address, &n.MTU, n.Faults, n.Receive, &n.RouterPort, &n.IPv6, n.Advertise}}
 	}
 	for i := range n.Interfaces {
 		f := &n.Interfaces[i]
-		list = append(list, attachment{&f.Segment, &f.Address, &f.MTU, f.Faults, f.Receive, &f.RouterPort})
+		list = append(list, attachment{&f.Segment, &f.Address, &f.MTU, f.Faults, f.Receive, &f.RouterPort, &f.IPv6, f.Advertise})
 	}
 	return list
 }
@@ -191,8 +193,8 @@ func ethernet(i int) string { return "eth" + strconv.Itoa(i) }
 func (c *checker) node(n *node) {
 	path := c.doc.path(n)
 	switch {
-	case n.Interfaces != nil && (n.Segment != nil || n.Address != nil || n.MTU != 0 || n.Faults != nil || n.Receive != nil || n.RouterPort):
-		c.errorf(c.line(n), path, "segment, address, mtu, faults, receive and router_port belong into the list of interfaces, since there is one")
+	case n.Interfaces != nil && (n.Segment != nil || n.Address != nil || n.MTU != 0 || n.Faults != nil || n.Receive != nil || n.RouterPort || n.IPv6 || n.Advertise != nil):
+		c.errorf(c.line(n), path, "segment, address, mtu, faults, receive, router_port, ipv6 and advertise belong into the list of interfaces, since there is one")
 		return
 	case len(n.Interfaces) == 0 && n.Segment == nil:
 		c.errorf(c.line(n), path, "it is on no segment; say which by segment, or by a list of interfaces")
@@ -211,6 +213,9 @@ func (c *checker) node(n *node) {
 		c.faults(f.Receive, at+".receive")
 		if *f.RouterPort {
 			c.routerPort(f, at)
+		}
+		if f.Advertise != nil {
+			c.advertise(n, &f, at)
 		}
 	}
 	if n.Stack != nil && n.Stack.DADTransmits != nil {
@@ -342,9 +347,13 @@ func (c *checker) send(s *send, path string) {
 		switch to := c.doc.node(s.To.host); {
 		case to == nil:
 			c.errorf(c.line(&s.To), path+".to", "there is no host %q; %s", s.To.host, suggest(s.To.host, c.nodes))
-		case len(to.addresses()) == 0:
+		case len(to.addresses()) == 0 && !to.hasIPv6():
 			c.errorf(c.line(&s.To), path+".to", "%s has no address", s.To.host)
+		case s.Family.network() == "ip6" && !to.hasIPv6(), s.Family.network() == "ip4" && !to.hasIPv4():
+			c.errorf(c.line(s.Family), path+".family", "%s has no address of that family", s.To.host)
 		}
+	} else if s.Family != nil {
+		c.errorf(c.line(s.Family), path+".family", "an address says itself of which family it is")
 	}
 	if s.TTL != nil && *s.TTL > 255 {
 		c.errorf(c.line(s.TTL), path+".ttl", "%d is no time to live, which is from 0 to 255", *s.TTL)
@@ -488,6 +497,7 @@ func (c *checker) expectedOf(e *expectation, n *node, path string) {
 
 // matcher says from whom a datagram is.
 type matcher struct {
+	node      *node // whose addresses count that it has by then, besides; or nil
 	addresses []netip.Addr
 	port      uint16 // 0: any
 }
@@ -495,6 +505,7 @@ type matcher struct {
 // set takes the name of a host, an address, or an address and port.
 func (m *matcher) set(text string, doc *document) error {
 	if n := doc.node(text); n != nil {
+		m.node = n
 		for _, p := range n.addresses() {
 			m.addresses = append(m.addresses, p.Addr())
 		}

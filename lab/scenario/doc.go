@@ -55,6 +55,21 @@
 // docs/lab.schema.json describes every key, for editors and for people, and
 // examples/labs holds files to begin with.
 //
+// IPv6 needs no addresses in the file. An interface with "ipv6: true" makes itself a
+// link-local address, and, of the prefixes that a router advertises, others; a router
+// advertises the subnets of its own addresses unless it says otherwise:
+//
+//	hosts:
+//	  alice: {segment: lan, ipv6: true}
+//	routers:
+//	  r1:
+//	    segment: lan
+//	    address: [10.0.1.254/24, "2001:db8:1::fe/64"]
+//	    advertise: {}    # or {prefixes: ["2001:db8:1::/64"], mtu: 1400, lifetime: 30m, …}
+//
+// A program that sends to alice by her name finds the address that she has by then; with
+// "family: ipv6" it is that, of a host that has both.
+//
 // Faults have tc-netem's words and mean what [lab.Faults] says. A probability is
 // a number from 0 to 1 or a percentage, a rate is in bits a second or has a unit
 // (kbit, mbit, gbit), and times have Go's units, as in 1m30s.
@@ -95,9 +110,8 @@
 //
 // # Limitations
 //
-// A host's IPv6 addresses are used when nobody has said for up to two seconds that
-// they are taken; stack: {dad_transmits: 0} makes that at once. A host has those
-// addresses that the file gives it, and the link-local ones that come with them.
+// A host's IPv6 addresses can be used at once; stack: {dad_transmits: 1} has it ask for up
+// to two seconds before whether somebody else has them.
 //
 // A file has at most 1 MiB, 1000 hosts and 4096 programs. Of each program, a Result
 // holds the first 100 datagrams and errors; [Options.Event] is told of all. At

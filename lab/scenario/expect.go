@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -22,6 +23,7 @@ type Expectation struct {
 type watch struct {
 	*expectation
 	line int
+	host *lab.Host // that the datagrams are to be from; nil: no host
 
 	heard, replies, sent uint64
 	errors               map[string]uint64
@@ -49,10 +51,16 @@ func (w *watch) foresees(name string) bool {
 	})
 }
 
+// hasMade reports whether the host that datagrams are to be from has the address by now,
+// though the file does not give it: it has made it of a prefix that a router advertises.
+func (w *watch) hasMade(a netip.AddrPort) bool {
+	return w.host != nil && slices.ContainsFunc(addressesOf(w.host), func(p netip.Prefix) bool { return p.Addr() == a.Addr().Unmap() })
+}
+
 // see counts an event of a program that it is about.
 func (w *watch) see(e *Event) {
 	if e.Event == Heard || e.Event == Reply {
-		if w.From != nil && !w.from.matches(e.Peer) || w.Payload != nil && *w.Payload != string(e.Payload) {
+		if w.From != nil && !w.from.matches(e.Peer) && !w.hasMade(e.Peer) || w.Payload != nil && *w.Payload != string(e.Payload) {
 			return
 		}
 	}

@@ -61,13 +61,15 @@ type node struct {
 	Name string // the key that it stands under
 
 	// One interface, or several.
-	Segment    *string   `yaml:"segment"`
-	Address    addresses `yaml:"address"`
-	MTU        int       `yaml:"mtu"`
-	Faults     *faults   `yaml:"faults"`
-	Receive    *faults   `yaml:"receive"`
-	RouterPort bool      `yaml:"router_port"`
-	Interfaces []iface   `yaml:"interfaces,max=64"`
+	Segment    *string        `yaml:"segment"`
+	Address    addresses      `yaml:"address"`
+	MTU        int            `yaml:"mtu"`
+	Faults     *faults        `yaml:"faults"`
+	Receive    *faults        `yaml:"receive"`
+	RouterPort bool           `yaml:"router_port"`
+	IPv6       bool           `yaml:"ipv6"`
+	Advertise  *advertisement `yaml:"advertise"`
+	Interfaces []iface        `yaml:"interfaces,max=64"`
 
 	Stack    *hostStack `yaml:"stack"`
 	Gateway  gateways   `yaml:"gateway"`
@@ -83,7 +85,9 @@ type iface struct {
 	Faults  *faults   `yaml:"faults"`
 	Receive *faults   `yaml:"receive"`
 
-	RouterPort bool `yaml:"router_port"`
+	RouterPort bool           `yaml:"router_port"`
+	IPv6       bool           `yaml:"ipv6"`
+	Advertise  *advertisement `yaml:"advertise"`
 }
 
 // hostStack is in what a host's stack differs from Linux.

@@ -51,6 +51,7 @@ type listen struct {
 type send struct {
 	Name    *string  `yaml:"name"`
 	To      target   `yaml:"to,required"`
+	Family  *family  `yaml:"family"`
 	From    *source  `yaml:"from"`
 	Connect bool     `yaml:"connect"`
 	Payload *string  `yaml:"payload"`
@@ -170,15 +171,10 @@ func (s *service) at() string {
 	return net.JoinHostPort(host, strconv.Itoa(int(s.Port)))
 }
 
-// hasIPv6 reports whether the node has an address of IPv6.
-func (n *node) hasIPv6() bool {
-	return slices.ContainsFunc(n.addresses(), func(p netip.Prefix) bool { return p.Addr().Is6() })
-}
-
 // choose returns the first address of a family that the node has itself.
 func (n *node) choose(list []netip.Addr) netip.Addr {
 	for _, a := range list {
-		if slices.ContainsFunc(n.addresses(), func(p netip.Prefix) bool { return p.Addr().Is4() == a.Is4() }) {
+		if a.Is4() && n.hasIPv4() || a.Is6() && n.hasIPv6() {
 			return a
 		}
 	}
@@ -358,7 +354,7 @@ func (p *process) open(ctx context.Context) (*castnet.Conn, netip.AddrPort, erro
 	s := p.Send
 	ip := s.To.ip
 	if s.To.host != "" {
-		list, err := p.host.LookupNetIP(ctx, "ip", s.To.host)
+		list, err := p.host.LookupNetIP(ctx, s.Family.network(), s.To.host)
 		if err != nil {
 			return nil, netip.AddrPort{}, err
 		}

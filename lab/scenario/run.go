@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -180,6 +181,11 @@ func (r *run) launch(b *built, res *Result, watches []*watch) {
 			}
 		}
 	}
+	for _, w := range watches {
+		if n := w.from.node; n != nil {
+			w.host = b.hosts[n]
+		}
+	}
 	for _, n := range r.file.doc.all() {
 		h := b.hosts[n]
 		host := HostResult{Name: n.Name, Addresses: n.addresses()}
@@ -257,6 +263,14 @@ func (r *run) finish(res *Result, watches []*watch, realtime bool) {
 	if !realtime {
 		res.Fingerprint = fmt.Sprintf("%016x", res.Report.Fingerprint)
 		res.ledger(r.lab)
+	}
+	for i := range res.Hosts {
+		h := &res.Hosts[i]
+		for _, p := range addressesOf(r.lab.Host(h.Name)) {
+			if !slices.Contains(h.Addresses, p) {
+				h.Addresses = append(h.Addresses, p)
+			}
+		}
 	}
 	for _, h := range res.Hosts {
 		for _, p := range h.Programs {

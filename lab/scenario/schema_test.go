@@ -300,12 +300,22 @@ hosts:
       - send: {to: "10.0.0.2:9", from: 10.0.0.1:5001, hex: "00 ff"}
       - send: {to: "[fd00::2]:9", from: "[fd00::1]:5002"}
       - send: {to: "[fe80::2%eth0]:9", from: "fd00::1"}
+      - send: {name: s6, to: "r:9", family: ipv6}
       - listen: {name: l6, port: 10, address: "fd00::1", join: {group: "ff05::1", except: ["fd00::2"]}}
 routers:
   r:
     interfaces:
       - {segment: lan, address: 10.0.0.2/24, mtu: 1500, faults: {}, receive: {}, router_port: false}
-      - {segment: c_1}
+      - segment: c_1
+        ipv6: true
+        advertise:
+          prefixes: ["fd00:5::/64", {prefix: "fd00:6::/64", valid: 1h, preferred: 0s, on_link: false, autonomous: true}]
+          interval: 1m
+          lifetime: 0s
+          preference: high
+          hop_limit: 60
+          mtu: 1400
+  r6: {segment: c_1, address: "fd00:5::6/64", ipv6: true, advertise: {}}
 timeline:
   - {at: 1s, host: a, interface: eth0, faults: {}, receive: {loss: 0}, link: down}
   - {at: 2s, partition: [[a], [r]]}
