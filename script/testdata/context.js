@@ -20,11 +20,13 @@ storage.run('bind', () => {
       storage.run('connect', () => b.connect(a.address().port, '127.0.0.1', () => {
         note('callback of connect');
         storage.run('send', () => b.send('x', () => note('callback of send')));
-        let n = 0;
-        storage.run('chain', () => b.send('x', function again() {
-          if (++n === 100) note('hundredth callback of a chain');
-          else b.send('x', again);
-        }));
+        for (const chain of ['chain', 'other chain']) {
+          let n = 0;
+          storage.run(chain, () => b.send('x', function again() {
+            if (++n % 10 === 0) note(`callback ${n} of ${chain}`);
+            if (n < 100) b.send('x', again);
+          }));
+        }
       }));
     }));
   });
