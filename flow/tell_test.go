@@ -231,3 +231,36 @@ func TestProxyTellsOfTheOperatingSystem(t *testing.T) {
 		})
 	}
 }
+
+// A client whose address is good on one link only is told by that link.
+func TestTellLinkLocalClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld6(t)
+		var tunnel netip.Addr
+		for _, a := range w.tunnel.Interface("tun0").Addresses6() {
+			if a.Prefix.Addr().IsLinkLocalUnicast() {
+				tunnel = a.Prefix.Addr()
+			}
+		}
+		all, err := (&castnet.Config{On: w.tunnel}).Listen(context.Background(), "udp6", "[::]:53")
+		w.check(err)
+		results := make(chan error, 1)
+		s, err := flow.New(all, flow.Config{Handler: func(f *flow.Flow) {
+			results <- f.Tell(&castnet.ErrorMessage{Errno: syscall.ECONNREFUSED, Buf: []byte("what?")})
+		}})
+		w.check(err)
+		served := make(chan error)
+		go func() { served <- s.Serve() }()
+		c, err := (&castnet.Config{On: w.client}).Dial(context.Background(), "udp6", netip.AddrPortFrom(tunnel.WithZone("eth0"), 53).String())
+		w.check(err)
+		defer c.Close()
+		w.check(c.SetReceiveErrors(true))
+		write(t, c, "what?")
+		w.check(<-results)
+		synctest.Wait()
+		at := netip.AddrPortFrom(tunnel.WithZone("eth0"), 53)
+		told(t, c, "refused", fmt.Sprintf("connection refused icmpv6 1/4 info 0 from %v to %v: %q", at.Addr(), at, "what?"))
+		s.Close()
+		w.check(<-served)
+	})
+}
