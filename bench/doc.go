@@ -1,7 +1,7 @@
 // Command bench measures what one datagram costs on castnet's networks and on
 // those of its peers, side by side in one process.
 //
-//	go run ./bench                            # everything, in about two minutes
+//	go run ./bench                            # everything, in about three minutes
 //	go run ./bench --rows lab,amounts         # some of the groups
 //	go run ./bench --rows stack,lneto --rounds 15
 //	go run ./bench --gate                     # exit status 1 if a goal is missed
@@ -10,8 +10,8 @@
 // One operation is: send a datagram, deliver it, read it, on one goroutine. A
 // row is one way of doing that; each is measured with payloads of 64, 512 and
 // 1400 bytes, one datagram at a time and in batches of 32. Other groups of rows
-// are about many sockets, two cores, TUN devices and labs, and some are amounts:
-// memory and sizes of programs.
+// are about many sockets, two cores, event loops beside libuv and Node, TUN devices
+// and labs, and some are amounts: memory and sizes of programs.
 //
 // # How it works
 //

@@ -108,7 +108,7 @@ var goals = []goal{
 	atMost(0.9, "dgram-receive", "libuv-receive", cell{64, 1}),
 	// What is left of a datagram is the kernel's.
 	atMost(1.12, "dgram", "bare", cell{64, 1}),
-	atMost(1.1, "dgram-batch", "bare-batch", cell{64, 1}),
+	atMost(1.12, "dgram-batch", "bare-batch", cell{64, 1}),
 	atMost(1./3, "dgram-batch", "node", cell{64, 1}),
 	atMost(1./3, "dgram-offload", "node", cell{64, 1}),
 	atMost(1./10, "tun-uso-write", "tun-write", cell{1400, trainSize}),

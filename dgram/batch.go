@@ -77,9 +77,10 @@ func (s *Socket) transmitBatch(ms []socket.Message, callback func(int, error)) {
 
 // plainBatch reports whether a batch can be handed on as it is.
 func (s *Socket) plainBatch(ms []socket.Message) bool {
+	blocked := s.opts.SendBlockList
 	for i := range ms {
 		ip := ms[i].Addr.Addr()
-		if ip.IsValid() && (!s.suits(ip) || s.opts.SendBlockList.Check(ip)) {
+		if ip.IsValid() && (!s.suits(ip) || blocked != nil && blocked.Check(ip)) {
 			return false
 		}
 	}

@@ -143,6 +143,28 @@ func behindTunnel() (*stack.Stack, link.Link) {
 	return s, far
 }
 
+// tunneled returns a client and the stack at the other end of its cable, which end with
+// what is returned last.
+func tunneled() (client, tunnel *stack.Stack, end func()) {
+	client, l := behindTunnel()
+	tunnel, err := newTunnel(l)
+	check(err)
+	return client, tunnel, func() {
+		tunnel.Close()
+		client.Close()
+	}
+}
+
+// doing runs a function beside, and returns what closes the Conn and waits for its end.
+func doing(c *castnet.Conn, f func() error) (end func()) {
+	done := make(chan error)
+	go func() { done <- f() }()
+	return func() {
+		c.Close()
+		<-done
+	}
+}
+
 func check(err error) {
 	if err != nil {
 		log.Fatal(err)
@@ -163,55 +185,40 @@ func ask(client *stack.Stack, to, question string) {
 }
 
 func Example_byHand() {
-	client, l := behindTunnel()
-	defer client.Close()
-	s, err := newTunnel(l)
-	check(err)
-	defer s.Close()
+	client, s, end := tunneled()
+	defer end()
 	all, err := intercept(s)
 	check(err)
-	done := make(chan error)
-	go func() { done <- echoAll(all) }()
+	defer doing(all, func() error { return echoAll(all) })()
 	ask(client, "192.0.2.1:53", "hello")
 	ask(client, "198.51.100.7:443", "hello again")
-	all.Close()
-	<-done
 	// Output:
 	// 192.0.2.1:53 answers "hello"
 	// 198.51.100.7:443 answers "hello again"
 }
 
 func Example_accept() {
-	client, l := behindTunnel()
-	defer client.Close()
-	s, err := newTunnel(l)
-	check(err)
-	defer s.Close()
+	client, s, end := tunneled()
+	defer end()
 	all, err := intercept(s)
 	check(err)
-	done := make(chan error)
-	go func() {
-		done <- serveEach(all, func(c *castnet.Conn) {
+	defer doing(all, func() error {
+		return serveEach(all, func(c *castnet.Conn) {
 			defer c.Close()
 			buf := make([]byte, 1500)
 			n, _ := c.Read(buf)
 			c.Write(bytes.ToUpper(buf[:n]))
 		})
-	}()
+	})()
 	ask(client, "192.0.2.1:53", "hello")
-	all.Close()
-	<-done
 	// Output:
 	// somebody talks to 192.0.2.1:53
 	// 192.0.2.1:53 answers "HELLO"
 }
 
 func Example_relay() {
-	client, l := behindTunnel()
-	defer client.Close()
-	s, err := newTunnel(l)
-	check(err)
-	defer s.Close()
+	client, s, end := tunneled()
+	defer end()
 	all, err := intercept(s)
 	check(err)
 	lo := castnet.Config{On: s}
@@ -219,8 +226,7 @@ func Example_relay() {
 	check(err)
 	out, err := lo.Dial(context.Background(), "udp4", world.LocalAddr().String())
 	check(err)
-	done := make(chan error)
-	go func() { done <- relay(all, out) }()
+	defer doing(all, func() error { return relay(all, out) })()
 
 	cfg := castnet.Config{On: client}
 	c, err := cfg.Dial(context.Background(), "udp4", "192.0.2.1:53")
@@ -233,19 +239,14 @@ func Example_relay() {
 		check(err)
 		fmt.Printf("relayed %q\n", buf[:n])
 	}
-	all.Close()
-	<-done
 	// Output:
 	// relayed "hello"
 	// relayed "and again"
 }
 
 func Example_proxy() {
-	client, l := behindTunnel()
-	defer client.Close()
-	s, err := newTunnel(l)
-	check(err)
-	defer s.Close()
+	client, s, end := tunneled()
+	defer end()
 
 	// What the proxy dials on is a stack here, where 192.0.2.1 is. By the zero
 	// Config it would be the operating system's network.
@@ -276,11 +277,8 @@ func Example_proxy() {
 }
 
 func Example_hook() {
-	client, l := behindTunnel()
-	defer client.Close()
-	s, err := newTunnel(l)
-	check(err)
-	defer s.Close()
+	client, s, end := tunneled()
+	defer end()
 	check(limit(s, 100))
 	cfg := castnet.Config{On: client}
 	c, err := cfg.Listen(context.Background(), "udp4", ":0")
@@ -299,12 +297,12 @@ func Example_hook() {
 }
 
 func Example_handler() {
-	client, l := behindTunnel()
-	defer client.Close()
-	s, err := newTunnel(l)
-	check(err)
-	defer s.Close()
-	var send func([]byte) error
+	client, s, end := tunneled()
+	defer end()
+	var (
+		send func([]byte) error
+		err  error
+	)
 	send, err = giveTCP(s, func(p []byte) {
 		ip, _, segment, err := wire.ParseIPv4(p)
 		check(err)

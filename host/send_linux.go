@@ -15,7 +15,7 @@ import (
 // have (a field that is not one of SendFields, a source address of another
 // family than the destination) is EINVAL.
 func (s *Socket) TrySend(ms []socket.Message) (int, error) {
-	if len(ms) == 1 && ms[0].Set == 0 && s.sending.busy.CompareAndSwap(false, true) {
+	if len(ms) == 1 && ms[0].Set == 0 && !s.closing.Load() && s.sending.busy.CompareAndSwap(false, true) {
 		return s.sendPlain(&ms[0])
 	}
 	op := sendOps.Get().(*sendOp)

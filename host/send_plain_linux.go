@@ -22,7 +22,8 @@ type sending struct {
 	name sockaddr
 }
 
-// end waits until nobody is sending and makes everybody take a sendOp.
+// end waits until nobody is sending and makes everybody take a sendOp. The socket is
+// closing, so nobody else begins.
 func (o *sending) end() {
 	for !o.busy.CompareAndSwap(false, true) {
 		runtime.Gosched() // it is in a system call that does not wait

@@ -221,7 +221,7 @@ func (h *Host) plug(to Segment, cfg LinkConfig) (*nic, error) {
 	if err := cfg.Receive.Validate(); err != nil {
 		return nil, fmt.Errorf("faults of receiving: %w", err)
 	}
-	n := &nic{lab: l, host: h, on: to, name: ifname, mtu: cfg.MTU, up: true, id: h.id, router: cfg.RouterPort}
+	n := &nic{lab: l, host: h, on: to, name: ifname, mtu: int32(cfg.MTU), up: true, id: h.id, router: cfg.RouterPort}
 	n.id.addString(ifname)
 	n.send = direction{nic: n}
 	n.get = direction{nic: n, receive: true}

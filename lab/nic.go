@@ -19,26 +19,32 @@ const (
 // nic is a host's network card and its link to a segment. It is the stack's
 // link.Link.
 type nic struct {
-	// What every frame touches stands together.
-	lab  *Lab
-	at   attachment // to the segment; nil once closed
-	sink link.Sink
-	mtu  int
-	up   bool
-	// What passed between the stack and its links, counted here a second
-	// time for the ledger.
-	accepted, delivered uint64
-	id                  fingerprint // of host and name, for the lab's fingerprint
-	capture             *captureFile
+	// Every frame touches this cache line, and one more: that of send or that of get.
+	lab     *Lab
+	at      attachment // to the segment; nil once closed
+	sink    link.Sink
+	mtu     int32
+	up      bool
+	id      fingerprint // of host and name, for the lab's fingerprint
+	capture *captureFile
 
-	send, get direction
+	// accepted and delivered count what passed between the stack and its links a second
+	// time, for the ledger.
+	accepted uint64
+	send     direction
 
 	host     *Host
-	name     string
-	mac      wire.MAC
 	on       Segment
-	router   bool // LinkConfig.RouterPort
-	captured int  // the number of the interface in the file
+	name     string
+	captured int // the number of the interface in the file
+
+	delivered uint64
+	get       direction
+
+	mac    wire.MAC
+	router bool // LinkConfig.RouterPort
+
+	_ [40]byte // to the end of a line
 }
 
 var _ link.Link = (*nic)(nil)
@@ -52,7 +58,7 @@ type attachment interface {
 }
 
 func (n *nic) Kind() link.Kind                 { return link.Ethernet }
-func (n *nic) MTU() int                        { return n.mtu }
+func (n *nic) MTU() int                        { return int(n.mtu) }
 func (n *nic) Address() wire.MAC               { return n.mac }
 func (n *nic) Capabilities() link.Capabilities { return link.ChecksumVouched }
 func (n *nic) Queues() int                     { return 1 }
@@ -109,7 +115,7 @@ func (n *nic) write(b *packet.Buffer) error {
 		return link.ErrClosed
 	case !n.up:
 		return link.ErrDown
-	case b.Len() > n.mtu+wire.EthernetHeaderLen:
+	case b.Len() > int(n.mtu)+wire.EthernetHeaderLen:
 		return link.ErrTooBig
 	}
 	n.note(noteSend, uint64(b.Len()))
@@ -146,7 +152,7 @@ func (n *nic) arrived(frames []*packet.Buffer) int {
 		case !n.up || n.sink == nil:
 			d.drop(b, drop.LinkDown)
 			continue
-		case b.Len() > n.mtu+wire.EthernetHeaderLen:
+		case b.Len() > int(n.mtu)+wire.EthernetHeaderLen:
 			d.drop(b, drop.LinkTooBig)
 			continue
 		}
@@ -169,7 +175,7 @@ func (n *nic) arrived(frames []*packet.Buffer) int {
 // takes is arrived and strip for one frame that nothing is in the way of; it
 // reports false, having done nothing, if something is.
 func (n *nic) takes(b *packet.Buffer) bool {
-	if !n.up || n.sink == nil || n.capture != nil || b.Len() > n.mtu+wire.EthernetHeaderLen {
+	if !n.up || n.sink == nil || n.capture != nil || b.Len() > int(n.mtu)+wire.EthernetHeaderLen {
 		return false
 	}
 	d := &n.get

@@ -40,8 +40,9 @@ type Config struct {
 	// CallbackTime is how much of a lab's virtual time a callback takes, and a
 	// datagram that is sent, as far as the loop is not idle anyway. Of two thousand
 	// nothing is seen; but a loop that is never idle has one in every CallbackTime,
-	// so that time passes for it too. If zero, 100 nanoseconds, which is about what
-	// they take; if negative, nothing. Real time passes by itself.
+	// so that time passes for it too, with RunNoWait as well. If zero, 100
+	// nanoseconds, which is about what they take; if negative, nothing. Real time
+	// passes by itself.
 	CallbackTime time.Duration
 
 	// MaxPosted is how many functions may wait that were posted; if zero, a

@@ -191,3 +191,37 @@ func TestFloodFromOutsideDelaysByATurn(t *testing.T) {
 		<-stopped
 	})
 }
+
+// TestErrorsShareTheTurn: of a socket whose error queue is full and that is flooded, one
+// turn has no more than of one that is flooded.
+func TestErrorsShareTheTurn(t *testing.T) {
+	everywhere(t, func(w *world) {
+		nobody := w.refusing(v4)
+		u, a := w.bind(v4, loop.ReceiveErrors)
+		peer, _ := w.raw()
+		defer peer.Close()
+		for range 100 {
+			_ = u.TrySend(to(nobody, "x")) // which tells of a pending error now and then
+			w.send(peer, a, "x")
+		}
+		errors, datagrams, inTurn, most := 0, 0, 0, 0
+		turn := w.loop.Turns()
+		w.ok(u.RecvStart(func(m *socket.Message, err error) {
+			if now := w.loop.Turns(); now != turn {
+				turn, inTurn = now, 0
+			}
+			inTurn++
+			most = max(most, inTurn)
+			if err != nil {
+				errors++
+			} else {
+				datagrams++
+			}
+		}))
+		w.closeAll(50*time.Millisecond, u)
+		w.run()
+		if most > loop.Turn || datagrams != 100 || errors < 20 {
+			w.Errorf("%d errors and %d datagrams, up to %d in a turn", errors, datagrams, most)
+		}
+	})
+}

@@ -121,8 +121,16 @@ func (u *UDP) settle() {
 
 // read is a turn of receiving.
 func (u *UDP) read(got socket.Events) {
-	if got&socket.ErrorQueued != 0 && !u.readErrors() {
-		return
+	most := Turn
+	if got&socket.ErrorQueued != 0 {
+		if got&socket.Readable != 0 {
+			most = Turn / 2 // a turn is shared with the datagrams
+		}
+		errors, goesOn := u.readErrors(most)
+		if !goesOn {
+			return
+		}
+		most = Turn - errors
 	}
 	if got&socket.Readable == 0 {
 		return
@@ -136,7 +144,7 @@ func (u *UDP) read(got socket.Events) {
 		return
 	}
 	b := inboxes.Get().(*inbox)
-	n, err := u.sock.TryRecv(b.ms[:])
+	n, err := u.sock.TryRecv(b.ms[:most])
 	if n > 0 {
 		u.deliver(b.ms[:n])
 	}
@@ -152,7 +160,7 @@ func (u *UDP) read(got socket.Events) {
 	}
 	switch {
 	case !u.receives():
-	case n == Turn && u.polls != pollByPoller: // who tells again by itself
+	case n == most && u.polls != pollByPoller: // who tells again by itself
 		u.again(socket.Readable)
 	default:
 		u.watchReading()
@@ -194,11 +202,11 @@ func (u *UDP) keep(ms []socket.Message) {
 	}
 }
 
-// readErrors is a turn of reading the error queue, and reports whether receiving
-// goes on.
-func (u *UDP) readErrors() bool {
+// readErrors reads up to so many entries of the error queue. It returns how many, and
+// whether receiving goes on.
+func (u *UDP) readErrors(most int) (n int, goesOn bool) {
 	l := u.loop
-	for range Turn {
+	for ; n < most; n++ {
 		var e socket.ErrorMessage
 		if u.sock.TryRecvError(&e) != nil {
 			break
@@ -214,9 +222,9 @@ func (u *UDP) readErrors() bool {
 		}
 		l.done()
 		if !u.receives() || u.closing {
-			return false
+			return n, false
 		}
 	}
 	u.watch(socket.ErrorQueued)
-	return true
+	return n, true
 }

@@ -211,15 +211,7 @@ func (m *Message) decodeIGMP(h *wire.IGMPHeader, body []byte) error {
 		if err != nil {
 			return err
 		}
-		if !q.IsGeneral() {
-			m.Group = q.Group
-		}
-		m.MaxResponse, m.Interval, m.Robustness = q.MaxResponse, q.Interval, int(q.Robustness)
-		m.SuppressRouter, m.Sources = q.SuppressRouter, slices.Collect(q.Sources.All())
-		// RFC 9776, 4.1.12: of version 1 and 2 too, for RFC 2236, section 6 says so.
-		if m.General() && m.Destination.IsMulticast() && m.Destination != allHosts4 {
-			return errGeneralTo
-		}
+		return m.takeQuery(&q, allHosts4)
 	case m.Protocol == IGMPv3:
 		records, err := wire.ParseIGMPv3Report(body)
 		if err != nil {
@@ -325,14 +317,7 @@ func (m *Message) decodeMLD(body []byte) error {
 		if err != nil {
 			return err
 		}
-		if !q.IsGeneral() {
-			m.Group = q.Group
-		}
-		m.MaxResponse, m.Interval, m.Robustness = q.MaxResponse, q.Interval, int(q.Robustness)
-		m.SuppressRouter, m.Sources = q.SuppressRouter, slices.Collect(q.Sources.All())
-		if m.General() && m.Destination.IsMulticast() && m.Destination != allHosts6 {
-			return errGeneralTo
-		}
+		return m.takeQuery((*wire.IGMPQuery)(&q), allHosts6)
 	case m.Protocol == MLDv2:
 		records, err := wire.ParseMLDv2Report(body)
 		if err != nil {
@@ -345,6 +330,20 @@ func (m *Message) decodeMLD(body []byte) error {
 			return err
 		}
 		m.Group = h.Group()
+	}
+	return nil
+}
+
+// takeQuery takes over what a query of either protocol says. A general one goes to all hosts
+// (RFC 9776, 4.1.12): of version 1 and 2 too, for RFC 2236, section 6 says so.
+func (m *Message) takeQuery(q *wire.IGMPQuery, all netip.Addr) error {
+	if !q.IsGeneral() {
+		m.Group = q.Group
+	}
+	m.MaxResponse, m.Interval, m.Robustness = q.MaxResponse, q.Interval, int(q.Robustness)
+	m.SuppressRouter, m.Sources = q.SuppressRouter, slices.Collect(q.Sources.All())
+	if m.General() && m.Destination.IsMulticast() && m.Destination != all {
+		return errGeneralTo
 	}
 	return nil
 }

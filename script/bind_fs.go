@@ -1,7 +1,6 @@
 package script
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -19,21 +18,6 @@ func (r *Runtime) path(name string) string {
 	return filepath.Join(r.cfg.Dir, name)
 }
 
-func fileError(err error) int {
-	var errno syscall.Errno
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &errno):
-		return -int(errno)
-	case errors.Is(err, fs.ErrNotExist):
-		return -int(syscall.ENOENT)
-	case errors.Is(err, fs.ErrPermission):
-		return -int(syscall.EACCES)
-	}
-	return uvUnknown
-}
-
 // maxFile is the longest file that a script can read at once, in bytes.
 const maxFile = 256 << 20
 
@@ -42,7 +26,7 @@ func (r *Runtime) bindFS(o *goja.Object) {
 	o.Set("readFile", func(name string) goja.Value {
 		f, err := os.Open(r.path(name))
 		if err != nil {
-			return r.vm.ToValue(fileError(err))
+			return r.vm.ToValue(uvError(err))
 		}
 		defer f.Close()
 		if info, err := f.Stat(); err == nil && info.IsDir() {
@@ -51,7 +35,7 @@ func (r *Runtime) bindFS(o *goja.Object) {
 		b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 		switch {
 		case err != nil:
-			return r.vm.ToValue(fileError(err))
+			return r.vm.ToValue(uvError(err))
 		case len(b) > maxFile:
 			return r.vm.ToValue(-int(syscall.EFBIG))
 		}
@@ -61,7 +45,7 @@ func (r *Runtime) bindFS(o *goja.Object) {
 		return func(name string) goja.Value {
 			info, err := get(r.path(name))
 			if err != nil {
-				return r.vm.ToValue(fileError(err))
+				return r.vm.ToValue(uvError(err))
 			}
 			return r.fileInfo(info)
 		}
@@ -75,21 +59,21 @@ func (r *Runtime) bindFS(o *goja.Object) {
 		}
 		info, err := f.Stat()
 		if err != nil {
-			return r.vm.ToValue(fileError(err))
+			return r.vm.ToValue(uvError(err))
 		}
 		return r.fileInfo(info)
 	})
 	o.Set("realpath", func(name string) goja.Value {
 		p, err := filepath.EvalSymlinks(r.path(name))
 		if err != nil {
-			return r.vm.ToValue(fileError(err))
+			return r.vm.ToValue(uvError(err))
 		}
 		return r.vm.ToValue(p)
 	})
 	o.Set("readdir", func(name string) goja.Value {
 		entries, err := os.ReadDir(r.path(name))
 		if err != nil {
-			return r.vm.ToValue(fileError(err))
+			return r.vm.ToValue(uvError(err))
 		}
 		list := make([]any, 0, len(entries))
 		for _, e := range entries {
@@ -100,7 +84,7 @@ func (r *Runtime) bindFS(o *goja.Object) {
 	o.Set("open", func(name string) int {
 		f, err := os.Open(r.path(name))
 		if err != nil {
-			return fileError(err)
+			return uvError(err)
 		}
 		fd := r.fds.add(f)
 		if fd < 0 {
@@ -126,7 +110,7 @@ func (r *Runtime) bindFS(o *goja.Object) {
 			count, err = f.Read(b)
 		}
 		if err != nil && err != io.EOF {
-			return r.vm.ToValue(fileError(err))
+			return r.vm.ToValue(uvError(err))
 		}
 		return r.vm.ToValue(count)
 	})
@@ -136,7 +120,7 @@ func (r *Runtime) bindFS(o *goja.Object) {
 			return -int(syscall.EBADF)
 		}
 		r.fds.free(fd)
-		return fileError(f.Close())
+		return uvError(f.Close())
 	})
 }
 

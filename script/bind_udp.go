@@ -3,6 +3,7 @@ package script
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"math"
 	"net"
 	"net/netip"
@@ -440,6 +441,10 @@ func uvError(err error) int {
 		return -int(syscall.EBADF)
 	case errors.Is(err, socket.ErrNotSupported):
 		return -int(syscall.ENOTSUP)
+	case errors.Is(err, fs.ErrNotExist):
+		return -int(syscall.ENOENT)
+	case errors.Is(err, fs.ErrPermission):
+		return -int(syscall.EACCES)
 	}
 	return uvUnknown
 }

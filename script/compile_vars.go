@@ -73,6 +73,8 @@ func (w *varInitializer) walk(v reflect.Value) {
 			if callee, ok := n.Callee.(*ast.Identifier); ok && callee.Name == "eval" {
 				w.inner = true
 			}
+		case *ast.RegExpLiteral:
+			spellOut(n)
 		case *ast.Identifier, *ast.StringLiteral, *ast.NumberLiteral:
 		default:
 			w.walk(v.Elem())

@@ -57,10 +57,12 @@
 //
 // Node's interfaces are those of version 26, as far as they concern datagrams.
 //
-// There are no processes, workers, streams, TCP, HTTP or TLS; what would need them
-// throws ERR_FEATURE_UNAVAILABLE. Handles of tcp_wrap are descriptors without a
-// network. Files can be read and not written. crypto is randomness and hashes; of dns
-// there is lookup.
+// There are no processes, workers, TCP, HTTP or TLS; their modules are names, so that
+// packages which may do without find them, and what is called throws
+// ERR_FEATURE_UNAVAILABLE. Streams are there; compose, and those of browsers, are not.
+// Handles of tcp_wrap are descriptors without a network. Files can be read and not
+// written. crypto is randomness and hashes; of dns there is lookup; zlib is deflate and
+// gzip, whose streams hold all they are given until its end.
 //
 // What AsyncLocalStorage holds goes along from the making of the first one on. Hooks of
 // async_hooks are never called.
@@ -68,12 +70,15 @@
 // Descriptors are the script's own numbers, also on the operating system's network:
 // bind({fd}) takes a socket of the same script.
 //
-// Of the language goja lacks, among others, Intl, Atomics and shared memory, and
-// regular expressions' flags d and v. A module that awaits at its top level is run as a
-// program and cannot be imported. WeakRef holds what it refers to for good, a
-// FinalizationRegistry never calls, the elements of a Float16Array are its numbers'
-// bits, and a stack that overflows cannot be caught. Stacks of errors that the engine
-// makes have its own form until they are printed.
+// Of the language goja lacks, among others, Intl, Atomics and shared memory, and of
+// regular expressions the flags d and v, and in those made of text classes by property,
+// \p{…}; nowhere is there one of emoji. A name that is imported and not exported is
+// undefined. WeakRef holds what it refers to for good, a FinalizationRegistry never
+// calls, the elements of a Float16Array are its numbers' bits, and a stack that
+// overflows cannot be caught. Stacks of errors that the engine makes have its own form
+// until they are printed. A function made of text, by Function or eval, finds in a
+// variable that it shares with functions inside it and has given no value what it was
+// called with beyond its parameters.
 //
 // In virtual time nothing happens while a script computes, unless it asks for the time
 // more than a thousand times, which then goes on. What it does when called takes time

@@ -162,27 +162,14 @@ func (i *Interface) SetIGMPVersion(version int) error {
 	if version < 0 || version > 3 {
 		return text.Errorf("stack: interface %q cannot speak version %d of IGMP: there are 1, 2 and 3, and 0 is the newest", i.name, version)
 	}
-	s := &i.groups
 	if i.kind == link.Loopback {
 		return nil // on which nothing is reported
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q := s.queriersFor(allHosts4.address())
-	q.forced = uint8(version)
-	q.speak(q.now())
-	q.arm()
+	i.groups.force(allHosts4.address(), uint8(version))
 	return nil
 }
 
 // IGMPVersion returns the version of IGMP that the interface speaks now.
 func (i *Interface) IGMPVersion() int {
-	s := &i.groups
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.queriers == nil {
-		return generation3
-	}
-	s.queriers.speak(s.queriers.now())
-	return int(s.queriers.current)
+	return i.groups.spoken(&i.groups.queriers)
 }

@@ -134,10 +134,9 @@ func (s *groupSet) mldQuery(m *wire.MLDQuery) {
 	if m.Version == 1 && q.forced == generation3 {
 		return // it is not to be spoken (Linux's mld_in_v2_mode_only)
 	}
-	q.query(&wire.IGMPQuery{
-		Version: m.Version + 1, Group: m.Group, MaxResponse: m.MaxResponse,
-		SuppressRouter: m.SuppressRouter, Robustness: m.Robustness, Interval: m.Interval, Sources: m.Sources,
-	})
+	generation := wire.IGMPQuery(*m)
+	generation.Version++
+	q.query(&generation)
 }
 
 func (s *groupSet) mldReport(group address) {
@@ -195,26 +194,14 @@ func (i *Interface) SetMLDVersion(version int) error {
 	case i.kind == link.Loopback:
 		return nil // on which nothing is reported
 	}
-	s := &i.groups
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q := s.queriersFor(allNodes)
-	if q.forced = uint8(version); version != 0 {
-		q.forced++
+	if version != 0 {
+		version++ // its generation
 	}
-	q.speak(q.now())
-	q.arm()
+	i.groups.force(allNodes, uint8(version))
 	return nil
 }
 
 // MLDVersion returns the version of MLD that the interface speaks now.
 func (i *Interface) MLDVersion() int {
-	s := &i.groups
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.queriers6 == nil {
-		return 2
-	}
-	s.queriers6.speak(s.queriers6.now())
-	return int(s.queriers6.current) - 1
+	return i.groups.spoken(&i.groups.queriers6) - 1
 }

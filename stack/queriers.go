@@ -203,3 +203,26 @@ func (q *queriers) query(m *wire.IGMPQuery) {
 	}
 	q.arm()
 }
+
+// force makes the interface speak no newer generation than one, for groups of the key's
+// family; 0 is none.
+func (s *groupSet) force(key address, generation uint8) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queriersFor(key)
+	q.forced = generation
+	q.speak(q.now())
+	q.arm()
+}
+
+// spoken returns the generation that is spoken now, beside those who ask, if there are.
+func (s *groupSet) spoken(of **queriers) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := *of
+	if q == nil {
+		return generation3
+	}
+	q.speak(q.now())
+	return int(q.current)
+}

@@ -76,10 +76,8 @@ var inet6 = &family{
 	longest: 65528 * time.Millisecond, // 0x8fff is (0xfff|0x1000)<<3 ms
 	older:   94 * time.Second, oldest: 2, onlyNewest: true,
 	describe: describeMLD, frame: mldFrame, query: func(q wire.IGMPQuery) []byte {
-		return mldQuery(wire.MLDQuery{
-			Version: q.Version - 1, Group: q.Group, MaxResponse: q.MaxResponse,
-			Robustness: q.Robustness, Interval: q.Interval, Sources: q.Sources,
-		})
+		q.Version--
+		return mldQuery(wire.MLDQuery(q))
 	},
 	report: func(group string) []byte {
 		m := make([]byte, wire.MLDHeaderLen)

@@ -176,15 +176,40 @@ func ParseIGMPQuery(b []byte) (IGMPQuery, error) {
 	}
 	q.Version = 3
 	q.MaxResponse = time.Duration(DecodeTimeCode8(h.MaxRespCode())) * 100 * time.Millisecond
-	q.SuppressRouter = body[0]&8 != 0
-	q.Robustness = body[0] & 7
-	q.Interval = time.Duration(DecodeTimeCode8(body[1])) * time.Second
-	end := 4 + 4*int(binary.BigEndian.Uint16(body[2:4]))
-	if end > len(body) {
+	if !q.parseRest(body, 4) {
 		return IGMPQuery{}, errIGMPSources
 	}
-	q.Sources = AddrList{body[4:end:end], 4}
 	return q, nil
+}
+
+// parseRest parses what IGMPv3 and MLDv2 have behind the group, 4 bytes and the sources,
+// and reports whether these are all there.
+func (q *IGMPQuery) parseRest(b []byte, width int) bool {
+	q.SuppressRouter = b[0]&8 != 0
+	q.Robustness = b[0] & 7
+	q.Interval = time.Duration(DecodeTimeCode8(b[1])) * time.Second
+	end := 4 + width*int(binary.BigEndian.Uint16(b[2:4]))
+	if end > len(b) {
+		return false
+	}
+	q.Sources = AddrList{b[4:end:end], width}
+	return true
+}
+
+// appendRest appends what parseRest parses. A robustness that does not fit is written as
+// zero (RFC 9776, section 4.1.6).
+func (q *IGMPQuery) appendRest(b []byte, width int) []byte {
+	flags := q.Robustness
+	if flags > 7 {
+		flags = 0
+	}
+	if q.SuppressRouter {
+		flags |= 8
+	}
+	sources := min(q.Sources.Count(), 0xffff)
+	b = append(b, flags, EncodeTimeCode8(int(units(q.Interval, time.Second, MaxTimeCode8))))
+	b = binary.BigEndian.AppendUint16(b, uint16(sources))
+	return appendAddrs(b, q.Sources, sources, width)
 }
 
 // IsGeneral reports whether the query asks about all groups.
@@ -214,22 +239,7 @@ func (q IGMPQuery) AppendTo(b []byte) []byte {
 	if q.Version == 1 || q.Version == 2 {
 		return b
 	}
-	sources := min(q.Sources.Count(), 0xffff)
-	b = append(b, queryFlags(q.SuppressRouter, q.Robustness), EncodeTimeCode8(int(units(q.Interval, time.Second, MaxTimeCode8))))
-	b = binary.BigEndian.AppendUint16(b, uint16(sources))
-	return appendAddrs(b, q.Sources, sources, 4)
-}
-
-// queryFlags returns the byte that holds S and QRV in IGMPv3 and MLDv2. A robustness that
-// does not fit is written as zero (RFC 9776, section 4.1.6).
-func queryFlags(suppress bool, robustness uint8) uint8 {
-	if robustness > 7 {
-		robustness = 0
-	}
-	if suppress {
-		robustness |= 8
-	}
-	return robustness
+	return q.appendRest(b, 4)
 }
 
 // ParseIGMPv3Report returns the view of the group records of a whole IGMP message, which is a

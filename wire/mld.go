@@ -68,7 +68,8 @@ func (h *MLDHeader) SetMaxRespCode(code uint16) { binary.BigEndian.PutUint16(h[4
 // SetGroup sets the group.
 func (h *MLDHeader) SetGroup(group netip.Addr) { *(*[16]byte)(h[8:24]) = group.As16() }
 
-// MLDQuery is a multicast listener query of any version.
+// MLDQuery is a multicast listener query of any version. Its fields are those of [IGMPQuery],
+// to which it converts; the versions are one apart.
 type MLDQuery struct {
 	// Version is 1 or 2. AppendTo takes anything else as 2.
 	Version int
@@ -112,14 +113,9 @@ func ParseMLDQuery(b []byte) (MLDQuery, error) {
 	}
 	q.Version = 2
 	q.MaxResponse = time.Duration(DecodeTimeCode16(h.MaxRespCode())) * time.Millisecond
-	q.SuppressRouter = b[24]&8 != 0
-	q.Robustness = b[24] & 7
-	q.Interval = time.Duration(DecodeTimeCode8(b[25])) * time.Second
-	end := mldv2QueryFixedLen + 16*int(binary.BigEndian.Uint16(b[26:28]))
-	if end > len(b) {
+	if !(*IGMPQuery)(&q).parseRest(b[MLDHeaderLen:], 16) {
 		return MLDQuery{}, errMLDSources
 	}
-	q.Sources = AddrList{b[mldv2QueryFixedLen:end:end], 16}
 	return q, nil
 }
 
@@ -148,10 +144,7 @@ func (q MLDQuery) AppendTo(b []byte) []byte {
 	if q.Version == 1 {
 		return b
 	}
-	sources := min(q.Sources.Count(), 0xffff)
-	b = append(b, queryFlags(q.SuppressRouter, q.Robustness), EncodeTimeCode8(int(units(q.Interval, time.Second, MaxTimeCode8))))
-	b = binary.BigEndian.AppendUint16(b, uint16(sources))
-	return appendAddrs(b, q.Sources, sources, 16)
+	return (*IGMPQuery)(&q).appendRest(b, 16)
 }
 
 // ParseMLDv2Report returns the view of the group records of a whole ICMPv6 message, which is a

@@ -32,23 +32,12 @@ echo servers would answer each other for ever.`,
       and in another terminal: ping 10.0.0.2; castnet ping 10.0.0.2:7`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.check(); err != nil {
-				return err
-			}
-			address, err := listenAddress(argument(args), "7")
+			r, err := flags.open(cmd.Context(), &c, argument(args), "7", newOutput(os.Stdout, c.json))
 			if err != nil {
 				return err
 			}
-			p, err := c.open(cmd.Context())
-			if err != nil {
-				return fail(err)
-			}
-			defer p.Close()
-			e := &echoer{receiver: receiver{flags: &flags, out: newOutput(os.Stdout, c.json), place: p}}
-			if err := e.listen(cmd.Context(), address); err != nil {
-				return fail(err)
-			}
-			defer e.conn.Close()
+			defer r.close()
+			e := &echoer{receiver: r}
 			if err := e.run(cmd.Context(), e.answer); err != nil {
 				return fail(err)
 			}
@@ -62,7 +51,7 @@ echo servers would answer each other for ever.`,
 
 // An echoer is a receiver that answers.
 type echoer struct {
-	receiver
+	*receiver
 	answers []castnet.Message
 }
 

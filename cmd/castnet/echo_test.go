@@ -60,7 +60,7 @@ func testEchoAnswersFrom(t *testing.T, client, server *place, want map[string]st
 		t.Fatal(err)
 	}
 	defer null.Close()
-	e := &echoer{receiver: receiver{flags: &receiveFlags{count: len(want), timeout: 20 * time.Second}, out: newOutput(null, false), place: server}}
+	e := &echoer{receiver: &receiver{flags: &receiveFlags{count: len(want), timeout: 20 * time.Second}, out: newOutput(null, false), place: server}}
 	if err := e.listen(context.Background(), ":0"); err != nil {
 		t.Fatal(err)
 	}

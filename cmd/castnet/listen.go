@@ -33,28 +33,16 @@ sent to it; without a port, that is 7000. More of that does 'castnet mcast join'
   castnet listen :7000 --on tap,addr=10.0.0.2/24,host=10.0.0.1/24`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.check(); err != nil {
-				return err
-			}
-			address, err := listenAddress(argument(args), "0")
-			if err != nil {
-				return err
-			}
-			p, err := c.open(cmd.Context())
-			if err != nil {
-				return fail(err)
-			}
-			defer p.Close()
 			out := newOutput(os.Stdout, c.json)
 			if raw {
 				// The payloads have standard output for themselves.
 				out = newOutput(os.Stderr, c.json)
 			}
-			r := &receiver{flags: &flags, out: out, place: p}
-			if err := r.listen(cmd.Context(), address); err != nil {
-				return fail(err)
+			r, err := flags.open(cmd.Context(), &c, argument(args), "0", out)
+			if err != nil {
+				return err
 			}
-			defer r.conn.Close()
+			defer r.close()
 			err = r.run(cmd.Context(), func(ms []castnet.Message) error {
 				for i := range ms {
 					if !r.take(&ms[i]) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"syscall"
@@ -142,7 +141,7 @@ func (s *groupSender) run(ctx context.Context, args []string) error {
 	if err := s.openExits(ctx); err != nil {
 		return fail(err)
 	}
-	err = s.sendAll(ctx, next)
+	err = s.sendAll(ctx, next, s.send)
 	if err == nil {
 		s.settle(ctx)
 	}
@@ -278,32 +277,17 @@ type groupSentEvent struct {
 	Size      int            `json:"size"`
 }
 
-func (s *groupSender) sendAll(ctx context.Context, next source) error {
-	first := true
-	for {
-		p, err := next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
+// send sends one datagram by every exit.
+func (s *groupSender) send(p []byte) error {
+	for _, x := range s.exits {
+		if err := s.sendBy(x, p); err != nil {
 			return err
 		}
-		p = s.fit(p)
-		for range s.count {
-			if !first && !sleep(ctx, s.interval) {
-				return nil
-			}
-			first = false
-			for _, x := range s.exits {
-				if err := s.send(x, p); err != nil {
-					return err
-				}
-			}
-		}
 	}
+	return nil
 }
 
-func (s *groupSender) send(x *groupExit, p []byte) error {
+func (s *groupSender) sendBy(x *groupExit, p []byte) error {
 	if _, err := x.conn.Write(p); err != nil {
 		return err
 	}
@@ -325,10 +309,8 @@ func (s *groupSender) send(x *groupExit, p []byte) error {
 // settle waits until what was sent has left.
 func (s *groupSender) settle(ctx context.Context) {
 	for _, x := range s.exits {
-		for end := time.Now().Add(leavingTime); x.conn.Stats().SendQueued > 0 && time.Now().Before(end); {
-			if !sleep(ctx, time.Millisecond) {
-				return
-			}
+		if !leave(ctx, x.conn) {
+			return
 		}
 	}
 }

@@ -58,6 +58,33 @@ type receiver struct {
 	tally tally
 }
 
+// open checks the flags and listens on an address, whose port is the usual one if it
+// names none, until close.
+func (r *receiveFlags) open(ctx context.Context, c *common, address, port string, out *output) (*receiver, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	address, err := listenAddress(address, port)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.open(ctx)
+	if err != nil {
+		return nil, fail(err)
+	}
+	l := &receiver{flags: r, out: out, place: p}
+	if err := l.listen(ctx, address); err != nil {
+		p.Close()
+		return nil, fail(err)
+	}
+	return l, nil
+}
+
+func (r *receiver) close() {
+	r.conn.Close()
+	r.place.Close()
+}
+
 // tally is what has come.
 type tally struct {
 	datagrams, bytes uint64

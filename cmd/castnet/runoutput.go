@@ -141,17 +141,13 @@ func (o *scriptOutput) ended(s *running) {
 	}
 }
 
-// losses says what the scripts' sockets have lost, where there is no LAN to sum it up.
+// losses says what the scripts' sockets have lost, where there is no LAN to sum it up. One
+// script alone prints what it prints under Node, and nothing else.
 func (o *scriptOutput) losses(scripts []*running) {
 	for _, s := range scripts {
-		dropped := dropList(s.rt.Dropped())
-		if o.json != nil || dropped == "" {
-			continue
+		if dropped := dropList(s.rt.Dropped()); o.json == nil && len(scripts) > 1 && dropped != "" {
+			fmt.Fprintf(os.Stderr, "%s, dropped: %s\n", s.name, dropped)
 		}
-		if len(scripts) > 1 {
-			fmt.Fprintf(os.Stderr, "%s, ", s.name)
-		}
-		fmt.Fprintln(os.Stderr, "dropped: "+dropped)
 	}
 }
 

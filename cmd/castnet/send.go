@@ -121,7 +121,7 @@ func (s *sender) run(ctx context.Context, args []string) error {
 	defer s.conn.Close()
 
 	s.receiveAnswers(ctx)
-	err = s.sendAll(ctx, next)
+	err = s.sendAll(ctx, next, s.send)
 	if err == nil {
 		s.settle(ctx)
 	}
@@ -236,7 +236,9 @@ type sentEvent struct {
 	Size  int            `json:"size"`
 }
 
-func (s *sender) sendAll(ctx context.Context, next source) error {
+// sendAll sends each payload as often and as far apart as the flags say. That time runs
+// out while it sends is no failure.
+func (s *sender) sendAll(ctx context.Context, next source, send func(p []byte) error) error {
 	first := true
 	for {
 		p, err := next()
@@ -252,7 +254,7 @@ func (s *sender) sendAll(ctx context.Context, next source) error {
 				return nil
 			}
 			first = false
-			if err := s.send(p); err != nil {
+			if err := send(p); err != nil {
 				if timedOut(err) && ctx.Err() != nil {
 					return nil
 				}
@@ -314,10 +316,8 @@ const (
 
 // settle waits until what was sent has left this machine, and then for answers.
 func (s *sender) settle(ctx context.Context) {
-	for end := time.Now().Add(leavingTime); s.conn.Stats().SendQueued > 0 && time.Now().Before(end); {
-		if !sleep(ctx, time.Millisecond) {
-			return
-		}
+	if !leave(ctx, s.conn) {
+		return
 	}
 	over := time.NewTimer(max(s.wait, refusalTime))
 	defer over.Stop()
@@ -330,6 +330,17 @@ func (s *sender) settle(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// leave waits until what was sent has left this machine, or been given up, and reports
+// whether it was not interrupted.
+func leave(ctx context.Context, c *castnet.Conn) bool {
+	for end := time.Now().Add(leavingTime); c.Stats().SendQueued > 0 && time.Now().Before(end); {
+		if !sleep(ctx, time.Millisecond) {
+			return false
+		}
+	}
+	return true
 }
 
 // allAnswered reports whether no more answers are likely: there is only one to

@@ -82,11 +82,16 @@ func TestTextbookUnderNode(t *testing.T) {
 	})
 }
 
+// printed is what the script itself prints: that sockets have lost something castnet
+// tells besides, on standard error.
 func printed(t *testing.T, command ...string) string {
 	t.Helper()
-	out, err := exec.Command(command[0], command[1:]...).CombinedOutput()
+	var errOut strings.Builder
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stderr = &errOut
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %v\n%s", command, err, out)
+		t.Fatalf("%v: %v\n%s%s", command, err, out, errOut.String())
 	}
 	return string(out)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/socket"
 	"github.com/castnet-go/castnet/wire"
 )
@@ -425,6 +426,31 @@ var errorQueueCases = []testCase{
 		s.wantNoneQueued()
 		s.set(socket.ReceiveErrors, 0)
 		s.send("", payloadOf(1000))
+	}},
+	{name: "ErrorQueueFullDeviceBatch", rules: "D-ERR-22", needs: Wires | FullDevice, run: func(t *testing.T, n *Machine) {
+		s := connected(t, n, "10.1.0.2:9")
+		s.send("", "hello") // and its address is known
+		n.Eth1.NextUDP(t, "hello")
+		s.set(socket.ReceiveErrors, 1)
+		s.set(socket.SendBuffer, 1<<20)
+		var ms []socket.Message
+		for k := range 30 {
+			ms = append(ms, socket.Message{Buf: []byte(payloadOf(1000 + k))})
+		}
+		k, err := s.TrySend(ms)
+		if k == 0 || k == len(ms) || err != nil {
+			t.Fatalf("TrySend of a batch: %d, %v, want a part of it", k, name(err))
+		}
+		if st := s.Stats(); n.Kind == Stack && (int(st.Sent) != 1+k+1 || st.Dropped[drop.LinkQueueFull] != 1) {
+			t.Errorf("of %d that are done and one that was refused: %+v", 1+k, st)
+		}
+		if k, err := s.TrySend(ms[k:]); k != 0 || err != syscall.ENOBUFS {
+			t.Errorf("TrySend of the rest: %d, %v, want ENOBUFS", k, name(err))
+		}
+		if st := s.Stats(); n.Kind == Stack && st.Dropped[drop.LinkQueueFull] != 2 {
+			t.Errorf("after two that were refused: %+v", st)
+		}
+		s.wantNoneQueued()
 	}},
 	{name: "ErrorQueueFields", rules: "D-ERRQ-08", needs: Wires, run: func(t *testing.T, n *Machine) {
 		fields := socket.FieldLocal | socket.FieldInterface | socket.FieldTTL | socket.FieldTOS | socket.FieldTime

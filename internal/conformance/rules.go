@@ -146,6 +146,7 @@ var Rules = []Rule{
 	{ID: "D-ERR-18", Text: "with ReceiveErrors a device that refuses a frame is ENOBUFS; without, nothing is said"},
 	{ID: "D-ERR-20", Text: "of several sockets with the same address, port and peer the one that would hear the peer is told"},
 	{ID: "D-ERR-21", Text: "a send that fails by itself leaves the error pending; one that is shut down reports the error first"},
+	{ID: "D-ERR-22", Text: "with ReceiveErrors a batch ends at the first datagram that a device refuses: that one is lost, and those behind it were not tried"},
 	{ID: "D-ERR-19", Text: "connecting again does not clear a pending error"},
 
 	// shutdown.

@@ -381,3 +381,4 @@ const exports_ = {
 };
 Object.defineProperty(exports_, 'FastBuffer', { enumerable: false });
 module.exports = exports_;
+require('internal/unavailable').fill('buffer', module.exports, ['transcode', 'resolveObjectURL'], ['Blob', 'File']);

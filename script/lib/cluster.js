@@ -12,3 +12,4 @@ Object.assign(cluster, {
   disconnect(callback) { if (typeof callback === 'function') process.nextTick(callback); },
 });
 module.exports = cluster;
+require('internal/unavailable').fill('cluster', cluster, [], ['Worker']);

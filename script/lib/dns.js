@@ -119,3 +119,8 @@ module.exports = {
 for (const name of ['lookupService', 'resolve', 'resolve4', 'resolve6', 'resolveTxt', 'resolveSrv', 'resolveMx', 'reverse']) {
   module.exports[name] = unavailable(name);
 }
+for (const name of ['Any', 'Caa', 'Cname', 'Naptr', 'Ns', 'Ptr', 'Soa', 'Tlsa']) module.exports[`resolve${name}`] = unavailable(`resolve${name}`);
+require('internal/unavailable').fill('dns', module.exports, [], ['Resolver']);
+for (const name of Object.keys(module.exports)) {
+  if (/^(?:resolve|reverse|lookupService|Resolver|[gs]et)/.test(name)) module.exports.promises[name] ??= module.exports[name];
+}

@@ -195,3 +195,6 @@ fs.createReadStream = function createReadStream(path, options) {
 };
 fs.createWriteStream = () => { throw new ERR_FEATURE_UNAVAILABLE('fs.createWriteStream: writing'); };
 module.exports = fs;
+require('internal/unavailable').fill('fs', fs, ['chown', 'cp', 'fchmod', 'fchown', 'fdatasync', 'fsync', 'ftruncate', 'futimes', 'lchown', 'link', 'lutimes', 'opendir', 'readlink',
+  'readv', 'statfs', 'utimes', 'writev'].flatMap((name) => [name, `${name}Sync`]).concat('openAsBlob', 'watch', 'watchFile'), ['Dir', 'ReadStream', 'WriteStream']);
+fs.unwatchFile = () => {};

@@ -132,3 +132,4 @@ module.exports = {
     attemptTimeout = value < 10 ? 10 : value;
   },
 };
+module.exports.Stream = module.exports.Socket;

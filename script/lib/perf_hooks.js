@@ -37,3 +37,4 @@ const performance = {
 };
 
 module.exports = { PerformanceEntry, performance, constants: {} };
+require('internal/unavailable').fill('perf_hooks', module.exports, ['createHistogram', 'monitorEventLoopDelay'], ['PerformanceObserver']);

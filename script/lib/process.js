@@ -31,6 +31,7 @@ Object.assign(process, {
       return true;
     },
   }),
+  argv0: 'castnet',
   execPath: binding.execPath,
   pid: binding.pid,
   ppid: binding.ppid,

@@ -71,7 +71,7 @@ class Interface extends EventEmitter {
 module.exports = {
   Interface,
   createInterface: (input, output) => new Interface(input, output),
-  clearLine() { return true; }, cursorTo() { return true; }, moveCursor() { return true; }, clearScreenDown() { return true; },
+  clearLine() { return true; }, cursorTo() { return true; }, moveCursor() { return true; }, clearScreenDown() { return true; }, emitKeypressEvents() {},
   promises: {
     createInterface(input, output) {
       const rl = new Interface(input, output);

@@ -20,4 +20,9 @@ function unavailable(module, functions, classes, rest) {
   return exports;
 }
 
-module.exports = { unavailable };
+// fill adds the names to a module of which the rest is there.
+function fill(module, exports, functions, classes = []) {
+  for (const [name, value] of Object.entries(unavailable(module, functions, classes))) exports[name] ??= value;
+}
+
+module.exports = { fill, unavailable };
