@@ -34,7 +34,7 @@ func pathCells() []cell {
 // A sample is what one slice of one row says of one cell.
 type sample struct {
 	ns          float64 // a datagram
-	allocations float64 // a datagram
+	allocations float64 // a datagram; negative: not known
 	wall        float64 // ns a datagram by the clock on the wall; 0: not told
 }
 
@@ -206,7 +206,7 @@ func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand, collect
 	if err := c.bufs.check(cell.batch); err != nil {
 		return sample{}, err
 	}
-	allocations := after.Mallocs - before.Mallocs
+	allocations := float64(after.Mallocs - before.Mallocs)
 	wall := 0.
 	datagrams := float64(n * cell.batch)
 	if o, ok := c.path.(outsider); ok {
@@ -217,7 +217,7 @@ func (c *contender) slice(cell cell, d time.Duration, random *rand.Rand, collect
 	}
 	return sample{
 		ns:          float64(took.Nanoseconds()) / datagrams,
-		allocations: float64(allocations) / datagrams,
+		allocations: allocations / datagrams,
 		wall:        wall,
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -59,7 +60,7 @@ type pummel struct {
 	folder string
 	other  *net.UDPConn // of a half
 	wall   time.Duration
-	allocs uint64
+	allocs float64 // of the last run; negative: the program does not say
 }
 
 // libuv compiles the program in C.
@@ -240,9 +241,12 @@ func (p *pummel) ask(count int, line string, args ...any) (time.Duration, error)
 	}
 	var got int
 	var spent, wall int64
-	var allocs uint64
-	if n, err := fmt.Sscan(answer, &got, &spent, &wall, &allocs); n < 3 {
+	var allocs float64
+	switch n, err := fmt.Sscan(answer, &got, &spent, &wall, &allocs); {
+	case n < 3:
 		return 0, fmt.Errorf("it answered %q: %w", answer, err)
+	case n == 3:
+		p.allocs = math.Inf(-1)
 	}
 	if got != count {
 		return 0, fmt.Errorf("%d of %d: %w", got, count, errNotDelivered)
@@ -255,8 +259,8 @@ func (p *pummel) ask(count int, line string, args ...any) (time.Duration, error)
 // clock is the time on the wall of the last run.
 func (p *pummel) clock() time.Duration { return p.wall }
 
-// mallocs are the allocations of the last run.
-func (p *pummel) mallocs() uint64 { return p.allocs }
+// mallocs are the allocations of the last run, negative if they are not known.
+func (p *pummel) mallocs() float64 { return max(p.allocs, -1) }
 
 // carry is not called: the path measures by itself.
 func (p *pummel) carry(count int) error {

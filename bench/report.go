@@ -204,6 +204,9 @@ func figure(ns float64) string {
 
 // allocations are printed whole, for a collection in between costs a pool a few.
 func allocations(n float64) string {
+	if n < 0 {
+		return "-"
+	}
 	if n >= 0.005 && n < 0.5 {
 		return fmt.Sprintf("%.2f", n)
 	}
@@ -230,18 +233,18 @@ type (
 		configuration
 	}
 	jsonRow struct {
-		Type        string  `json:"type"` // row
-		Row         string  `json:"row"`
-		Group       string  `json:"group,omitempty"`
-		Kind        kind    `json:"kind"`
-		Size        int     `json:"size"`  // bytes of payload
-		Batch       int     `json:"batch"` // datagrams a call
-		NS          float64 `json:"ns"`    // a datagram, or a round trip
-		Allocations float64 `json:"allocations"`
-		PerSecond   float64 `json:"per_second,omitempty"` // by the clock on the wall, where it is told
-		RoundTrip   bool    `json:"round_trip,omitempty"`
-		About       string  `json:"about"`
-		Note        string  `json:"note"`
+		Type        string   `json:"type"` // row
+		Row         string   `json:"row"`
+		Group       string   `json:"group,omitempty"`
+		Kind        kind     `json:"kind"`
+		Size        int      `json:"size"`                  // bytes of payload
+		Batch       int      `json:"batch"`                 // datagrams a call
+		NS          float64  `json:"ns"`                    // a datagram, or a round trip
+		Allocations *float64 `json:"allocations,omitempty"` // if they are known
+		PerSecond   float64  `json:"per_second,omitempty"`  // by the clock on the wall, where it is told
+		RoundTrip   bool     `json:"round_trip,omitempty"`
+		About       string   `json:"about"`
+		Note        string   `json:"note"`
 	}
 	jsonRatio struct {
 		Type  string  `json:"type"` // ratio
@@ -300,7 +303,11 @@ func printJSON(w io.Writer, conf configuration, all []*measured) error {
 			if m.of().clock {
 				perSecond = m.perSecond(c)
 			}
-			if err := enc.Encode(jsonRow{"row", m.name, m.group, m.kind, c.size, c.batch, m.ns(c), m.allocations(c), perSecond, m.roundTrip, m.about, m.note}); err != nil {
+			var allocations *float64
+			if n := m.allocations(c); n >= 0 {
+				allocations = &n
+			}
+			if err := enc.Encode(jsonRow{"row", m.name, m.group, m.kind, c.size, c.batch, m.ns(c), allocations, perSecond, m.roundTrip, m.about, m.note}); err != nil {
 				return err
 			}
 		}

@@ -154,7 +154,7 @@ func collect(p path) {
 // took by the clock on the wall, and what was allocated.
 type outsider interface {
 	clock() time.Duration
-	mallocs() uint64
+	mallocs() float64 // negative: not known
 }
 
 // errNotDelivered is what carry returns when there is nothing to read.

@@ -16,14 +16,15 @@
 //
 // # How it works
 //
-// The descriptor is non-blocking and belongs to an *os.File, so that the
-// runtime's poller knows it and nothing uses its number after it was closed.
+// The descriptor is non-blocking. Who uses it is counted, so that nothing uses its
+// number after it was closed. When somebody first waits it becomes an *os.File's, for
+// the runtime's poller to know it, and not before: for every epoll instance that watches
+// a socket the kernel has something to do with each datagram.
 //
 // TryRecv and TrySend are one system call for up to 32 datagrams (recvmmsg,
 // sendmmsg), or the like for one. What the calls need, headers,
 // addresses and control messages, comes from a pool, or for a single datagram is
-// part of the Socket: they allocate nothing. They reach the descriptor by
-// RawConn.Control, which a parked RawConn.Read does not hold up.
+// part of the Socket: they allocate nothing. Who is parked does not hold them up.
 //
 // sendmmsg forgets the error that ended it early. For an error that stays, such
 // as EMSGSIZE, that is well: the next call meets it again. But a pending

@@ -1,7 +1,6 @@
 package loop_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,11 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/castnet-go/castnet/host"
-	"github.com/castnet-go/castnet/lab"
+	"github.com/castnet-go/castnet/internal/networks"
 	"github.com/castnet-go/castnet/loop"
 	"github.com/castnet-go/castnet/socket"
-	"github.com/castnet-go/castnet/stack"
 )
 
 // A world is a network, a loop on it, and what has happened so far.
@@ -35,36 +32,12 @@ var errPatience = errors.New("the loop has not ended by itself")
 // virtual time.
 func everywhere(t *testing.T, f func(w *world)) {
 	t.Helper()
-	t.Run("host", func(t *testing.T) { f(newWorld(t, "host", host.Network{})) })
-	t.Run("stack", func(t *testing.T) {
-		s, err := stack.New(stack.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		f(newWorld(t, "stack", s))
-	})
-	t.Run("lab", func(t *testing.T) { inLab(t, f) })
+	networks.Each(t, func(t *testing.T, name string, on socket.Network) { f(newWorld(t, name, on)) })
 }
 
 func inLab(t *testing.T, f func(w *world)) {
 	t.Helper()
-	l := lab.New(lab.Config{Seed: 1})
-	defer l.Close()
-	h := l.AddHost("h1")
-	if _, err := h.Attach(l.AddSwitch("lan"), lab.LinkConfig{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}); err != nil {
-		t.Fatal(err)
-	}
-	h.Go("test", func(context.Context) error {
-		f(newWorld(t, "lab", h))
-		return nil
-	})
-	if err := l.RunTasks(time.Hour); err != nil {
-		t.Error(err)
-	}
-	if err := l.CheckLedger(); err != nil {
-		t.Error(err)
-	}
+	networks.InLab(t, func(t *testing.T, name string, on socket.Network) { f(newWorld(t, name, on)) })
 }
 
 func newWorld(t *testing.T, name string, on socket.Network) *world {

@@ -18,6 +18,7 @@ func (r *Runtime) bind() {
 		"async":    r.bindAsync,
 		"buffer":   r.bindBuffer,
 		"crypto":   r.bindCrypto,
+		"cipher":   r.bindCipher,
 		"zlib":     r.bindZlib,
 		"dns":      r.bindDNS,
 		"errors":   r.bindErrors,

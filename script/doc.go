@@ -61,7 +61,7 @@
 // packages which may do without find them, and what is called throws
 // ERR_FEATURE_UNAVAILABLE. Streams are there; compose, and those of browsers, are not.
 // Handles of tcp_wrap are descriptors without a network. Files can be read and not
-// written. crypto is randomness and hashes; of dns there is lookup; zlib is deflate and
+// written. crypto is randomness, hashes and AES; of dns there is lookup; zlib is deflate and
 // gzip, whose streams hold all they are given until its end.
 //
 // What AsyncLocalStorage holds goes along from the making of the first one on. Hooks of

@@ -10,7 +10,7 @@ import (
 
 // TestPrintsWhatNodePrints: the files beside the scripts are what Node has printed.
 func TestPrintsWhatNodePrints(t *testing.T) {
-	for _, name := range []string{"interfaces", "inspect", "streams", "compression", "context"} {
+	for _, name := range []string{"interfaces", "inspect", "streams", "compression", "ciphers", "context"} {
 		t.Run(name, func(t *testing.T) {
 			want, err := os.ReadFile("testdata/" + name + ".out")
 			if err != nil {

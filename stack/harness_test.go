@@ -135,7 +135,12 @@ func pairOn(t testing.TB, m mem.Config, configs ...Config) (a, b *host) {
 // open returns a socket of the host, bound to what is given, if anything.
 func (h *host) open(t testing.TB, bind string) *Socket {
 	t.Helper()
-	s, err := h.OpenSocket(socket.IPv4)
+	return h.openSocket(t, socket.IPv4, bind)
+}
+
+func (h *host) openSocket(t testing.TB, family socket.Family, bind string) *Socket {
+	t.Helper()
+	s, err := h.OpenSocket(family)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,10 +156,15 @@ func (h *host) open(t testing.TB, bind string) *Socket {
 func (h *host) connected(t testing.TB, bind, peer string) *Socket {
 	t.Helper()
 	s := h.open(t, bind)
+	connect(t, s, peer)
+	return s
+}
+
+func connect(t testing.TB, s *Socket, peer string) {
+	t.Helper()
 	if err := s.Connect(netip.MustParseAddrPort(peer)); err != nil {
 		t.Fatalf("connect to %s: %v", peer, err)
 	}
-	return s
 }
 
 func setOption(t testing.TB, s *Socket, o socket.Option, value int) {

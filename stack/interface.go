@@ -100,6 +100,7 @@ func (s *Stack) AddInterface(name string, l link.Link) (*Interface, error) {
 		return nil, text.Errorf("stack: attaching interface %q: %w", name, err)
 	}
 	i.groups.program()
+	s.settle()
 	return i, nil
 }
 

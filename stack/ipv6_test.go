@@ -39,24 +39,13 @@ func pair6On(t testing.TB, m mem.Config, configs ...Config) (a, b *host) {
 // open6 returns an IPv6 socket of the host, bound to what is given, if anything.
 func (h *host) open6(t testing.TB, bind string) *Socket {
 	t.Helper()
-	s, err := h.OpenSocket(socket.IPv6)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bind != "" {
-		if err := s.Bind(netip.MustParseAddrPort(bind)); err != nil {
-			t.Fatalf("bind %s: %v", bind, err)
-		}
-	}
-	return s
+	return h.openSocket(t, socket.IPv6, bind)
 }
 
 func (h *host) connected6(t testing.TB, bind, peer string) *Socket {
 	t.Helper()
 	s := h.open6(t, bind)
-	if err := s.Connect(netip.MustParseAddrPort(peer)); err != nil {
-		t.Fatalf("connect to %s: %v", peer, err)
-	}
+	connect(t, s, peer)
 	return s
 }
 

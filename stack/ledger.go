@@ -51,6 +51,50 @@ func (t *socketTotals) add(s *Socket) {
 	s.queue.mu.Unlock()
 }
 
+// interfaceTotals are sums over interfaces that were removed so long ago that nobody is
+// at work on them any more.
+type interfaceTotals struct{ in, sent uint64 }
+
+// maxRemoved is how many interfaces that were removed are remembered one by one, as
+// long as somebody may still be sending or delivering by them.
+const maxRemoved = 64
+
+// settle adds the interface that was removed first to the sum of such, if there are
+// more than are remembered, so that a program may add and remove interfaces as long as
+// it likes. No lock may be held.
+func (s *Stack) settle() {
+	s.mu.Lock()
+	var old *Interface
+	if st := s.state.Load(); len(s.ever)-len(st.interfaces) > maxRemoved {
+		for _, i := range s.ever {
+			if st.byIndex(i.index) == nil {
+				old = i
+				break
+			}
+		}
+	}
+	s.mu.Unlock()
+	if old == nil {
+		return
+	}
+	st := old.Stats() // with what sockets have not handed in yet, and will to nobody
+	for n := range old.lanes {
+		if old.lanes[n].waiting.Load() > 0 {
+			return // another time
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, i := range s.ever {
+		if i == old {
+			s.ever = append(s.ever[:k:k], s.ever[k+1:]...)
+			s.gone.in += st.ReceivedPackets
+			s.gone.sent += st.SentPackets
+			return
+		}
+	}
+}
+
 // each calls f for every open socket.
 func (l *socketSet) each(f func(*Socket)) {
 	l.mu.Lock()
@@ -78,8 +122,9 @@ func (s *Stack) Ledger() Ledger {
 		Held:      sums.queued,
 	}
 	s.mu.Lock()
-	ever := s.ever
+	ever, gone := s.ever, s.gone
 	s.mu.Unlock()
+	l.In, l.Sent = gone.in, gone.sent
 	for _, i := range ever {
 		st := i.Stats()
 		l.In += st.ReceivedPackets

@@ -120,3 +120,38 @@ func TestLedgerAfterConcurrency(t *testing.T) {
 		t.Errorf("%d buffers are still out", n)
 	}
 }
+
+// Interfaces come and go as often as anybody likes: the ledger keeps what they have
+// carried, and does not keep them.
+func TestLedgerOfInterfacesThatAreGone(t *testing.T) {
+	h := newHost(t, Config{}, nil)
+	s := h.open(t, "0.0.0.0:5")
+	var in, out uint64
+	for k := range 5 * maxRemoved {
+		l := newCable()
+		i := h.attach(t, "eth0", l, "10.0.0.2/24")
+		i.AddNeighbor(netip.MustParseAddr("10.0.0.9"), macPeer)
+		for range k % 3 {
+			send(t, s, "out", "10.0.0.9:9")
+		}
+		if k%20 == 0 {
+			send(t, h.open(t, ""), "and no more", "10.0.0.9:9") // which the socket itself counts
+		}
+		for range k % 5 {
+			l.deliver(datagram{dst: "10.0.0.2:5", payload: "in"}.frame())
+			in++
+		}
+		payloads(t, s)
+		if err := h.RemoveInterface("eth0"); err != nil {
+			t.Fatal(err)
+		}
+		out += uint64(len(l.take()))
+		checkLedger(t, h)
+	}
+	if l := h.Ledger(); l.In != in || l.Sent != out || out == 0 {
+		t.Errorf("%+v, want %d in and %d sent", l, in, out)
+	}
+	if n := len(h.ever); n > maxRemoved+2 {
+		t.Errorf("%d interfaces are remembered", n)
+	}
+}

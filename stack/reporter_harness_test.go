@@ -243,14 +243,15 @@ func (m *member) change(t testing.TB, s *Socket, c socket.GroupChange, group str
 // socket opens a socket of the family, bound to a port if that is not 0.
 func (m *member) socket(t testing.TB, port uint16) *Socket {
 	t.Helper()
-	open, any := m.open6, netip.IPv6Unspecified()
+	family, any := socket.IPv6, netip.IPv6Unspecified()
 	if m.ipv4 {
-		open, any = m.open, netip.IPv4Unspecified()
+		family, any = socket.IPv4, netip.IPv4Unspecified()
 	}
-	if port == 0 {
-		return open(t, "")
+	bind := ""
+	if port != 0 {
+		bind = netip.AddrPortFrom(any, port).String()
 	}
-	return open(t, netip.AddrPortFrom(any, port).String())
+	return m.openSocket(t, family, bind)
 }
 
 // joins opens a socket that has joined groups.

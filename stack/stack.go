@@ -30,7 +30,8 @@ type Stack struct {
 	cfg   Config       // its zeros filled in, the seed included
 	mu    sync.Mutex   // held while state is replaced
 	index int          // the last interface index given out
-	ever  []*Interface // all that there have been, for the ledger
+	ever  []*Interface // those there are, and some that there have been, for the ledger
+	gone  interfaceTotals
 
 	timers     timers
 	random     random

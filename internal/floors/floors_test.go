@@ -52,6 +52,7 @@ var order = []string{
 	"netspec",
 	"lab",
 	"lab/labtest",
+	"internal/networks",
 	"internal/netns",
 	"internal/linktest",
 	"internal/transcript",

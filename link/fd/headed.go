@@ -3,10 +3,7 @@
 package fd
 
 import (
-	"io"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/castnet-go/castnet/drop"
 	"github.com/castnet-go/castnet/link"
@@ -21,22 +18,9 @@ import (
 func (q *queue) tryReadHeaded(fd uintptr) bool {
 	q.readErr = nil
 	for q.count < batchSize && q.bytes < batchBytes {
-		room := q.arm()
-		n, err := unix.Read(int(fd), room)
-		switch {
-		case err == unix.EAGAIN:
-			return q.count > 0
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			q.readErr = err
-			return true
-		case n == 0 && !q.datagrams:
-			q.readErr = io.EOF
-			return true
-		case n <= q.l.header:
-			q.l.drops.Add(drop.FrameMalformed, 1)
-			return true // as the last of a batch: see tryRead
+		n, ready := q.readOne(fd, q.arm())
+		if n == 0 {
+			return ready
 		}
 		if !q.take(n) {
 			return true

@@ -49,23 +49,9 @@ func (q *queue) read(sink link.Sink) {
 func (q *queue) tryRead(fd uintptr) bool {
 	q.readErr = nil
 	for q.count < batchSize {
-		n, err := unix.Read(int(fd), q.scratch)
-		switch {
-		case err == unix.EAGAIN:
-			return q.count > 0
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			q.readErr = err
-			return true
-		case n == 0 && !q.datagrams:
-			q.readErr = io.EOF
-			return true
-		case n == 0:
-			// It is counted as the last of a batch, so that a peer
-			// who sends nothing else cannot keep us here.
-			q.l.drops.Add(drop.FrameMalformed, 1)
-			return true
+		n, ready := q.readOne(fd, q.scratch)
+		if n == 0 {
+			return ready
 		}
 		b := packet.New(n)
 		copy(b.Append(n), q.scratch[:n])
@@ -73,6 +59,32 @@ func (q *queue) tryRead(fd uintptr) bool {
 		q.count++
 	}
 	return true
+}
+
+// readOne reads one frame, with its header if there is one. In place of a frame it returns
+// 0, and what tryRead is to report.
+func (q *queue) readOne(fd uintptr, room []byte) (n int, ready bool) {
+	for {
+		n, err := unix.Read(int(fd), room)
+		switch {
+		case err == unix.EAGAIN:
+			return 0, q.count > 0
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			q.readErr = err
+			return 0, true
+		case n == 0 && !q.datagrams:
+			q.readErr = io.EOF
+			return 0, true
+		case n <= q.l.header:
+			// It is counted as the last of a batch, so that a peer
+			// who sends nothing else cannot keep us here.
+			q.l.drops.Add(drop.FrameMalformed, 1)
+			return 0, true
+		}
+		return n, true
+	}
 }
 
 // deliver hands up what was read.

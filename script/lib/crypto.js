@@ -1,5 +1,5 @@
 'use strict';
-// The part of crypto that protocols over UDP make use of: randomness and hashes.
+// The part of crypto that protocols over UDP make use of: randomness, hashes and AES.
 
 const binding = internalBinding('crypto');
 const { Buffer } = require('buffer');
@@ -77,9 +77,9 @@ module.exports = {
   timingSafeEqual: (a, b) => binding.equal(new Uint8Array(a.buffer, a.byteOffset, a.byteLength), new Uint8Array(b.buffer, b.byteOffset, b.byteLength)),
   getRandomValues: webcrypto.getRandomValues, webcrypto, crypto: webcrypto,
 };
-require('internal/unavailable').fill('crypto', module.exports, ['checkPrime', 'checkPrimeSync', 'createCipheriv', 'createDecipheriv', 'createDiffieHellman', 'createECDH',
+require('internal/unavailable').fill('crypto', module.exports, ['checkPrime', 'checkPrimeSync', 'createDiffieHellman', 'createECDH',
   'createPrivateKey', 'createPublicKey', 'createSecretKey', 'createSign', 'createVerify', 'diffieHellman', 'generateKey', 'generateKeySync',
   'generateKeyPair', 'generateKeyPairSync', 'generatePrime', 'generatePrimeSync', 'getDiffieHellman', 'hkdf', 'hkdfSync', 'pbkdf2', 'pbkdf2Sync',
   'privateDecrypt', 'privateEncrypt', 'publicDecrypt', 'publicEncrypt', 'scrypt', 'scryptSync', 'sign', 'verify'],
 ['Cipheriv', 'Decipheriv', 'DiffieHellman', 'ECDH', 'KeyObject', 'Sign', 'Verify', 'X509Certificate']);
-Object.assign(module.exports, { constants: {}, getCiphers: () => [], getCurves: () => [], getCipherInfo: () => undefined, getFips: () => 0 });
+Object.assign(module.exports, require('internal/cipher'), { constants: {}, getCurves: () => [], getCipherInfo: () => undefined, getFips: () => 0 });

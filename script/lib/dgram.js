@@ -5,7 +5,7 @@ const EventEmitter = require('events');
 const {
   ErrnoException, ExceptionWithHostPort,
   codes: {
-    ERR_INVALID_ARG_TYPE, ERR_INVALID_FD_TYPE, ERR_IP_BLOCKED, ERR_MISSING_ARGS,
+    ERR_INVALID_ARG_TYPE, ERR_INVALID_FD_TYPE, ERR_IP_BLOCKED,
     ERR_SOCKET_ALREADY_BOUND, ERR_SOCKET_BAD_BUFFER_SIZE, ERR_SOCKET_BUFFER_SIZE, ERR_SOCKET_DGRAM_IS_CONNECTED,
     ERR_SOCKET_DGRAM_NOT_CONNECTED, ERR_SOCKET_DGRAM_NOT_RUNNING, ERR_INVALID_ARG_VALUE,
   },
@@ -18,6 +18,8 @@ const { bytesOf, listOf, sliceOf } = require('internal/dgrammessage');
 const { SendWrap, UDP, kTrySend, constants: { UV_UDP_IPV6ONLY, UV_UDP_REUSEADDR, UV_UDP_REUSEPORT } } = require('internal/udp_wrap');
 const { UV_ENOBUFS } = internalBinding('uv');
 const { Buffer } = require('buffer');
+const { complete } = require('internal/dgramcallbacks');
+const { addOptions } = require('internal/dgramoptions');
 const { inContext, tick } = require('internal/ticks');
 const { deprecate } = require('internal/deprecate');
 const channel = require('diagnostics_channel').channel('udp.socket');
@@ -31,11 +33,6 @@ const bound = 2;
 const disconnected = 0;
 const connecting = 1;
 const connected = 2;
-
-// How many callbacks of sends a socket has in a turn of the loop, before others are.
-const turn = 32;
-const { turns } = internalBinding('timers');
-const { setImmediate } = require('timers');
 
 const receiving = true;
 const sending = false;
@@ -526,39 +523,6 @@ function sendNow(socket, err, ip, list, address, port, callback) {
   }
 }
 
-// complete has a callback called on the next tick. Who sends in every callback of a send
-// would let nobody else have a turn, and in virtual time nothing would ever end: when a
-// turn of them has been called in this turn of the loop, the next wait for its end, and
-// so do those after them.
-function complete(state, callback, err, size) {
-  if (state.later === undefined && (state.called < turn || state.turn !== turns())) {
-    tick(called, state, callback, err, size);
-    return;
-  }
-  if (state.later === undefined) {
-    state.later = [];
-    setImmediate(callLater, state);
-  }
-  state.later.push(inContext(() => called(state, callback, err, size)));
-}
-
-function called(state, callback, err, size) {
-  const now = turns();
-  if (state.turn !== now) {
-    state.turn = now;
-    state.called = 0;
-  }
-  state.called++;
-  if (err) callback(err);
-  else callback(null, size);
-}
-
-function callLater(state) {
-  for (const f of state.later.splice(0, turn)) process.nextTick(f);
-  if (state.later.length === 0) state.later = undefined;
-  else setImmediate(callLater, state);
-}
-
 // sent is a request's oncomplete.
 function sent(err, size) {
   if (err) this.callback(new ExceptionWithHostPort(err, 'send', this.address, this.port));
@@ -625,51 +589,7 @@ Socket.prototype.remoteAddress = function remoteAddress() {
   return nameOf(this, 'getpeername');
 };
 
-// set makes a method that hands its argument to the handle.
-function set(name, validate) {
-  return function(arg) {
-    validate?.(arg);
-    mustRun(this);
-    const err = this[kStateSymbol].handle[name](arg);
-    if (err) throw new ErrnoException(err, name);
-    return arg;
-  };
-}
-
-const isNumber = (name) => (value) => validateNumber(value, name);
-Object.assign(Socket.prototype, {
-  setBroadcast: set('setBroadcast'),
-  setTTL: set('setTTL', isNumber('ttl')),
-  setMulticastTTL: set('setMulticastTTL', isNumber('ttl')),
-  setMulticastLoopback: set('setMulticastLoopback'),
-  setMulticastInterface: set('setMulticastInterface', (value) => validateString(value, 'interfaceAddress')),
-});
-for (const name of ['setBroadcast', 'setMulticastInterface']) {
-  const method = Socket.prototype[name];
-  Socket.prototype[name] = function(arg) { Reflect.apply(method, this, [arg]); };
-}
-
-function changeGroup(socket, name, args) {
-  mustRun(socket);
-  const err = socket[kStateSymbol].handle[name](...args);
-  if (err) throw new ErrnoException(err, name);
-}
-
-for (const name of ['addMembership', 'dropMembership']) {
-  Socket.prototype[name] = function(multicastAddress, interfaceAddress) {
-    mustRun(this);
-    if (!multicastAddress) throw new ERR_MISSING_ARGS('multicastAddress');
-    changeGroup(this, name, [multicastAddress, interfaceAddress]);
-  };
-}
-for (const name of ['addSourceSpecificMembership', 'dropSourceSpecificMembership']) {
-  Socket.prototype[name] = function(sourceAddress, groupAddress, interfaceAddress) {
-    mustRun(this);
-    validateString(sourceAddress, 'sourceAddress');
-    validateString(groupAddress, 'groupAddress');
-    changeGroup(this, name, [sourceAddress, groupAddress, interfaceAddress]);
-  };
-}
+addOptions(Socket, mustRun);
 for (const [name, f] of Object.entries({
   ref(handle) { handle?.ref(); },
   unref(handle) { handle?.unref(); },

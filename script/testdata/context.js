@@ -20,11 +20,15 @@ storage.run('bind', () => {
       storage.run('connect', () => b.connect(a.address().port, '127.0.0.1', () => {
         note('callback of connect');
         storage.run('send', () => b.send('x', () => note('callback of send')));
-        let n = 0;
-        storage.run('chain', () => b.send('x', function again() {
-          if (++n === 100) note('hundredth callback of a chain');
-          else b.send('x', again);
-        }));
+        let chains = 2;
+        for (const chain of ['chain', 'other chain']) {
+          let n = 0;
+          storage.run(chain, () => b.send('x', function again() {
+            if (++n % 10 === 0) note(`callback ${n} of ${chain}`);
+            if (n < 100) b.send('x', again);
+            else if (--chains === 0) setTimeout(end, 100);
+          }));
+        }
       }));
     }));
   });
@@ -112,8 +116,10 @@ storage.run('elsewhere', () => {
 const other = new AsyncLocalStorage();
 storage.run('both', () => other.run('other', () => setTimeout(() => note(`two storages, ${other.getStore()}`), 1)));
 note('main');
-setTimeout(() => storage.run('closing', () => {
-  a.close(() => note('callback of close'));
-  b.close();
-}), 100);
+function end() {
+  storage.run('closing', () => {
+    a.close(() => note('callback of close'));
+    b.close();
+  });
+}
 process.on('exit', () => console.log([...new Set(lines)].sort().join('\n')));
