@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/castnet-go/castnet/drop"
+	"github.com/castnet-go/castnet/internal/lines"
 	"github.com/castnet-go/castnet/lab"
 )
 
@@ -44,6 +44,7 @@ func (o *scriptOutput) writer(i int, to *os.File, stream string) io.Writer {
 		return to
 	}
 	w := &lineWriter{out: o, host: o.hosts[i], stream: stream, to: to}
+	w.lines = lines.Splitter{Max: maxLine, Each: w.line}
 	if o.json == nil {
 		p := newOutput(to, false)
 		w.prefix = p.paint(palette[i%len(palette)], fmt.Sprintf("%-*s", o.width, w.host)) + p.paint(dim, " | ")
@@ -61,7 +62,7 @@ type lineWriter struct {
 	stream string
 	to     *os.File
 	prefix string
-	rest   []byte // of a line that has not ended
+	lines  lines.Splitter
 }
 
 // maxLine is how long a line can get before it is handed on in parts.
@@ -71,18 +72,7 @@ const maxLine = 1 << 20
 func (w *lineWriter) Write(p []byte) (int, error) {
 	w.out.mu.Lock()
 	defer w.out.mu.Unlock()
-	w.rest = append(w.rest, p...)
-	for {
-		i := bytes.IndexByte(w.rest, '\n')
-		if i < 0 && len(w.rest) < maxLine {
-			return len(p), nil
-		}
-		if i < 0 {
-			i = len(w.rest)
-		}
-		w.line(w.rest[:i])
-		w.rest = w.rest[min(i+1, len(w.rest)):]
-	}
+	return w.lines.Write(p)
 }
 
 type outputEvent struct {
@@ -107,10 +97,7 @@ func (o *scriptOutput) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, w := range o.writers {
-		if len(w.rest) > 0 {
-			w.line(w.rest)
-			w.rest = nil
-		}
+		w.lines.Flush()
 	}
 }
 

@@ -21,6 +21,7 @@ const module = "github.com/castnet-go/castnet"
 var order = []string{
 	"internal/entropy",
 	"internal/text",
+	"internal/lines",
 	"internal/wheel",
 	"drop",
 	"clock",

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/castnet-go/castnet/internal/lines"
 	"github.com/castnet-go/castnet/lab"
 )
 
@@ -50,9 +51,9 @@ func (p *process) script(ctx context.Context) error {
 	if err := p.sleepUntil(ctx, time.Duration(s.At)); err != nil {
 		return err
 	}
-	out := &outputLines{p: p}
+	out := &lines.Splitter{Max: maxLine, Each: p.printed}
 	status, err := p.run.runScript(ctx, &Script{Host: p.host, File: p.run.file.beside(s.File), Args: s.Args, Output: out})
-	out.end()
+	out.Flush()
 	if p.run.isOver() || ctx.Err() != nil {
 		return errOver
 	}
@@ -75,39 +76,10 @@ func (f *File) beside(name string) string {
 	return filepath.Join(filepath.Dir(f.name), name)
 }
 
-// outputLines notes what a script prints, a line an event.
-type outputLines struct {
-	p    *process
-	rest []byte // of a line that has not ended
-}
-
 // maxLine is how long a line can get before it is noted in parts.
 const maxLine = 64 << 10
 
-// Write notes the lines that end in b.
-func (o *outputLines) Write(b []byte) (int, error) {
-	o.rest = append(o.rest, b...)
-	for {
-		i := bytes.IndexByte(o.rest, '\n')
-		if i < 0 && len(o.rest) < maxLine {
-			return len(b), nil
-		}
-		if i < 0 {
-			i = len(o.rest)
-		}
-		o.note(o.rest[:i])
-		o.rest = o.rest[min(i+1, len(o.rest)):]
-	}
-}
-
-// end notes a line that has not ended.
-func (o *outputLines) end() {
-	if len(o.rest) > 0 {
-		o.note(o.rest)
-		o.rest = nil
-	}
-}
-
-func (o *outputLines) note(line []byte) {
-	o.p.note(&Event{Event: Printed, Message: string(bytes.ToValidUTF8(line, []byte("\ufffd")))}, func() { o.p.result.Printed++ })
+// printed notes a line that a script prints.
+func (p *process) printed(line []byte) {
+	p.note(&Event{Event: Printed, Message: string(bytes.ToValidUTF8(line, []byte("\ufffd")))}, func() { p.result.Printed++ })
 }
