@@ -114,6 +114,7 @@ func (f *Flow) copyOne(b *batch, to, from net.Conn) error {
 	}
 	_, err = to.Write(b.buf[:n])
 	if ofAnEarlierOne(err) {
+		f.tellOfEarlier(to)
 		_, err = to.Write(b.buf[:n])
 	}
 	f.tellOf(to, err, b.buf[:n])
@@ -150,6 +151,7 @@ func (f *Flow) copyTrains(b *batch, to, from net.Conn, in, out *castnet.Conn) (f
 			again = false
 		}
 		if again = !again && ofAnEarlierOne(err); again {
+			f.tellOfEarlier(to)
 			continue
 		}
 		said, err := writeSingly(out, &rest[0], err)
@@ -187,6 +189,14 @@ func writeSingly(out *castnet.Conn, m *castnet.Message, refused error) (said []b
 func (f *Flow) tellOf(side net.Conn, err error, said []byte) {
 	if err != nil && passing(err) && side != net.Conn(f) {
 		f.tellAll(side, err, said)
+	}
+}
+
+// tellOfEarlier tells the client of what waits in a side's error queue, since nobody else
+// may hear that something does.
+func (f *Flow) tellOfEarlier(side net.Conn) {
+	if side != net.Conn(f) && conn(side) != nil {
+		f.tellAll(side, nil, nil)
 	}
 }
 

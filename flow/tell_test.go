@@ -74,6 +74,40 @@ func TestProxyTellsOfRefusals(t *testing.T) {
 	})
 }
 
+// An error that a write comes upon, and which is about an earlier datagram, is told too,
+// though that write succeeds in the end.
+func TestProxyTellsOfEarlierDatagrams(t *testing.T) {
+	for range 20 { // whether the write comes upon it, or a read, is a matter of chance
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			server := w.upstream()
+			on := castnet.Config{On: server.Network()}
+			server.Close()
+			_, done := w.serve(flow.Config{Handler: flow.Proxy(func(ctx context.Context, f *flow.Flow) (net.Conn, error) {
+				c, err := w.dialOut(ctx, f)
+				w.check(err)
+				w.check(c.(*castnet.Conn).SetReceiveErrors(true))
+				write(t, c.(*castnet.Conn), "earlier") // and the answer is there
+				server, err = on.Listen(ctx, "udp4", ":53")
+				w.check(err)
+				return c, nil
+			})})
+			c := w.dial("192.0.2.1:53")
+			w.check(c.SetReceiveErrors(true))
+			write(t, c, "hello")
+			synctest.Wait()
+			told(t, c, "of the earlier one", `connection refused icmp 3/3 info 0 from 192.0.2.1 to 192.0.2.1:53: "earlier"`)
+			buf := make([]byte, 100)
+			server.SetReadDeadline(time.Now().Add(time.Second))
+			if n, err := server.Read(buf); err != nil || string(buf[:n]) != "hello" {
+				t.Errorf("the server got %q, %v", buf[:n], err)
+			}
+			done()
+			server.Close()
+		})
+	}
+}
+
 // A flood is told of as slowly as by Linux.
 func TestTellingIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -230,4 +264,37 @@ func TestProxyTellsOfTheOperatingSystem(t *testing.T) {
 			done()
 		})
 	}
+}
+
+// A client whose address is good on one link only is told by that link.
+func TestTellLinkLocalClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld6(t)
+		var tunnel netip.Addr
+		for _, a := range w.tunnel.Interface("tun0").Addresses6() {
+			if a.Prefix.Addr().IsLinkLocalUnicast() {
+				tunnel = a.Prefix.Addr()
+			}
+		}
+		all, err := (&castnet.Config{On: w.tunnel}).Listen(context.Background(), "udp6", "[::]:53")
+		w.check(err)
+		results := make(chan error, 1)
+		s, err := flow.New(all, flow.Config{Handler: func(f *flow.Flow) {
+			results <- f.Tell(&castnet.ErrorMessage{Errno: syscall.ECONNREFUSED, Buf: []byte("what?")})
+		}})
+		w.check(err)
+		served := make(chan error)
+		go func() { served <- s.Serve() }()
+		c, err := (&castnet.Config{On: w.client}).Dial(context.Background(), "udp6", netip.AddrPortFrom(tunnel.WithZone("eth0"), 53).String())
+		w.check(err)
+		defer c.Close()
+		w.check(c.SetReceiveErrors(true))
+		write(t, c, "what?")
+		w.check(<-results)
+		synctest.Wait()
+		at := netip.AddrPortFrom(tunnel.WithZone("eth0"), 53)
+		told(t, c, "refused", fmt.Sprintf("connection refused icmpv6 1/4 info 0 from %v to %v: %q", at.Addr(), at, "what?"))
+		s.Close()
+		w.check(<-served)
+	})
 }

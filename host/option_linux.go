@@ -37,6 +37,7 @@ var options = func() (o [socket.Options]option) {
 	o[socket.ReuseAddr] = forBoth(unix.SOL_SOCKET, unix.SO_REUSEADDR, 0, 0)
 	o[socket.ReusePort] = forBoth(unix.SOL_SOCKET, unix.SO_REUSEPORT, 0, 0)
 	o[socket.IPv6Only] = forBoth(unix.SOL_IPV6, unix.IPV6_V6ONLY, 0, 0) // ENOPROTOOPT on IPv4
+	o[socket.AutoFlowLabel] = forBoth(unix.SOL_IPV6, unix.IPV6_AUTOFLOWLABEL, 0, 0)
 	o[socket.FreeBind] = forBoth(unix.SOL_IP, unix.IP_FREEBIND, 0, 0)
 	o[socket.Transparent] = perFamily(unix.IP_TRANSPARENT, unix.IPV6_TRANSPARENT, 0, 0)
 	o[socket.BindInterface] = forBoth(unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, 0, math.MaxInt32)

@@ -33,9 +33,10 @@ func TestOptionsKeepWhatIsSet(t *testing.T) {
 		socket.ReceiveErrors:      {0, 1},
 		socket.PortRange:          {0, 20000 | 30000<<16},
 		socket.IPv6Only:           {0, 1},
+		socket.AutoFlowLabel:      {1, 0},
 	} {
 		for _, family := range families() {
-			if family == socket.IPv4 && o == socket.IPv6Only {
+			if family == socket.IPv4 && (o == socket.IPv6Only || o == socket.AutoFlowLabel) {
 				continue
 			}
 			s := openUnbound(t, family)
@@ -119,10 +120,10 @@ func TestOptionsRefuse(t *testing.T) {
 func TestBooleans(t *testing.T) {
 	for _, o := range []socket.Option{
 		socket.ReuseAddr, socket.ReusePort, socket.FreeBind, socket.Broadcast, socket.NoChecksum, socket.DontFragment,
-		socket.MulticastLoopback, socket.MulticastAll, socket.ReceiveErrors, socket.IPv6Only,
+		socket.MulticastLoopback, socket.MulticastAll, socket.ReceiveErrors, socket.IPv6Only, socket.AutoFlowLabel,
 	} {
 		for _, family := range families() {
-			if family == socket.IPv4 && o == socket.IPv6Only {
+			if family == socket.IPv4 && (o == socket.IPv6Only || o == socket.AutoFlowLabel) {
 				continue
 			}
 			s := openUnbound(t, family)
@@ -140,7 +141,7 @@ func TestBooleans(t *testing.T) {
 func TestEveryOptionIsKnown(t *testing.T) {
 	a, _ := connectedPair(t)
 	for o := socket.Option(1); int(o) < socket.Options; o++ {
-		if o == socket.IPv6Only {
+		if o == socket.IPv6Only || o == socket.AutoFlowLabel {
 			continue
 		}
 		if _, err := a.Option(o); err != nil {

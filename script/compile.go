@@ -21,8 +21,8 @@ const (
 // A unit is a file that was compiled.
 type unit struct {
 	program *goja.Program
-	module  bool     // whether it is an ES module
-	imports []string // what it imports, in order, if it is
+	module  bool        // whether it is an ES module
+	imports []statement // what it imports, in order, if it is
 }
 
 // compile makes a function of a file. Source that the engine does not understand
@@ -127,7 +127,7 @@ func (r *Runtime) bindModule(o *goja.Object) {
 		if err != nil {
 			panic(err)
 		}
-		return r.vm.ToValue(map[string]any{"body": v, "module": u.module, "imports": r.vm.ToValue(u.imports)})
+		return r.vm.ToValue(map[string]any{"body": v, "module": u.module, "imports": importTable(u.imports)})
 	})
 	o.Set("builtins", func() []string { return publicModules() })
 	o.Set("builtin", func(name string) goja.Value { return r.builtin(name) })

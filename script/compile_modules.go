@@ -18,7 +18,7 @@ var (
 	requireMore = regexp.MustCompile(`(?m)^(__reExport\([\w$]+, )require(\("[^"\n]*"\)(?:, module\.exports)?\);)$`)
 	requireOnly = regexp.MustCompile(`(?m)^(var [\w$]+ = )?require(\("[^"\n]*"\);)$`)
 	madeModule  = regexp.MustCompile(`(?m)^(?:var [\w$]+ = __toESM\(require\(|module\.exports = __toCommonJS\()`)
-	imported    = regexp.MustCompile(`(?m)^(?:var [\w$]+ = __toESM\(|const [^"\n]* = |\} = |__reExport\([\w$]+, |__import\.star\(module\.exports, |var [\w$]+ = )?__import\(("[^"\n]*")\)`)
+	imported    = regexp.MustCompile(`(?m)(?:^|__import\.getters\(\{.*?\}\); )(?:var [\w$]+ = __toESM\(|const [^"\n]* = |\} = |__reExport\([\w$]+, |__import\.star\(module\.exports, |var [\w$]+ = )?__import\(("[^"\n]*")\)`)
 )
 
 // isModuleText reports whether esbuild has made a text out of a module.
@@ -40,15 +40,60 @@ func importing(text string, isModule bool) string {
 	return text
 }
 
-// importsOf returns the names of what a text imports by statements.
-func importsOf(text string) []string {
-	var list []string
+// A statement is what a module imports from another.
+type statement struct {
+	request string
+	names   []string // which are exported there
+}
+
+// Where esbuild has printed what a module imports by name.
+var (
+	importVariable = regexp.MustCompile(`(?m)^var (import_[\w$]+) = (?:__toESM\()?__import\(("[^"\n]*")\)`)
+	importUse      = regexp.MustCompile(`\b(import_[\w$]+)\.([\w$]+)`)
+	importPattern  = regexp.MustCompile(`\{([^{}]*)\} = __import\(("[^"\n]*")\)`)
+)
+
+// importsOf returns what a text imports by statements.
+func importsOf(text string) []statement {
+	var list []statement
+	at := make(map[string]int)
 	for _, m := range imported.FindAllStringSubmatch(text, -1) {
-		if name, err := strconv.Unquote(m[1]); err == nil && !slices.Contains(list, name) {
-			list = append(list, name)
+		if name, err := strconv.Unquote(m[1]); err == nil {
+			if _, ok := at[name]; !ok {
+				at[name] = len(list)
+				list = append(list, statement{request: name})
+			}
+		}
+	}
+	add := func(quoted, name string) {
+		request, err := strconv.Unquote(quoted)
+		if i, ok := at[request]; ok && err == nil && name != "" && !slices.Contains(list[i].names, name) {
+			list[i].names = append(list[i].names, name)
+		}
+	}
+	variables := make(map[string]string)
+	for _, m := range importVariable.FindAllStringSubmatch(text, -1) {
+		variables[m[1]] = m[2]
+	}
+	for _, m := range importUse.FindAllStringSubmatch(text, -1) {
+		add(variables[m[1]], m[2])
+	}
+	for _, m := range importPattern.FindAllStringSubmatch(text, -1) {
+		for _, item := range strings.Split(m[1], ",") {
+			name, _, _ := strings.Cut(item, ":")
+			add(m[2], strings.TrimSpace(name))
 		}
 	}
 	return list
+}
+
+// importTable is a list of statements for JavaScript.
+func importTable(list []statement) [][]any {
+	table := make([][]any, len(list))
+	for i, s := range list {
+		table[i] = []any{s.request, s.names}
+	}
+	return table
 }
 
 // The statements of modules, in the form in which esbuild prints them.

@@ -63,6 +63,10 @@ func TestImports(t *testing.T) {
 			"mid.mjs":  `import { v } from './late.mjs'; export * from './late.mjs'; export const mid = v + '!';`,
 			"main.mjs": `import { mid, w } from './mid.mjs'; import f from './late.mjs'; console.log(mid, w, f(1)); import('./mid.mjs').then((m) => console.log(Object.keys(m)));`,
 		}, 0, "late! late 1late\n[ 'mid', 'v', 'w' ]\n", ""},
+		{"a module that awaits one that awaits", map[string]string{
+			"late.mjs": `export const v = await new Promise((f) => setTimeout(f, 5, 'late')); export default class {}`,
+			"main.mjs": `import { v } from './late.mjs'; await null; console.log(v, (await import('./late.mjs')).v);`,
+		}, 0, "late late\n", ""},
 		{"in a circle", map[string]string{
 			"other.mjs": `import { name } from './main.mjs'; export const other = () => name; console.log('other first');`,
 			"main.mjs":  `import { other } from './other.mjs'; export const name = 'main'; console.log(other());`,
@@ -84,6 +88,9 @@ func TestImports(t *testing.T) {
 			"main.ts": `import f, { type A } from './lib.ts'; const a: A = { n: 3 }; console.log(f(a));`}, 0, "3\n", ""},
 		{"of nothing", map[string]string{"main.mjs": `import './nowhere.mjs';`}, 1, "", "[ERR_MODULE_NOT_FOUND]: Cannot find module './nowhere.mjs' imported from "},
 		{"of nothing, caught", map[string]string{"main.mjs": `import('nowhere').catch((e) => console.log(e.code));`}, 0, "ERR_MODULE_NOT_FOUND\n", ""},
+		{"a name that is not exported", map[string]string{"lib.mjs": library, "main.mjs": `import { nope } from './lib.mjs'; console.log(nope);`}, 1, "", "SyntaxError: The requested module './lib.mjs' does not provide an export named 'nope'\n    at /"},
+		{"a name that is not exported, with an await", map[string]string{"lib.cjs": `exports.a = 1`, "main.mjs": `import { a, b as c } from './lib.cjs'; await null; console.log(a, c);`}, 1, "", "named 'b'"},
+		{"no default", map[string]string{"lib.mjs": `export const a = 1`, "main.mjs": `import lib from './lib.mjs'; console.log(lib);`}, 1, "", "named 'default'"},
 		{"one that throws", map[string]string{"bad.mjs": "export const a = 1;\nthrow new Error('bad');\n", "main.mjs": "import { a } from './bad.mjs';\nconsole.log(a);"}, 1, "", "bad.mjs:2\nthrow new Error('bad');\n"},
 		{"one that throws late", map[string]string{"lib.mjs": library, "main.mjs": "import x, { n } from './lib.mjs';\nexport { n };\nawait null;\nthrow new Error('late');\n"}, 1, "", "main.mjs:4\nthrow new Error('late');\n"},
 		{"an await without an end", map[string]string{"main.mjs": `await new Promise(() => {});`}, 13, "", "Warning: Detected unsettled top-level await\n"},

@@ -72,13 +72,13 @@
 //
 // Of the language goja lacks, among others, Intl, Atomics and shared memory, and of
 // regular expressions the flags d and v, and in those made of text classes by property,
-// \p{…}; nowhere is there one of emoji. A name that is imported and not exported is
-// undefined. WeakRef holds what it refers to for good, a FinalizationRegistry never
-// calls, the elements of a Float16Array are its numbers' bits, and a stack that
-// overflows cannot be caught. Stacks of errors that the engine makes have its own form
-// until they are printed. A function made of text, by Function or eval, finds in a
-// variable that it shares with functions inside it and has given no value what it was
-// called with beyond its parameters.
+// \p{…}; nowhere is there one of emoji. A name that is imported from a module of the
+// runtime and not there is undefined. WeakRef holds what it refers to for good, a
+// FinalizationRegistry never calls, the elements of a Float16Array are its numbers'
+// bits, and a stack that overflows cannot be caught. Stacks of errors that the engine
+// makes have its own form until they are printed. A function made of text, by Function
+// or eval, finds in a variable that it shares with functions inside it and has given no
+// value what it was called with beyond its parameters.
 //
 // In virtual time nothing happens while a script computes, unless it asks for the time
 // more than a thousand times, which then goes on. What it does when called takes time

@@ -74,6 +74,11 @@ const (
 	// MTUDiscovery is a [Discovery] (IP_MTU_DISCOVER).
 	MTUDiscovery
 
+	// AutoFlowLabel is a bool, on by default: what is sent over IPv6 has a flow label, by
+	// which routers may spread flows without looking at ports: a secret hash of its
+	// addresses and ports (RFC 6437). An IPv6 socket's (IPV6_AUTOFLOWLABEL).
+	AutoFlowLabel
+
 	optionEnd
 )
 
@@ -89,7 +94,7 @@ var optionNames = [...]string{
 	MulticastInterface: "MulticastInterface", MulticastAll: "MulticastAll",
 	Report: "Report", ReceiveErrors: "ReceiveErrors", PortRange: "PortRange",
 	Error: "Error", NextSize: "NextSize", SendQueued: "SendQueued",
-	MTUDiscovery: "MTUDiscovery",
+	MTUDiscovery: "MTUDiscovery", AutoFlowLabel: "AutoFlowLabel",
 }
 
 // String returns the option's name.

@@ -21,9 +21,11 @@ type version6 struct {
 	put func(p *path, h []byte, length uint64)
 	// bind and toward are a Socket's, and override takes in what a Message to a
 	// destination of IPv6 says of its path.
-	bind     func(s *Socket, addr netip.AddrPort) error
-	toward   func(s *Socket, to netip.Addr) (query, error)
-	override func(s *Socket, q query, m *socket.Message) (query, error)
+	bind func(s *Socket, addr netip.AddrPort) error
+	// setOption is a Socket's, for options that only sockets of IPv6 have.
+	setOption func(s *Socket, next *options, opt socket.Option, value int) error
+	toward    func(s *Socket, to netip.Addr) (query, error)
+	override  func(s *Socket, q query, m *socket.Message) (query, error)
 
 	// route is routeInto for a destination of IPv6.
 	route func(s *Stack, p *path, q query) error
@@ -69,6 +71,7 @@ var ipv6 = &version6{
 	plain:         (*lane).plain6,
 	put:           (*path).put6,
 	bind:          (*Socket).bind6,
+	setOption:     (*Socket).setOption6,
 	override:      (*Socket).override6,
 	route:         (*Stack).routeInto6,
 	toward:        (*Socket).toward6,

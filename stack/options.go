@@ -12,6 +12,7 @@ type options struct {
 	mark, portRange      uint32
 	reuseAddr, reusePort bool
 	only6                bool // IPv6Only
+	unlabelled           bool // AutoFlowLabel is off
 	freeBind, broadcast  bool
 	transparent          bool
 	noChecksum           bool
@@ -175,14 +176,11 @@ func (s *Socket) setNumber(next *options, opt socket.Option, value int) (done bo
 	case socket.ReceiveErrors:
 		s.receiveErrors(value != 0)
 		return true, nil
-	case socket.IPv6Only:
-		switch {
-		case !s.six:
+	case socket.IPv6Only, socket.AutoFlowLabel:
+		if !s.six {
 			return true, syscall.ENOPROTOOPT
-		case s.isBound():
-			return true, syscall.EINVAL
 		}
-		next.only6 = value != 0
+		return false, s.stack.six.setOption(s, next, opt, value)
 	case socket.PathMTU, socket.Error, socket.NextSize, socket.SendQueued:
 		return true, syscall.ENOPROTOOPT
 	default:
@@ -246,9 +244,12 @@ func (s *Socket) Option(opt socket.Option) (int, error) {
 		return int(s.opts.fragment.discovery()), nil
 	case socket.PathMTU:
 		return s.pathMTU()
-	case socket.IPv6Only:
-		if !s.six {
+	case socket.IPv6Only, socket.AutoFlowLabel:
+		switch {
+		case !s.six:
 			return 0, syscall.EOPNOTSUPP // and not what setting it is: another level's
+		case opt == socket.AutoFlowLabel:
+			return asInt(!s.opts.unlabelled), nil
 		}
 		return asInt(s.opts.only6), nil
 	case socket.Report:

@@ -63,7 +63,7 @@ func TestOptions(t *testing.T) {
 	for o := socket.Option(1); o < socket.Option(socket.Options); o++ {
 		row, ok := optionRows[o]
 		if !ok {
-			if o != socket.IPv6Only && o != socket.PathMTU {
+			if o != socket.IPv6Only && o != socket.AutoFlowLabel && o != socket.PathMTU {
 				t.Errorf("%v has no row", o)
 			}
 			continue
@@ -100,12 +100,12 @@ func TestOptions(t *testing.T) {
 		})
 	}
 	s := h.open(t, "")
-	for _, o := range []socket.Option{0, socket.IPv6Only, socket.Option(socket.Options), 255} {
+	for _, o := range []socket.Option{0, socket.IPv6Only, socket.AutoFlowLabel, socket.Option(socket.Options), 255} {
 		if err := s.SetOption(o, 1); err != syscall.ENOPROTOOPT {
 			t.Errorf("set %v: %v, want ENOPROTOOPT", o, err)
 		}
 		want := syscall.ENOPROTOOPT
-		if o == socket.IPv6Only {
+		if o == socket.IPv6Only || o == socket.AutoFlowLabel {
 			want = syscall.EOPNOTSUPP // of another level, Linux says
 		}
 		if _, err := s.Option(o); err != want {

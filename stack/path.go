@@ -30,6 +30,8 @@ type query struct {
 	linkTTL bool
 	// scoped says that the interface is the zone of the destination.
 	scoped bool
+	// unlabelled has packets of IPv6 go without a flow label.
+	unlabelled bool
 	// loose says that another interface will do as well, with a destination that is
 	// good on every link (Linux's RT6_LOOKUP_F_IFACE is not set).
 	loose bool
@@ -133,7 +135,7 @@ func (s *Socket) query(dst address) query {
 	q := query{
 		dst: dst, srcPort: s.bound.port, device: s.opts.device,
 		ttl: s.opts.ttl, tos: s.opts.tos, fragment: s.opts.fragment,
-		anySource: s.opts.transparent, linkTTL: !s.opts.ownTTL,
+		anySource: s.opts.transparent, linkTTL: !s.opts.ownTTL, unlabelled: s.opts.unlabelled,
 	}
 	// Of a socket of IPv6 Linux takes a v4-mapped one for a source all the same.
 	if q.src = s.bound.addr; q.src.is4() != s.six && s.stack.isFilter(q.src) {

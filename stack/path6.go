@@ -105,6 +105,9 @@ func (p *path) prepare6(q *query) {
 	p.setLink(p.link)
 	const version = 6 << 60
 	p.ip0 = version | uint64(q.tos)<<52 | uint64(wire.ProtocolUDP)<<8 | uint64(q.ttl)
+	if !q.unlabelled {
+		p.ip0 |= p.iface.stack.flowLabel(p.src, p.dst, portPair(q.srcPort, q.port)) << 32
+	}
 	p.ip1 = 0
 	p.udp0 = uint64(q.srcPort)<<48 | uint64(q.port)<<32
 	p.pseudoSum = uint32(fold64(p.src.hi)) + uint32(fold64(p.src.lo)) + uint32(fold64(p.dst.hi)) + uint32(fold64(p.dst.lo)) +

@@ -16,7 +16,10 @@ import (
 
 // nextReport returns the next IGMP message that the machine sends within a time, or nil.
 func nextReport(n *Machine, w *Wire, within time.Duration) *Packet {
-	const step = 20 * time.Millisecond
+	step := 20 * time.Millisecond
+	if n.Kind == Stack {
+		step = time.Millisecond // so that what is told again a moment later is not in it
+	}
 	for waited := time.Duration(0); ; waited += step {
 		select {
 		case p := <-w.reports:

@@ -326,6 +326,8 @@ var Rules = []Rule{
 	{ID: "D-SIX-26", Text: "a socket bound to an interface reaches what has a route there, own addresses included; a scope goes before it"},
 	{ID: "D-SIX-27", Text: "connecting again keeps the source, of the other family too; from IPv4 to IPv6 it is EAFNOSUPPORT"},
 	{ID: "D-SIX-28", Text: "a v4-mapped source in IPv6 is dropped, since a dual socket could not tell it from IPv4", Only: Stack},
+	{ID: "D-SIX-29", Text: "all packets of a flow of IPv6 have one flow label, and others another, unless AutoFlowLabel is off: then none (RFC 6437)"},
+	{ID: "D-SIX-30", Text: "AutoFlowLabel is nothing of an IPv4 socket's"},
 	{ID: "D-SIX-18", Text: "options of an IPv6 socket have IPv4's ranges, and NoChecksum leaves no checksum of IPv6 out"},
 
 	// Neighbour discovery of IPv6 (RFC 4861 and 4862).

@@ -51,6 +51,7 @@ var table = slices.Concat(
 	fragment6Cases,
 	ipv6Cases,
 	ipv6WireCases,
+	flowLabelCases,
 	seamCases,
 	fragmentCases,
 	ipOptionCases,

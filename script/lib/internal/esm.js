@@ -38,6 +38,15 @@ function of(exports) {
   return object;
 }
 
+// check throws for what a module imports and another does not export.
+function check(module, request, names, from) {
+  const missing = names.find((name) => !(name in from));
+  if (missing === undefined) return;
+  const err = new SyntaxError(`The requested module '${request}' does not provide an export named '${missing}'`);
+  err.stack = `SyntaxError: ${err.message}\n    at ${module.filename}`;
+  throw err;
+}
+
 let last; // of the script itself
 
 function create({ builtin, builtinName, moduleOf, resolveImport }) {
@@ -95,12 +104,20 @@ function create({ builtin, builtinName, moduleOf, resolveImport }) {
     modules.set(module, state);
     module.exports = marked(namespace());
     const waits = [];
-    for (const request of imports) {
+    const files = [];
+    for (const [request, names] of imports) {
       if (builtinName(request) !== undefined) continue;
-      const wait = modules.get(moduleOf(resolveImport(request, module), module, false))?.pending;
+      const file = moduleOf(resolveImport(request, module), module, false);
+      files.push([request, names, file]);
+      const wait = modules.get(file)?.pending;
       if (wait !== undefined) waits.push(wait);
     }
-    const run = () => body(importer(module, imports), meta(module));
+    const load = importer(module, imports.map(([request]) => request));
+    const run = () => {
+      // What imports this module in turn has not got its names yet.
+      for (const [request, names, file] of files) if (file.loaded) check(module, request, names, load(request));
+      return body(load, meta(module));
+    };
     const result = waits.length > 0 ? Promise.all(waits).then(run) : run();
     if (isPromise(result)) {
       state.pending = result.then(() => { state.pending = undefined; });
