@@ -240,36 +240,26 @@ func (t *pathMTUs) of(i *Interface, dst address) (mtu int, locked bool) {
 	return mtu, locked
 }
 
-// doubtPath makes the socket look for its way anew, of which whoever else goes there will
-// see the new state, and returns what the way to a peer is looked up by: without asking for
-// the neighbour, of which a forged message would make one. It reports whether the socket
-// believes what it is told.
-func (s *Socket) doubtPath(local, peer address) (q query, believes bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.path.forget()
-	return query{src: local, dst: peer, device: s.opts.device}, s.opts.fragment.believes() && !peer.isMulticast()
-}
-
-// deviceOf returns the interface that a query names, nil if none, and whether that is
-// there.
-func (st *state) deviceOf(q *query) (n *netif, there bool) {
-	if q.device == 0 {
-		return nil, true
-	}
-	n = st.byIndex(q.device)
-	return n, n != nil
-}
-
 // learnPathMTU takes note of what a fragmentation needed message says that quotes a
 // datagram of the socket's (Linux's ipv4_sk_update_pmtu).
 func (s *Socket) learnPathMTU(local, peer ipv4, said int) {
-	q, believes := s.doubtPath(local.address(), peer.address())
-	st := s.stack.state.Load()
-	device, there := st.deviceOf(&q)
-	if !believes || !there || peer == broadcast4 {
+	s.mu.Lock()
+	q := query{src: local.address(), dst: peer.address(), device: s.opts.device}
+	believes := s.opts.fragment.believes()
+	s.path.forget() // whoever else goes there will see the new state
+	s.mu.Unlock()
+	if !believes || peer.isMulticast() || peer == broadcast4 {
 		return
 	}
+	st := s.stack.state.Load()
+	var device *netif
+	if q.device != 0 {
+		if device = st.byIndex(q.device); device == nil {
+			return
+		}
+	}
+	// The way is looked up without asking for the neighbour, of which a forged
+	// message would make one.
 	var p path
 	out, _, err := st.wayOut(&p, &q, device)
 	if err != nil || p.broadcast || out.kind == link.Loopback {
@@ -281,15 +271,26 @@ func (s *Socket) learnPathMTU(local, peer ipv4, said int) {
 // learnPathMTU6 takes note of what a packet too big message says that came in by an
 // interface and quotes a datagram of the socket's (Linux's ip6_sk_update_pmtu).
 func (s *Socket) learnPathMTU6(local, peer address, from *Interface, said int) {
-	q, believes := s.doubtPath(local, peer)
+	s.mu.Lock()
+	q := query{src: local, dst: peer, device: s.opts.device}
+	believes := s.opts.fragment.believes()
+	s.path.forget() // whoever else goes there will see the new state
+	s.mu.Unlock()
+	if !believes || peer.isMulticast() {
+		return
+	}
 	if q.device == 0 && peer.isLinkLocal() {
 		q.device = from.index
 	}
 	st := s.stack.state.Load()
-	device, there := st.deviceOf(&q)
-	if !believes || !there {
-		return
+	var device *netif
+	if q.device != 0 {
+		if device = st.byIndex(q.device); device == nil {
+			return
+		}
 	}
+	// The way is looked up without asking for the neighbour, of which a forged
+	// message would make one.
 	var p path
 	out, _, err := st.wayOut6(&p, &q, device)
 	if err != nil || out.kind == link.Loopback {
