@@ -176,40 +176,15 @@ func ParseIGMPQuery(b []byte) (IGMPQuery, error) {
 	}
 	q.Version = 3
 	q.MaxResponse = time.Duration(DecodeTimeCode8(h.MaxRespCode())) * 100 * time.Millisecond
-	if !q.parseRest(body, 4) {
+	q.SuppressRouter = body[0]&8 != 0
+	q.Robustness = body[0] & 7
+	q.Interval = time.Duration(DecodeTimeCode8(body[1])) * time.Second
+	end := 4 + 4*int(binary.BigEndian.Uint16(body[2:4]))
+	if end > len(body) {
 		return IGMPQuery{}, errIGMPSources
 	}
+	q.Sources = AddrList{body[4:end:end], 4}
 	return q, nil
-}
-
-// parseRest parses what IGMPv3 and MLDv2 have behind the group, 4 bytes and the sources,
-// and reports whether these are all there.
-func (q *IGMPQuery) parseRest(b []byte, width int) bool {
-	q.SuppressRouter = b[0]&8 != 0
-	q.Robustness = b[0] & 7
-	q.Interval = time.Duration(DecodeTimeCode8(b[1])) * time.Second
-	end := 4 + width*int(binary.BigEndian.Uint16(b[2:4]))
-	if end > len(b) {
-		return false
-	}
-	q.Sources = AddrList{b[4:end:end], width}
-	return true
-}
-
-// appendRest appends what parseRest parses. A robustness that does not fit is written as
-// zero (RFC 9776, section 4.1.6).
-func (q *IGMPQuery) appendRest(b []byte, width int) []byte {
-	flags := q.Robustness
-	if flags > 7 {
-		flags = 0
-	}
-	if q.SuppressRouter {
-		flags |= 8
-	}
-	sources := min(q.Sources.Count(), 0xffff)
-	b = append(b, flags, EncodeTimeCode8(int(units(q.Interval, time.Second, MaxTimeCode8))))
-	b = binary.BigEndian.AppendUint16(b, uint16(sources))
-	return appendAddrs(b, q.Sources, sources, width)
 }
 
 // IsGeneral reports whether the query asks about all groups.
@@ -239,7 +214,23 @@ func (q IGMPQuery) AppendTo(b []byte) []byte {
 	if q.Version == 1 || q.Version == 2 {
 		return b
 	}
-	return q.appendRest(b, 4)
+	return appendQueryRest(b, &q, 4)
+}
+
+// appendQueryRest appends what IGMPv3 and MLDv2 have behind the group. A robustness that
+// does not fit is written as zero (RFC 9776, section 4.1.6).
+func appendQueryRest(b []byte, q *IGMPQuery, width int) []byte {
+	flags := q.Robustness
+	if flags > 7 {
+		flags = 0
+	}
+	if q.SuppressRouter {
+		flags |= 8
+	}
+	sources := min(q.Sources.Count(), 0xffff)
+	b = append(b, flags, EncodeTimeCode8(int(units(q.Interval, time.Second, MaxTimeCode8))))
+	b = binary.BigEndian.AppendUint16(b, uint16(sources))
+	return appendAddrs(b, q.Sources, sources, width)
 }
 
 // ParseIGMPv3Report returns the view of the group records of a whole IGMP message, which is a

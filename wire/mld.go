@@ -113,9 +113,14 @@ func ParseMLDQuery(b []byte) (MLDQuery, error) {
 	}
 	q.Version = 2
 	q.MaxResponse = time.Duration(DecodeTimeCode16(h.MaxRespCode())) * time.Millisecond
-	if !(*IGMPQuery)(&q).parseRest(b[MLDHeaderLen:], 16) {
+	q.SuppressRouter = b[24]&8 != 0
+	q.Robustness = b[24] & 7
+	q.Interval = time.Duration(DecodeTimeCode8(b[25])) * time.Second
+	end := mldv2QueryFixedLen + 16*int(binary.BigEndian.Uint16(b[26:28]))
+	if end > len(b) {
 		return MLDQuery{}, errMLDSources
 	}
+	q.Sources = AddrList{b[mldv2QueryFixedLen:end:end], 16}
 	return q, nil
 }
 
@@ -144,7 +149,7 @@ func (q MLDQuery) AppendTo(b []byte) []byte {
 	if q.Version == 1 {
 		return b
 	}
-	return (*IGMPQuery)(&q).appendRest(b, 16)
+	return appendQueryRest(b, (*IGMPQuery)(&q), 16)
 }
 
 // ParseMLDv2Report returns the view of the group records of a whole ICMPv6 message, which is a
