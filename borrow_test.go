@@ -61,10 +61,12 @@ func copiedPair() (*conntest.Pair, error) {
 	return makePair(nil, nil, "udp4", "127.0.0.1:0", "127.0.0.1:0", nil)
 }
 
-func TestBorrowOnStack(t *testing.T)         { conntest.TestPacketConn(t, borrowing(stackPair)) }
-func TestBorrowOnStackInBubble(t *testing.T) { conntest.TestPacketConnInBubble(t, borrowing(stackPair)) }
-func TestBorrowOnStackIPv6(t *testing.T)     { conntest.TestPacketConn(t, borrowing(stackPair6)) }
-func TestBorrowOnHost(t *testing.T)          { conntest.TestPacketConn(t, borrowing(copiedPair)) }
+func TestBorrowOnStack(t *testing.T) { conntest.TestPacketConn(t, borrowing(stackPair)) }
+func TestBorrowOnStackInBubble(t *testing.T) {
+	conntest.TestPacketConnInBubble(t, borrowing(stackPair))
+}
+func TestBorrowOnStackIPv6(t *testing.T) { conntest.TestPacketConn(t, borrowing(stackPair6)) }
+func TestBorrowOnHost(t *testing.T)      { conntest.TestPacketConn(t, borrowing(copiedPair)) }
 
 // borrowers are pairs on which datagrams are lent, and on which copies are.
 var borrowers = map[string]func() (*conntest.Pair, error){"lent": stackPair, "copied": copiedPair}

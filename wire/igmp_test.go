@@ -3,8 +3,6 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"reflect"
-	"slices"
 	"testing"
 	"time"
 )
@@ -68,17 +66,7 @@ func TestIGMPQueryVersions(t *testing.T) {
 			IGMPQuery{Version: 3, Group: group, MaxResponse: 20800 * time.Millisecond, SuppressRouter: true, Robustness: 2,
 				Interval: 125 * time.Second, Sources: NewAddrList(addr("192.0.2.1"), addr("192.0.2.2"))}},
 	} {
-		b := unhex(t, c.message)
-		got, err := ParseIGMPQuery(b)
-		if err != nil || !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: got %+v, %v, want %+v", c.rule, got, err, c.want)
-		}
-		if out := got.AppendTo(nil); !bytes.Equal(out, b) || got.Len() != len(b) {
-			t.Errorf("%s: written: got %x, Len %d, want %x", c.rule, out, got.Len(), b)
-		}
-		if got.IsGeneral() != got.Group.IsUnspecified() {
-			t.Errorf("%s: IsGeneral: got %v", c.rule, got.IsGeneral())
-		}
+		checkQuery(t, c.rule, c.message, ParseIGMPQuery, c.want)
 	}
 	// What follows the sources is ignored (RFC 9776, section 4.1.10).
 	if q, err := ParseIGMPQuery(append(unhex(t, igmpv3Query), 1, 2, 3, 4, 5)); err != nil || q.Sources.Count() != 2 {
@@ -137,42 +125,10 @@ func TestIGMPQueryLimits(t *testing.T) {
 }
 
 func TestIGMPv3Report(t *testing.T) {
-	b := unhex(t, igmpv3Report)
-	records, err := ParseIGMPv3Report(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := slices.Collect(records.All())
-	want := []GroupRecord{
-		{AllowNewSources, addr("232.1.2.3"), NewAddrList(addr("192.0.2.1"), addr("192.0.2.2")), nil},
-		{ModeIsExclude, addr("225.1.2.3"), AddrList{[]byte{}, 4}, []byte{0xde, 0xad, 0xbe, 0xef}},
-		{ChangeToExclude, addr("224.0.0.251"), AddrList{[]byte{}, 4}, nil},
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	for range records.All() {
-		break
-	}
-	if out := AppendIGMPv3Report(nil, got...); !bytes.Equal(out, b) {
-		t.Errorf("written: got %x, want %x", out, b)
-	}
-	checkPrefixes(t, b, len(b), func(b []byte) error {
-		_, err := ParseIGMPv3Report(b)
-		return err
-	})
-	b = append(b, 9, 9, 9, 9, 9, 9, 9, 9)
-	if records, err := ParseIGMPv3Report(b); err != nil || len(slices.Collect(records.All())) != 3 {
-		t.Errorf("RFC9776_4_2_11_additional_data: got %v, %v", records, err)
-	}
-	b[7] = 255
-	if _, err := ParseIGMPv3Report(b); !errors.Is(err, ErrTruncated) {
-		t.Errorf("RFC9776_4_2_3_records_beyond: got %v", err)
-	}
-	b[0] = 0x16
-	if _, err := ParseIGMPv3Report(b); !errors.Is(err, ErrMalformed) {
-		t.Errorf("another type: got %v", err)
-	}
+	checkReport(t, unhex(t, igmpv3Report), ParseIGMPv3Report, AppendIGMPv3Report,
+		GroupRecord{AllowNewSources, addr("232.1.2.3"), NewAddrList(addr("192.0.2.1"), addr("192.0.2.2")), nil},
+		GroupRecord{ModeIsExclude, addr("225.1.2.3"), AddrList{[]byte{}, 4}, []byte{0xde, 0xad, 0xbe, 0xef}},
+		GroupRecord{ChangeToExclude, addr("224.0.0.251"), AddrList{[]byte{}, 4}, nil})
 	for r := range (GroupRecords{}).All() {
 		t.Errorf("no records: got %v", r)
 	}
@@ -220,26 +176,11 @@ func FuzzIGMP(f *testing.F) {
 				t.Fatalf("got %x, want %x", out, b)
 			}
 		}
-		q, err := ParseIGMPQuery(b)
-		checkError(t, err)
-		if err == nil {
-			out := q.AppendTo(nil)
-			again, err := ParseIGMPQuery(out)
-			if err != nil || !reflect.DeepEqual(again, q) || len(out) != q.Len() || len(out) > len(b) {
-				t.Fatalf("%x became %x: got %+v, %v, want %+v", b, out, again, err, q)
-			}
+		if out := checkWritten(t, b, ParseIGMPQuery); out != nil {
 			if out[1] != b[1] {
 				t.Fatalf("maximum response code: got %#x, want %#x", out[1], b[1])
 			}
 		}
-		records, err := ParseIGMPv3Report(b)
-		checkError(t, err)
-		if err == nil {
-			all := slices.Collect(records.All())
-			out := AppendIGMPv3Report(nil, all...)
-			if !bytes.Equal(out[8:], b[8:len(out)]) || !bytes.Equal(out[6:8], b[6:8]) {
-				t.Fatalf("got %x, want %x", out, b)
-			}
-		}
+		checkRecords(t, b, ParseIGMPv3Report, AppendIGMPv3Report)
 	})
 }

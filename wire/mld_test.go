@@ -3,8 +3,6 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"reflect"
-	"slices"
 	"testing"
 	"time"
 )
@@ -56,17 +54,7 @@ func TestMLDQueryVersions(t *testing.T) {
 			MLDQuery{Version: 2, Group: addr("ff3e::1"), MaxResponse: 32776 * time.Millisecond, SuppressRouter: true, Robustness: 2,
 				Interval: 125 * time.Second, Sources: NewAddrList(addr("2001:db8::1"))}},
 	} {
-		b := unhex(t, c.message)
-		got, err := ParseMLDQuery(b)
-		if err != nil || !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: got %+v, %v, want %+v", c.rule, got, err, c.want)
-		}
-		if out := got.AppendTo(nil); !bytes.Equal(out, b) || got.Len() != len(b) {
-			t.Errorf("%s: written: got %x, Len %d, want %x", c.rule, out, got.Len(), b)
-		}
-		if got.IsGeneral() != got.Group.IsUnspecified() {
-			t.Errorf("%s: IsGeneral: got %v", c.rule, got.IsGeneral())
-		}
+		checkQuery(t, c.rule, c.message, ParseMLDQuery, c.want)
 	}
 	b := unhex(t, mldv2Query)
 	for n := range b {
@@ -109,30 +97,9 @@ func TestMLDQueryLimits(t *testing.T) {
 }
 
 func TestMLDv2Report(t *testing.T) {
-	b := unhex(t, mldv2Report)
-	records, err := ParseMLDv2Report(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := slices.Collect(records.All())
-	want := []GroupRecord{
-		{AllowNewSources, addr("ff3e::1"), NewAddrList(addr("2001:db8::1")), []byte{0xde, 0xad, 0xbe, 0xef}},
-		{ChangeToExclude, addr("ff02::fb"), AddrList{[]byte{}, 16}, nil},
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if out := AppendMLDv2Report(nil, got...); !bytes.Equal(out, b) {
-		t.Errorf("written: got %x, want %x", out, b)
-	}
-	checkPrefixes(t, b, len(b), func(b []byte) error {
-		_, err := ParseMLDv2Report(b)
-		return err
-	})
-	b[0] = uint8(ICMPv6MLDv1Report)
-	if _, err := ParseMLDv2Report(b); !errors.Is(err, ErrMalformed) {
-		t.Errorf("another type: got %v", err)
-	}
+	checkReport(t, unhex(t, mldv2Report), ParseMLDv2Report, AppendMLDv2Report,
+		GroupRecord{AllowNewSources, addr("ff3e::1"), NewAddrList(addr("2001:db8::1")), []byte{0xde, 0xad, 0xbe, 0xef}},
+		GroupRecord{ChangeToExclude, addr("ff02::fb"), AddrList{[]byte{}, 16}, nil})
 }
 
 func FuzzMLD(f *testing.F) {
@@ -153,26 +120,11 @@ func FuzzMLD(f *testing.F) {
 				t.Fatalf("got %x, want %x", out, b)
 			}
 		}
-		q, err := ParseMLDQuery(b)
-		checkError(t, err)
-		if err == nil {
-			out := q.AppendTo(nil)
-			again, err := ParseMLDQuery(out)
-			if err != nil || !reflect.DeepEqual(again, q) || len(out) != q.Len() || len(out) > len(b) {
-				t.Fatalf("%x became %x: got %+v, %v, want %+v", b, out, again, err, q)
-			}
+		if out := checkWritten(t, b, ParseMLDQuery); out != nil {
 			if !bytes.Equal(out[4:6], b[4:6]) {
 				t.Fatalf("maximum response code: got %x, want %x", out[4:6], b[4:6])
 			}
 		}
-		records, err := ParseMLDv2Report(b)
-		checkError(t, err)
-		if err == nil {
-			all := slices.Collect(records.All())
-			out := AppendMLDv2Report(nil, all...)
-			if !bytes.Equal(out[8:], b[8:len(out)]) || !bytes.Equal(out[6:8], b[6:8]) {
-				t.Fatalf("got %x, want %x", out, b)
-			}
-		}
+		checkRecords(t, b, ParseMLDv2Report, AppendMLDv2Report)
 	})
 }

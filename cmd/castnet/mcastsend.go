@@ -37,11 +37,8 @@ says so: 1 if --ttl does not say otherwise.`,
   castnet mcast send 239.1.2.3 hello --on tap,addr=10.0.0.2/24,host=10.0.0.1/24`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case !cmd.Flags().Changed("size"):
-				s.size = -1
-			case s.size < 0:
-				return errors.New("--size cannot be negative")
+			if err := s.checkFlags(cmd); err != nil {
+				return err
 			}
 			return s.run(cmd.Context(), args)
 		},
@@ -52,12 +49,7 @@ says so: 1 if --ttl does not say otherwise.`,
 	f.IntVar(&s.ttl, "ttl", 1, "how many hops, 0 to 255; 0: this host only")
 	f.BoolVar(&s.noLoop, "no-loop", false, "this host's own members do not hear it")
 	f.StringVar(&s.source, "source", "", "send from this `ADDR` of ours")
-	f.IntVarP(&s.count, "count", "c", 1, "send each payload so many times")
-	f.DurationVarP(&s.interval, "interval", "n", time.Second, "pause between datagrams; 0: none")
-	f.IntVarP(&s.size, "size", "s", 0, "cut or repeat payloads to so many bytes")
-	f.BoolVar(&s.lines, "lines", false, "send each line of standard input as a datagram")
-	f.BoolVar(&s.hex, "hex", false, "the payload is in hexadecimal")
-	f.BoolVarP(&s.quiet, "quiet", "q", false, "print the summary only")
+	s.payloadFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("interface", "all")
 	s.common.addFlags(cmd)
 	return cmd

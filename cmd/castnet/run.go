@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -84,8 +85,13 @@ the same seed do the same, as the fingerprint shows.`,
 			if err := r.check(cmd); err != nil {
 				return err
 			}
-			for _, name := range args {
-				if info, err := os.Stat(name); err != nil {
+			for i, name := range args {
+				info, err := os.Stat(name)
+				if err != nil && i > 0 && errors.Is(err, fs.ErrNotExist) {
+					// Under node it would be an argument.
+					return fmt.Errorf("%s: no such file; arguments of scripts come behind --, as in castnet run %s -- %s", name, args[0], name)
+				}
+				if err != nil {
 					return err
 				} else if info.IsDir() && !isPackage(name) {
 					return fmt.Errorf("%s is a folder without an index.js", name)

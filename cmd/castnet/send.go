@@ -41,23 +41,15 @@ a datagram is known not to have left, or the host answers that nobody listens.`,
   castnet send 10.0.0.1:7000 hello --on tap,addr=10.0.0.2/24,host=10.0.0.1/24`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case !cmd.Flags().Changed("size"):
-				s.size = -1
-			case s.size < 0:
-				return errors.New("--size cannot be negative")
+			if err := s.checkFlags(cmd); err != nil {
+				return err
 			}
 			return s.run(cmd.Context(), args)
 		},
 	}
 	f := cmd.Flags()
-	f.IntVarP(&s.count, "count", "c", 1, "send each payload so many times")
-	f.DurationVarP(&s.interval, "interval", "n", time.Second, "pause between datagrams; 0: none")
-	f.IntVarP(&s.size, "size", "s", 0, "cut or repeat payloads to so many bytes; left out, they stay as they are")
+	s.payloadFlags(cmd)
 	f.DurationVarP(&s.wait, "wait", "w", 0, "wait so long for answers after the last datagram, such as 1s")
-	f.BoolVar(&s.lines, "lines", false, "send each line of standard input as a datagram")
-	f.BoolVar(&s.hex, "hex", false, "the payload is in hexadecimal")
-	f.BoolVarP(&s.quiet, "quiet", "q", false, "print the summary only")
 	f.StringVarP(&s.iface, "interface", "i", "", "send by this interface only")
 	s.common.addFlags(cmd)
 	return cmd
@@ -89,6 +81,28 @@ type sender struct {
 	replies  atomic.Int64  // how many there were
 	progress chan struct{} // has an item after a reply or a refusal
 	done     chan error    // what receiving ended with
+}
+
+// payloadFlags adds the flags of all commands that send payloads.
+func (s *sender) payloadFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.IntVarP(&s.count, "count", "c", 1, "send each payload so many times")
+	f.DurationVarP(&s.interval, "interval", "n", time.Second, "pause between datagrams; 0: none")
+	f.IntVarP(&s.size, "size", "s", 0, "cut or repeat payloads to so many bytes; left out, they stay as they are")
+	f.BoolVar(&s.lines, "lines", false, "send each line of standard input as a datagram")
+	f.BoolVar(&s.hex, "hex", false, "the payload is in hexadecimal")
+	f.BoolVarP(&s.quiet, "quiet", "q", false, "print the summary only")
+}
+
+// checkFlags takes note of whether the payloads' size was given.
+func (s *sender) checkFlags(cmd *cobra.Command) error {
+	switch {
+	case !cmd.Flags().Changed("size"):
+		s.size = -1
+	case s.size < 0:
+		return errors.New("--size cannot be negative")
+	}
+	return nil
 }
 
 func (s *sender) run(ctx context.Context, args []string) error {
