@@ -65,6 +65,15 @@ func TestGate(t *testing.T) {
 		{"beside libuv, to receive", func(m map[string]*measured) { slow(m["dgram-receive"], cell{64, 1}, 102) }, "dgram-receive, 64 B: at most 1/1.1 of libuv-receive"},
 		{"beside system calls", func(m map[string]*measured) { slow(m["bare"], cell{64, 1}, 89) }, "dgram, 64 B: at most 1.12 of bare"},
 		{"beside system calls, in batches", func(m map[string]*measured) { slow(m["bare-batch"], cell{64, 1}, 89) }, "dgram-batch, 64 B: at most 1.12 of bare-batch"},
+		{"beside Node, out of reach", func(m map[string]*measured) {
+			slow(m["node"], cell{64, 1}, 299)
+			slow(m["dgram-offload"], cell{64, 1}, 99)
+		}, ""},
+		{"beside Node, in reach", func(m map[string]*measured) {
+			slow(m["node"], cell{64, 1}, 299)
+			slow(m["dgram-offload"], cell{64, 1}, 99)
+			slow(m["bare-batch"], cell{64, 1}, 99)
+		}, "dgram-batch, 64 B: at most 1/3 of node"},
 		{"two cores", func(m map[string]*measured) { slow(m["cores-two"], cell{64, 1}, 53) }, "64 B: at least 1.9 times"},
 		{"the lab, by both measures", func(m map[string]*measured) {
 			slow(m["lab-100"], cell{64, 1}, 130)

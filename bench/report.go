@@ -275,6 +275,7 @@ type (
 		Most     float64 `json:"most"`
 		Measured bool    `json:"measured"`
 		Met      bool    `json:"met"`
+		Beyond   bool    `json:"out_of_reach"` // on this machine
 	}
 )
 

@@ -121,7 +121,7 @@ func TestPackages(t *testing.T) {
 		t.Skip("CASTNET_PACKAGES=1 lets this test install packages of npm's")
 	}
 	dir := t.TempDir()
-	npm := []string{"install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", "--silent"}
+	npm := []string{"install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--fetch-retries=5"}
 	for _, p := range packages {
 		npm = append(npm, p.install)
 	}

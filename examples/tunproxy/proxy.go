@@ -44,9 +44,9 @@ func newProxy(l link.Link, dial dialFunc) (*proxy, error) {
 		return nil, errors.Join(err, s.Close(), l.Close())
 	}
 	// From here on the link is the stack's.
+	// It needs no addresses of its own for that, and so says nothing by IPv6 either.
 	all4, all6 := netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
 	err = errors.Join(
-		tun0.EnableIPv6(),
 		tun0.SetTransparent(all4, all6),
 		s.AddRoute(stack.Route{Destination: all4, Interface: "tun0"}),
 		s.AddRoute(stack.Route{Destination: all6, Interface: "tun0"}),
