@@ -88,7 +88,7 @@ func (s *sender) payloadFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVarP(&s.count, "count", "c", 1, "send each payload so many times")
 	f.DurationVarP(&s.interval, "interval", "n", time.Second, "pause between datagrams; 0: none")
-	f.IntVarP(&s.size, "size", "s", 0, "cut or repeat payloads to so many bytes; left out, they stay as they are")
+	f.IntVarP(&s.size, "size", "s", 0, "cut or repeat payloads to so many bytes (default: as they are)")
 	f.BoolVar(&s.lines, "lines", false, "send each line of standard input as a datagram")
 	f.BoolVar(&s.hex, "hex", false, "the payload is in hexadecimal")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print the summary only")
