@@ -403,6 +403,7 @@ func TestEvictIdlest(t *testing.T) {
 		write(t, one, "again") // now 2 is the idlest
 		time.Sleep(time.Hour)  // there was a look since
 		speak(4)
+		synctest.Wait() // until its handler has said so
 		speak(5)
 		synctest.Wait()
 		if !slices.Equal(evicted, []string{"192.0.2.1:2", "192.0.2.1:3"}) {
