@@ -1,10 +1,12 @@
 package script
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // packages are well-kept packages of npm's that speak over UDP, each with a program
@@ -128,7 +130,9 @@ func TestPackages(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("npm", npm...).CombinedOutput(); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // npm itself tries for longer
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "npm", npm...).CombinedOutput(); err != nil {
 		t.Fatalf("npm install: %v\n%s", err, out)
 	}
 	for _, on := range []struct {
