@@ -36,7 +36,7 @@ func TestRefresh(t *testing.T) {
 		clearTimeout(cleared);
 		cleared.refresh();
 		const unref = setTimeout(() => { setImmediate(() => { unref.refresh(); }); }, 2).unref();
-		setTimeout(() => console.log('end'), 30);
+		setTimeout(() => console.log('end'), 1000); // long after the others, on a busy machine too
 	`)
 	if want := "called 1\ncalled 2\ncalled 3\nend\n"; r.out != want || r.status != 0 {
 		t.Errorf("got status %d, %q, want %q", r.status, r.out, want)
