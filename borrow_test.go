@@ -71,17 +71,26 @@ func TestBorrowOnHost(t *testing.T)      { conntest.TestPacketConn(t, borrowing(
 // borrowers are pairs on which datagrams are lent, and on which copies are.
 var borrowers = map[string]func() (*conntest.Pair, error){"lent": stackPair, "copied": copiedPair}
 
+// opened returns a pair's connections, which are closed after the test.
+func opened(t *testing.T, pair func() (*conntest.Pair, error)) (from, to *castnet.Conn) {
+	t.Helper()
+	p, err := pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to = p.C1.(*castnet.Conn), p.C2.(*castnet.Conn)
+	stop := p.Stop
+	if stop == nil {
+		stop = func() { from.Close(); to.Close() }
+	}
+	t.Cleanup(stop)
+	return from, to
+}
+
 func TestBorrow(t *testing.T) {
 	for name, pair := range borrowers {
 		t.Run(name, func(t *testing.T) {
-			p, err := pair()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p.Stop != nil {
-				defer p.Stop()
-			}
-			from, to := p.C1.(*castnet.Conn), p.C2.(*castnet.Conn)
+			from, to := opened(t, pair)
 			peer := to.LocalAddr().(*net.UDPAddr).AddrPort()
 			const count = 70
 			var out []castnet.Message
@@ -155,15 +164,8 @@ func TestBorrow(t *testing.T) {
 func TestALoanIsReturnedOnce(t *testing.T) {
 	for name, pair := range borrowers {
 		t.Run(name, func(t *testing.T) {
-			p, err := pair()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p.Stop != nil {
-				defer p.Stop()
-			}
-			to := p.C2.(*castnet.Conn)
-			if _, err := p.C1.WriteTo([]byte("x"), to.LocalAddr()); err != nil {
+			from, to := opened(t, pair)
+			if _, err := from.WriteTo([]byte("x"), to.LocalAddr()); err != nil {
 				t.Fatal(err)
 			}
 			_, loan, err := to.Borrow(make([]castnet.Message, 1))

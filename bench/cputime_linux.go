@@ -6,10 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processTime and threadTime are the processor time spent so far: unlike the clock on
-// the wall it stands still while somebody else has the processor.
+// processTime is the processor time spent so far: unlike the clock on the wall it stands
+// still while somebody else has the processor.
 func processTime() time.Duration { return clockTime(unix.CLOCK_PROCESS_CPUTIME_ID) }
-func threadTime() time.Duration  { return clockTime(unix.CLOCK_THREAD_CPUTIME_ID) }
 
 func clockTime(id int32) time.Duration {
 	var ts unix.Timespec
